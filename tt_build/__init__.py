@@ -1,0 +1,1 @@
+"""tt-build: declarations in, proven TT-Metalium kernels out."""

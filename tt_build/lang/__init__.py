@@ -1,0 +1,1 @@
+"""The compute language: parse, infer shapes and dtypes."""

@@ -1,0 +1,48 @@
+"""The compute text, typed: a list of values in dependency order (static single assignment).
+
+Shapes are NumPy's, rank 2 to 4 (a rank 1 tensor ``[N]`` is ``[1, N]``). Numbers are weak: a ``const`` has the dtype of
+the value it is combined with and the shape ``(1, 1)``.
+"""
+
+from __future__ import annotations
+
+from tt_build.spec.model import Struct
+
+
+class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One value. ``op`` is ``input``, ``const``, ``scalar`` or a key of ``tt_build.lang.functions.FUNCTIONS``.
+
+    op          args      params / name
+    input       ()        name: the tensor
+    const       ()        params: (number,)
+    scalar      ()        name: the run-time scalar
+    matmul      (a, b)    transpose: (a transposed, b transposed)
+    transpose   (x,)
+    sum ... min (x,)      axes: reduced axes, negative, e.g. (-1,)
+    cast        (x,)      dtype: the new one
+    where       (c, a, b)
+    others      operands  params: extra numbers in the function's order (slope, low, high, ...)
+    """
+
+    op: str
+    args: tuple[int, ...] = ()
+    shape: tuple[int, ...]
+    dtype: str
+    name: str = ""
+    params: tuple[float, ...] = ()
+    transpose: tuple[bool, bool] = (False, False)
+    axes: tuple[int, ...] = ()
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """An output tensor and the id of the value that is stored in it."""
+
+    tensor: str
+    value: int
+
+
+class Program(Struct, frozen=True, kw_only=True):
+    """The kernel's meaning: ``values[i]`` has id i and refers to lower ids only; ``outputs`` in declared order."""
+
+    values: tuple[Value, ...]
+    outputs: tuple[Binding, ...]

@@ -1,0 +1,1 @@
+"""kernels.yaml -> KernelSpec: schema, loader with positions, diagnostics."""

@@ -1,0 +1,132 @@
+"""The typed form of kernels.yaml: what a user wrote, checked, with names resolved and no positions.
+
+These structures are the input of the first pass and the base of a kernel's digest, so they hold nothing that a
+comment, a blank line or the order of keys could change. Positions live in ``tt_build.spec.source``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """Base of all structures that are written to and read from JSON: frozen, strict, field order fixed."""
+
+
+class Sharding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A layout written as a mapping. ``grid`` is (x, y) cores or banks, ``shard`` (rows, columns) elements."""
+
+    memory: str
+    sharding: str
+    grid: tuple[int, int] | None = None
+    shard: tuple[int, int] | None = None
+    order: str = "row_major"
+
+
+class TensorSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An input or output as declared; ``shape`` evaluated to integers, rank 1 to 4."""
+
+    shape: tuple[int, ...]
+    dtype: str | None = None
+    layout: str | Sharding | None = None
+    format: str = "tile"
+
+
+class CoreRegion(Struct, frozen=True, kw_only=True):
+    """A rectangle of worker cores: ``at`` its first core (x, y), ``size`` (columns, rows)."""
+
+    at: tuple[int, int] = (0, 0)
+    size: tuple[int, int]
+
+
+class MatmulSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``schedule: {matmul: ...}``: algorithm and blocking, None where the planner decides."""
+
+    algorithm: str = "auto"
+    block: tuple[int, int] | None = None
+    k_block: int | None = None
+    subblock: tuple[int, int] | None = None
+    noc: int | None = None
+    depth: int | None = None
+    order: str | None = None
+
+
+class ScheduleSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``schedule`` with every key optional; a named policy is already replaced by its mapping."""
+
+    policy: str | None = None
+    order: str | None = None
+    cores: CoreRegion | None = None
+    matmul: MatmulSchedule | None = None
+
+
+class MathSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``math`` with every key optional."""
+
+    fidelity: str | None = None
+    fp32_accumulate: bool | None = None
+    approximate: bool | None = None
+
+
+class VerifySpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``verify``: tolerance, seed and inputs where the defaults do not fit."""
+
+    pcc: float | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    seed: int | None = None
+    inputs: str | None = None
+    sizes: dict[str, int] | None = None
+
+
+class TargetSpec(Struct, frozen=True, kw_only=True):
+    """The resolved target of a kernel: kernel's own keys over command line over the file's."""
+
+    arch: str
+    grid: tuple[int, int]
+
+
+class RuntimeScalar(Struct, frozen=True, kw_only=True):
+    """A scalar given at launch: ``{runtime: float32}``."""
+
+    runtime: str
+
+
+class DefaultsSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The file's ``defaults``: applied key by key where a kernel says nothing itself."""
+
+    dtype: str | None = None
+    tile: tuple[int, int] | None = None
+    layout: str | Sharding | None = None
+    schedule: ScheduleSpec | None = None
+    math: MathSpec | None = None
+
+
+class KernelSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One kernel as declared.
+
+    ``compute`` is the canonical text (parsed and printed again), so that spaces and comments in it change nothing.
+    Mappings keep the order of the file: it is the order of a kernel's tensors.
+    """
+
+    name: str
+    compute: str
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    description: str = ""
+    sizes: dict[str, int] = {}
+    scalars: dict[str, float | RuntimeScalar] = {}
+    grid: tuple[int, ...] | None = None
+    block: tuple[int, int] | None = None
+    schedule: ScheduleSpec | None = None
+    math: MathSpec | None = None
+    verify: VerifySpec | None = None
+    allow: tuple[str, ...] = ()
+
+
+class Declaration(Struct, frozen=True, kw_only=True):
+    """All that the first pass reads: the kernel, its file's defaults, its target."""
+
+    kernel: KernelSpec
+    defaults: DefaultsSpec = DefaultsSpec()
+    target: TargetSpec
