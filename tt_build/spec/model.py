@@ -125,8 +125,12 @@ class KernelSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Declaration(Struct, frozen=True, kw_only=True):
-    """All that the first pass reads: the kernel, its file's defaults, its target."""
+    """All that the first pass reads: the kernel, its file's defaults, its target.
+
+    ``file`` is the file that declares it, relative to the folder of the specification.
+    """
 
     kernel: KernelSpec
+    file: str = "kernels.yaml"
     defaults: DefaultsSpec = DefaultsSpec()
     target: TargetSpec

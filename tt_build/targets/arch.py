@@ -11,6 +11,9 @@ from importlib import resources
 import msgspec
 
 
+SIGNATURE_DATA = ("arch/*.json",)
+
+
 class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Byte alignments: source and destination of a transfer must be congruent modulo the one that applies."""
 

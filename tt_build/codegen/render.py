@@ -1,0 +1,182 @@
+"""Lowered bodies -> C++ text, through the templates. Every value that reaches a template is an integer or an identifier
+of our own making; the only text of a user's is the compute expression, printed from its parsed form, in a comment.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+
+from tt_build.codegen.sfpu import call_of, call_text, init_text
+from tt_build.ir.index import Bin, Index, Num, to_cpp
+from tt_build.ir.lowered import (
+    KernelBody,
+    ReadPage,
+    SfpuInit,
+    SfpuOp,
+    Stmt,
+    TileOp,
+    WritePage,
+    ZeroPadding,
+    walk,
+)
+from tt_build.ir.names import identifiers
+from tt_build.ir.stages import CircularBuffer, VerifiedKernel
+from tt_build.passes.simplify import indices_of
+from tt_build.resources import templates_dir
+from tt_build.version import __version__
+
+_TILE_HEADERS = {
+    "matmul": "api/compute/matmul.h",
+    "copy": "api/compute/tile_move_copy.h",
+    "transpose": "api/compute/transpose.h",
+    "unary_bcast": "api/compute/bcast.h",
+}
+
+
+class Accessor(msgspec.Struct, frozen=True):
+    """``offset`` is the C++ text of where its words begin."""
+
+    name: str
+    offset: str
+
+
+class Sized(msgspec.Struct, frozen=True):
+    """A circular buffer whose page size the kernel computes addresses with."""
+
+    name: str
+    bytes: str
+
+
+def render_source(kernel: VerifiedKernel, body: KernelBody) -> str:
+    """The text of ``reader.cpp``, ``compute.cpp`` or ``writer.cpp``."""
+    environment = _environment(templates_dir()).overlay()
+    names = identifiers(tuple(t.name for t in kernel.tensors))
+    environment.filters.update(
+        ident=lambda tensor: names[tensor],
+        sfpu_init=lambda stmt: init_text(stmt, kernel.math),
+        sfpu_call=lambda stmt: call_text(stmt, kernel.math),
+    )
+    text = environment.get_template(f"{body.role}.cpp.j2").render(k=_context(kernel, body, names))
+    return tidy(text)
+
+
+@functools.cache
+def _environment(folder: Path) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(
+        cpp=to_cpp,
+        kind=lambda stmt: type(stmt).__name__,
+        l1_address=_l1_address,
+        ident=str,
+        sfpu_init=str,
+        sfpu_call=str,
+    )
+    return environment
+
+
+def _l1_address(stmt: ReadPage | WritePage | ZeroPadding) -> str:
+    """The L1 address of a page: pointer + slot * page size."""
+    if stmt.slot == Num(0):
+        return stmt.pointer
+    slot = to_cpp(stmt.slot)
+    return f"{stmt.pointer} + {f'({slot})' if isinstance(stmt.slot, Bin) else slot} * {bytes_name(stmt.cb)}"
+
+
+def bytes_name(cb: str) -> str:
+    """The constant that holds a circular buffer's page size."""
+    return f"{cb.removeprefix('cb_')}_bytes"
+
+
+def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) -> dict[str, Any]:
+    flat = walk(body.body)
+    offset = str(len(body.compile_args))
+    accessors: list[Accessor] = []
+    for tensor in body.accessors:
+        accessors.append(Accessor(names[tensor], offset))
+        offset = f"{names[tensor]}_args.next_compile_time_args_offset()"
+    grid = kernel.grid
+    return {
+        "kernel": kernel.name,
+        "role": body.role,
+        "version": __version__,
+        "origin": f"{kernel.file}: kernels.{kernel.name}",
+        "compute": comment_lines(kernel.compute),
+        "grid": f"{grid.x} x {grid.y} x {grid.z}",
+        "policy": kernel.policy,
+        "order": kernel.order,
+        "cores": f"{len(kernel.work)} of {kernel.core_grid[0]} x {kernel.core_grid[1]} cores",
+        "signature": [*(f"{names[t]}_address" for t in body.accessors), *body.runtime_args],
+        "compile_args": body.compile_args,
+        "accessors": accessors,
+        "circular_buffers": _used(kernel, flat),
+        "sized": _sized(flat),
+        "headers": _headers(flat),
+        "uses_min": any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
+        "uses_local_memory": any(isinstance(stmt, ZeroPadding) for stmt in flat),
+        "body": body.body,
+    }
+
+
+_SAFE = re.compile(r"[\w .,+\-*/@()=<>!]*", re.ASCII)
+
+
+def comment_lines(text: str) -> list[str]:
+    """The compute text as lines of a comment; a line with any other character than the language's is left out."""
+    return [line for line in text.splitlines() if _SAFE.fullmatch(line)]
+
+
+def _used(kernel: VerifiedKernel, flat: list[Stmt]) -> list[CircularBuffer]:
+    names: set[str] = set()
+    for stmt in flat:
+        names |= {
+            getattr(stmt, field) for field in ("cb", "a", "b", "out") if isinstance(getattr(stmt, field, None), str)
+        }
+        names |= set(getattr(stmt, "cbs", ()))
+    return [cb for cb in kernel.circular_buffers if cb.name in names]
+
+
+def _sized(flat: list[Stmt]) -> list[Sized]:
+    cbs = [s.cb for s in flat if isinstance(s, ReadPage | WritePage | ZeroPadding) and s.slot != Num(0)]
+    return [Sized(cb, bytes_name(cb)) for cb in dict.fromkeys(cbs)]
+
+
+def _headers(flat: list[Stmt]) -> list[str]:
+    found = {"api/compute/common.h", "api/compute/compute_kernel_hw_startup.h"}
+    for stmt in flat:
+        if isinstance(stmt, TileOp):
+            default = "api/compute/bcast.h" if stmt.mode else "api/compute/eltwise_binary.h"
+            found.add(_TILE_HEADERS.get(stmt.op, default))
+        elif isinstance(stmt, SfpuInit | SfpuOp):
+            found.add(call_of(stmt.function, stmt.form).header)
+    return sorted(found)
+
+
+def _has_min(index: Index) -> bool:
+    return isinstance(index, Bin) and (index.op == "min" or _has_min(index.a) or _has_min(index.b))
+
+
+def tidy(text: str) -> str:
+    """No trailing space, no two blank lines in a row, no blank line before a brace that closes; one final newline."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    kept: list[str] = []
+    for number, line in enumerate(lines):
+        following = next((other for other in lines[number + 1 :] if other), "")
+        if not line and (not kept or not kept[-1] or kept[-1].endswith("{") or following.strip() == "}"):
+            continue
+        kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return "\n".join(kept) + "\n"

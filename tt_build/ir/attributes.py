@@ -1,0 +1,104 @@
+"""The ``tt_*`` attributes of a kernel: the workstreams' vocabulary, derived from the typed stages.
+
+Each stage adds the attributes that its pass settled, so a stage's file shows the metadata before and after each pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tt_build.ir.stages import (
+    TILE,
+    BufferedKernel,
+    DefaultedKernel,
+    LoweredKernel,
+    MappedKernel,
+    PaddedKernel,
+    PersistentKernel,
+    ScheduledKernel,
+    ShardedKernel,
+)
+from tt_build.ir.work import tiles_per_core
+from tt_build.spec.model import Sharding
+
+Attributes = dict[str, Any]
+
+
+def stamped(kernel: DefaultedKernel) -> Attributes:
+    """The attributes that are known at this stage, in pipeline order."""
+    attrs = _defaults(kernel)
+    if isinstance(kernel, ScheduledKernel):
+        attrs |= _schedule(kernel)
+    if isinstance(kernel, ShardedKernel):
+        attrs |= _shard(kernel)
+    if isinstance(kernel, PersistentKernel):
+        attrs["tt_persistent_loop"] = True
+    if isinstance(kernel, MappedKernel):
+        attrs["tt_core_ranges"] = [[*w.core, *w.core, w.start, w.count] for w in kernel.work]
+    if isinstance(kernel, BufferedKernel):
+        attrs["tt_circular_buffers"] = [
+            {"id": cb.id, "name": cb.name, "page_size": cb.page_size, "num_pages": cb.num_pages}
+            for cb in kernel.circular_buffers
+        ]
+    if isinstance(kernel, PaddedKernel):
+        attrs["tt_padding_info"] = {
+            p.tensor: {
+                "original_shape": list(p.original_shape),
+                "padded_shape": list(p.padded_shape),
+                "padding_amount": list(p.padding_amount),
+            }
+            for p in kernel.padding
+        }
+    if isinstance(kernel, LoweredKernel):
+        attrs["tt_runtime_args"] = {
+            body.role: [*(f"{tensor}_address" for tensor in body.accessors), *body.runtime_args]
+            for body in kernel.bodies
+        }
+    return attrs
+
+
+def _defaults(kernel: DefaultedKernel) -> Attributes:
+    layouts = {_layout_name(t.layout) for t in kernel.tensors}
+    return {
+        "tt_schedule_policy": kernel.choice.policy,
+        "tt_schedule_order": kernel.choice.order,
+        "tt_layout_type": layouts.pop() if len(layouts) == 1 else "mixed",
+        "tt_tile_height": TILE,
+        "tt_tile_width": TILE,
+    }
+
+
+def _schedule(kernel: ScheduledKernel) -> Attributes:
+    grid = kernel.grid
+    return {
+        "tt_schedule_policy": kernel.policy,
+        "tt_schedule_order": kernel.order,
+        "tt_grid_x": grid.x,
+        "tt_grid_y": grid.y,
+        "tt_grid_z": grid.z,
+        "tt_num_tiles": grid.units,
+        "tt_unit_tiles": list(kernel.unit_tiles),
+        "tt_num_cores": kernel.core_grid[0] * kernel.core_grid[1],
+        "tt_tiles_per_core": tiles_per_core(kernel.work, grid.units, kernel.core_grid),
+    }
+
+
+def _shard(kernel: ShardedKernel) -> Attributes:
+    attrs: Attributes = {}
+    for buffer in kernel.buffers:
+        prefix = f"tt_buffer_{buffer.name}_"
+        attrs[prefix + "layout"] = _layout_name(buffer.layout)
+        attrs[prefix + "tile_shape"] = [TILE, TILE]
+        attrs[prefix + "num_tiles_height"], attrs[prefix + "num_tiles_width"] = buffer.tiles
+        if buffer.batch > 1:
+            attrs[prefix + "num_tiles_batch"] = buffer.batch
+        attrs[prefix + "needs_padding"] = int(buffer.needs_padding)
+        if buffer.needs_padding:
+            attrs[prefix + "padded_shape"] = list(buffer.padded_shape)
+    return attrs
+
+
+def _layout_name(layout: str | Sharding) -> Any:
+    return layout if isinstance(layout, str) else msgspec.to_builtins(layout)

@@ -1,0 +1,261 @@
+"""The bodies of generated kernels: structured statements with explicit circular-buffer, NoC and tile operations.
+
+One statement here is one line or one block of C++; macros under ``templates/macros`` print them and ``verify_ir``
+executes their skeleton. Circular buffers and tensors are referred to by name; ids, addresses and argument positions are
+assigned in one place each (``memory_space_lower``, ``codegen``), so host and kernel cannot disagree about an order.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Union
+
+from tt_build.ir.index import Index
+from tt_build.ir.plan import ArgRef
+from tt_build.spec.model import Struct
+
+Role = Literal["reader", "compute", "writer"]
+TileOpName = Literal["copy", "transpose", "unary_bcast", "add", "sub", "mul", "matmul"]
+BroadcastMode = Literal["", "rows", "cols", "scalar"]
+
+
+class Note(Struct, frozen=True, kw_only=True, tag="note"):
+    """A comment line; the text is the compiler's own, never a user's."""
+
+    text: str
+
+
+class Let(Struct, frozen=True, kw_only=True, tag="let"):
+    """``const uint32_t name = value;``"""
+
+    name: str
+    value: Index
+
+
+class Loop(Struct, frozen=True, kw_only=True, tag="loop"):
+    """``for (uint32_t var = 0; var < count; ++var)``"""
+
+    var: str
+    count: Index
+    body: tuple[Stmt, ...]
+
+
+class When(Struct, frozen=True, kw_only=True, tag="when"):
+    """``if (a == b)``"""
+
+    a: Index
+    b: Index
+    body: tuple[Stmt, ...]
+
+
+class Reserve(Struct, frozen=True, kw_only=True, tag="reserve"):
+    """``cb_reserve_back``"""
+
+    cb: str
+    pages: Index
+
+
+class Push(Struct, frozen=True, kw_only=True, tag="push"):
+    """``cb_push_back``"""
+
+    cb: str
+    pages: Index
+
+
+class Wait(Struct, frozen=True, kw_only=True, tag="wait"):
+    """``cb_wait_front``: a level, not an increment."""
+
+    cb: str
+    pages: Index
+
+
+class Pop(Struct, frozen=True, kw_only=True, tag="pop"):
+    """``cb_pop_front``"""
+
+    cb: str
+    pages: Index
+
+
+class Pointer(Struct, frozen=True, kw_only=True, tag="pointer"):
+    """``const uint32_t name = get_write_ptr(cb)`` or ``get_read_ptr``: L1 address of the block's first page."""
+
+    name: str
+    cb: str
+    side: Literal["write", "read"]
+
+
+class ReadPage(Struct, frozen=True, kw_only=True, tag="read_page"):
+    """``noc_async_read_page(page, tensor, pointer + slot * page size of cb)``"""
+
+    tensor: str
+    page: Index
+    pointer: str
+    slot: Index
+    cb: str
+
+
+class WritePage(Struct, frozen=True, kw_only=True, tag="write_page"):
+    """``noc_async_write_page(page, tensor, pointer + slot * page size of cb)``"""
+
+    tensor: str
+    page: Index
+    pointer: str
+    slot: Index
+    cb: str
+
+
+class Barrier(Struct, frozen=True, kw_only=True, tag="barrier"):
+    """``read``: reads have landed; ``flushed``: writes have left (source reusable); ``write``: writes are
+    acknowledged.
+    """
+
+    what: Literal["read", "flushed", "write"]
+
+
+class ZeroPadding(Struct, frozen=True, kw_only=True, tag="zero_padding"):
+    """Zero the rows or columns from ``first`` on of a 32 x 32 tile in face order at ``pointer + slot * page size``."""
+
+    pointer: str
+    slot: Index
+    cb: str
+    axis: Literal["rows", "columns"]
+    first: int
+    element_bytes: int
+
+
+class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
+    """``compute_kernel_hw_startup``; ``reverse`` when the first operation is a matmul."""
+
+    a: str
+    b: str
+    out: str
+    reverse: bool = False
+
+
+class TileInit(Struct, frozen=True, kw_only=True, tag="tile_init"):
+    """The init of a tile operation on these circular buffers."""
+
+    op: TileOpName
+    cbs: tuple[str, ...]
+    mode: BroadcastMode = ""
+    transpose: bool = False
+
+
+class TileOp(Struct, frozen=True, kw_only=True, tag="tile_op"):
+    """A matrix-engine or unpacker operation from circular buffers into DST slot ``dst``."""
+
+    op: TileOpName
+    cbs: tuple[str, ...]
+    indices: tuple[Index, ...]
+    dst: int
+    mode: BroadcastMode = ""
+    transpose: bool = False
+
+
+class SfpuInit(Struct, frozen=True, kw_only=True, tag="sfpu_init"):
+    """The init of an SFPU function of the op table in that form (``tile``, ``scalar``, ``rscalar`` ...)."""
+
+    function: str
+    form: str
+
+
+class SfpuOp(Struct, frozen=True, kw_only=True, tag="sfpu_op"):
+    """An SFPU function on DST slots; ``params`` are 32-bit words as the call takes them."""
+
+    function: str
+    form: str
+    slots: tuple[int, ...]
+    out: int
+    params: tuple[int, ...] = ()
+
+
+class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
+    """Data format of SrcA, SrcB or the packer follows that circular buffer from here on."""
+
+    unit: Literal["srca", "srcb", "pack"]
+    cb: str
+
+
+class Pack(Struct, frozen=True, kw_only=True, tag="pack"):
+    """``pack_tile(dst, cb)``: to the next page of the reserved block."""
+
+    dst: int
+    cb: str
+
+
+class Section(Struct, frozen=True, kw_only=True, tag="section"):
+    """One DST section: acquire, ``math``, commit, wait, ``packs``, release."""
+
+    math: tuple[Stmt, ...]
+    packs: tuple[Stmt, ...]
+
+
+Stmt = Union[  # noqa: UP007
+    Note,
+    Let,
+    Loop,
+    When,
+    Reserve,
+    Push,
+    Wait,
+    Pop,
+    Pointer,
+    ReadPage,
+    WritePage,
+    Barrier,
+    ZeroPadding,
+    Startup,
+    TileInit,
+    TileOp,
+    SfpuInit,
+    SfpuOp,
+    Reconfig,
+    Pack,
+    Section,
+]
+
+RuntimeValue = Union[int, ArgRef]  # noqa: UP007
+
+
+class CompileArg(Struct, frozen=True, kw_only=True):
+    """``constexpr uint32_t name = get_compile_time_arg_val(i)``; the position is that in
+    ``KernelBody.compile_args``.
+    """
+
+    name: str
+    value: int
+
+
+class CoreValues(Struct, frozen=True, kw_only=True):
+    """Runtime argument values of one core (logical x, y), in the order of ``KernelBody.runtime_args``."""
+
+    core: tuple[int, int]
+    values: tuple[RuntimeValue, ...]
+
+
+class KernelBody(Struct, frozen=True, kw_only=True):
+    """One generated source on its cores.
+
+    ``accessors`` are the tensors that it reaches over the NoC: their base addresses are the first runtime arguments and
+    their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest.
+    """
+
+    role: Role
+    compile_args: tuple[CompileArg, ...] = ()
+    accessors: tuple[str, ...] = ()
+    runtime_args: tuple[str, ...] = ()
+    common_args: tuple[str, ...] = ()
+    common_values: tuple[RuntimeValue, ...] = ()
+    core_values: tuple[CoreValues, ...] = ()
+    body: tuple[Stmt, ...] = ()
+
+
+def walk(body: tuple[Stmt, ...]) -> list[Stmt]:
+    """All statements, nested ones after the one that holds them."""
+    found: list[Stmt] = []
+    for stmt in body:
+        found.append(stmt)
+        if isinstance(stmt, Loop | When):
+            found += walk(stmt.body)
+        elif isinstance(stmt, Section):
+            found += walk(stmt.math) + walk(stmt.packs)
+    return found

@@ -1,0 +1,26 @@
+"""C++ identifiers for things that users name: lower case, with a suffix that no keyword and no other name has."""
+
+from __future__ import annotations
+
+
+class Names:
+    """Hands out identifiers; the same wish twice gives two different ones, in order."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def unique(self, wish: str) -> str:
+        """``wish`` in lower case, or the first of ``wish_2``, ``wish_3``, ... that is free."""
+        base = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in wish.lower())
+        name, count = base, 1
+        while name in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._taken.add(name)
+        return name
+
+
+def identifiers(names: tuple[str, ...]) -> dict[str, str]:
+    """One identifier for each name, by name; ``A`` and ``a`` stay apart."""
+    pool = Names()
+    return {name: pool.unique(name) for name in names}

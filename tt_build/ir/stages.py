@@ -1,0 +1,354 @@
+"""The kernel at each stage. Stage n + 1 is stage n with what its pass found out; types tell the stages apart.
+
+Pass                 gives              adds
+apply_defaults       DefaultedKernel    tensors, program, math, schedule choices
+infer_schedule       ScheduledKernel    iteration space, algorithm, work of each core
+infer_shard          ShardedKernel      tiles, pages, padding and accessor words of each tensor
+grid_to_persistent   PersistentKernel   the loop over positions and how a kernel finds (bx, by, bz)
+shard_to_core_map    MappedKernel       rectangles of cores
+plan_stages          StagedKernel       operand streams and DST sections
+memory_space_lower   BufferedKernel     circular buffers, block sizes
+tile_pad             PaddedKernel       what is zeroed where
+tensorize            LoweredKernel      bodies of reader, compute and writer
+verify_ir            VerifiedKernel     what was proven, in figures
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tt_build.ir.index import Index
+from tt_build.ir.lowered import BroadcastMode, KernelBody
+from tt_build.ir.plan import Range
+from tt_build.ir.work import CoreWork, Grid
+from tt_build.lang.program import Program
+from tt_build.spec.model import CoreRegion, MatmulSchedule, Sharding, Struct
+
+TILE = 32
+
+
+class Tensor(Struct, frozen=True, kw_only=True):
+    """An input or output with nothing left open. ``shape`` as declared, rank 1 to 4."""
+
+    name: str
+    role: Literal["input", "output"]
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str | Sharding
+    format: str
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows and columns of one matrix; ``[N]`` is ``[1, N]``."""
+        return (1, self.shape[0]) if len(self.shape) == 1 else (self.shape[-2], self.shape[-1])
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """Leading dimensions."""
+        return self.shape[:-2] if len(self.shape) > 2 else ()
+
+
+class MathMode(Struct, frozen=True, kw_only=True):
+    """Precision of the compute kernel."""
+
+    fidelity: str
+    fp32_accumulate: bool
+    approximate: bool
+
+
+class ScheduleChoice(Struct, frozen=True, kw_only=True):
+    """What the declaration asks for. ``stated`` lists the keys that the kernel or its defaults set themselves."""
+
+    policy: str
+    order: str
+    cores: CoreRegion | None
+    matmul: MatmulSchedule | None
+    stated: tuple[str, ...] = ()
+
+
+class DefaultedKernel(Struct, frozen=True, kw_only=True):
+    """After ``apply_defaults``. ``file`` is the file that declares it, relative to the specification."""
+
+    name: str
+    file: str
+    arch: str
+    core_grid: tuple[int, int]
+    compute: str
+    tensors: tuple[Tensor, ...]
+    program: Program
+    math: MathMode
+    choice: ScheduleChoice
+    declared_grid: tuple[int, ...] | None = None
+    declared_block: tuple[int, int] | None = None
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor of that name."""
+        return next(t for t in self.tensors if t.name == name)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Inputs in declared order."""
+        return tuple(t for t in self.tensors if t.role == "input")
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """Outputs in declared order."""
+        return tuple(t for t in self.tensors if t.role == "output")
+
+
+class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
+    """After ``infer_schedule``. ``unit_tiles`` is (height, width) of a unit in output tiles."""
+
+    algorithm: str
+    policy: str
+    order: str
+    grid: Grid
+    unit_tiles: tuple[int, int]
+    region: CoreRegion
+    work: tuple[CoreWork, ...]
+
+
+class Buffer(Struct, frozen=True, kw_only=True):
+    """A tensor in device memory: ``tiles`` (height, width) per matrix, ``batch`` matrices, ``page_size`` bytes a
+    tile.
+    """
+
+    name: str
+    role: Literal["input", "output"]
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str | Sharding
+    tiles: tuple[int, int]
+    batch: int
+    needs_padding: bool
+    padded_shape: tuple[int, ...]
+    page_size: int
+    accessor_words: tuple[int, ...]
+
+    @property
+    def pages(self) -> int:
+        """Pages of the whole tensor."""
+        return self.batch * self.tiles[0] * self.tiles[1]
+
+
+class ShardedKernel(ScheduledKernel, frozen=True, kw_only=True):
+    """After ``infer_shard``."""
+
+    buffers: tuple[Buffer, ...]
+
+    def buffer(self, name: str) -> Buffer:
+        """The buffer of that tensor."""
+        return next(b for b in self.buffers if b.name == name)
+
+
+class PersistentLoop(Struct, frozen=True, kw_only=True):
+    """The loop of every kernel: ``unit`` runs over 0..count-1; each name is defined from the ones before it.
+
+    ``args`` are the runtime arguments that it reads; ``names`` pairs a name with its value, in order: position,
+    tile_id, bx, by, bz. A kernel defines only the names that it uses.
+    """
+
+    args: tuple[str, ...]
+    names: tuple[tuple[str, Index], ...]
+
+
+class PersistentKernel(ShardedKernel, frozen=True, kw_only=True):
+    """After ``grid_to_persistent``."""
+
+    loop: PersistentLoop
+
+
+class MappedKernel(PersistentKernel, frozen=True, kw_only=True):
+    """After ``shard_to_core_map``: ``core_ranges`` covers the cores with work, each once."""
+
+    core_ranges: tuple[Range, ...]
+
+
+class Stream(Struct, frozen=True, kw_only=True):
+    """Tiles of one tensor on their way through one circular buffer.
+
+    ``cb`` names the buffer. ``page`` is the page index from bx, by, bz (and ``k`` for the operands of a matmul).
+    ``per`` says how often: a tile a unit, ``k_tiles`` tiles a unit in blocks, or once a core (``resident``).
+    """
+
+    cb: str
+    tensor: str
+    page: Index
+    per: Literal["unit", "k", "core"]
+    bcast: BroadcastMode = ""
+    transpose: bool = False
+    unpack_to_dest: bool = False
+
+
+class LoadStep(Struct, frozen=True, kw_only=True, tag="load"):
+    """DST slot ``out`` = next tile of ``cb`` (copied, transposed or broadcast)."""
+
+    cb: str
+    out: int
+    bcast: BroadcastMode = ""
+    transpose: bool = False
+
+
+class FpuStep(Struct, frozen=True, kw_only=True, tag="fpu"):
+    """DST slot ``out`` = a op b on the matrix engine, both from circular buffers; ``bcast`` applies to b."""
+
+    op: Literal["add", "sub", "mul"]
+    a: str
+    b: str
+    out: int
+    bcast: BroadcastMode = ""
+
+
+class SfpuStep(Struct, frozen=True, kw_only=True, tag="sfpu"):
+    """DST slot ``out`` = function of DST slots. ``form`` and ``params`` as in the op table."""
+
+    function: str
+    form: str
+    slots: tuple[int, ...]
+    out: int
+    params: tuple[int, ...] = ()
+
+
+class MatmulStep(Struct, frozen=True, kw_only=True, tag="matmul"):
+    """DST slot ``out`` = sum over ``k_tiles`` of a x b; ``transpose_b`` transposes each tile of b."""
+
+    a: str
+    b: str
+    k_tiles: int
+    out: int
+    transpose_b: bool = False
+
+
+class MoveStep(Struct, frozen=True, kw_only=True, tag="move"):
+    """DST slot ``out`` = DST slot ``source``, which stays."""
+
+    source: int
+    out: int
+
+
+class FillStep(Struct, frozen=True, kw_only=True, tag="fill"):
+    """Every element of DST slot ``out`` = the number with these fp32 bits."""
+
+    bits: int
+    out: int
+
+
+Step = LoadStep | FpuStep | SfpuStep | MatmulStep | MoveStep | FillStep
+
+
+class SectionPlan(Struct, frozen=True, kw_only=True):
+    """One DST section a unit: ``steps`` in order, then ``stores`` (DST slot, circular buffer)."""
+
+    steps: tuple[Step, ...]
+    stores: tuple[tuple[int, str], ...]
+
+
+class TransposePlan(Struct, frozen=True, kw_only=True):
+    """Tiles of ``source`` are transposed into ``target`` before the matmul reads them, ``k_tiles`` a unit."""
+
+    source: str
+    target: str
+    k_tiles: int
+
+
+class OutputStream(Struct, frozen=True, kw_only=True):
+    """Tiles of an output on their way from a circular buffer to memory."""
+
+    cb: str
+    tensor: str
+    page: Index
+
+
+class Intermediate(Struct, frozen=True, kw_only=True):
+    """A tile that one section hands to a later one in the same unit; ``dtype`` follows DST's precision."""
+
+    cb: str
+    dtype: str
+    tiles: int
+    unpack_to_dest: bool
+
+
+class StagedKernel(MappedKernel, frozen=True, kw_only=True):
+    """After ``plan_stages``: the tile dataflow of one unit."""
+
+    streams: tuple[Stream, ...]
+    transposes: tuple[TransposePlan, ...]
+    sections: tuple[SectionPlan, ...]
+    intermediates: tuple[Intermediate, ...]
+    results: tuple[OutputStream, ...]
+
+
+class CircularBuffer(Struct, frozen=True, kw_only=True):
+    """A circular buffer: ``num_pages`` is a multiple of ``block``, and every move is ``block`` pages."""
+
+    id: int
+    name: str
+    dtype: str
+    page_size: int
+    block: int
+    num_pages: int
+    unpack_to_dest: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes on each core."""
+        return self.page_size * self.num_pages
+
+
+class BufferedKernel(StagedKernel, frozen=True, kw_only=True):
+    """After ``memory_space_lower``. ``batch`` units a block, ``k_block`` K tiles a block (1 without a matmul)."""
+
+    circular_buffers: tuple[CircularBuffer, ...]
+    batch: int
+    k_block: int
+
+    def cb(self, name: str) -> CircularBuffer:
+        """The circular buffer of that name."""
+        return next(c for c in self.circular_buffers if c.name == name)
+
+
+class Padding(Struct, frozen=True, kw_only=True):
+    """Padding of one tensor; shapes are those of the last two dimensions."""
+
+    tensor: str
+    original_shape: tuple[int, int]
+    padded_shape: tuple[int, int]
+    padding_amount: tuple[int, int]
+
+
+class ZeroFill(Struct, frozen=True, kw_only=True):
+    """The reader zeroes ``axis`` from ``first`` on in the last K tile of the stream, so that K padding adds nothing."""
+
+    cb: str
+    axis: Literal["rows", "columns"]
+    first: int
+
+
+class PaddedKernel(BufferedKernel, frozen=True, kw_only=True):
+    """After ``tile_pad``."""
+
+    padding: tuple[Padding, ...]
+    zero_fills: tuple[ZeroFill, ...]
+
+
+class LoweredKernel(PaddedKernel, frozen=True, kw_only=True):
+    """After ``tensorize``."""
+
+    bodies: tuple[KernelBody, ...]
+
+
+class CbTraffic(Struct, frozen=True, kw_only=True):
+    """Pages that all cores together push through a circular buffer."""
+
+    cb: str
+    pages: int
+
+
+class VerifiedKernel(LoweredKernel, frozen=True, kw_only=True):
+    """After ``verify_ir``: what the checks counted."""
+
+    l1_bytes: int
+    dst_tiles: int
+    traffic: tuple[CbTraffic, ...]
+    pages_read: dict[str, int]
+    pages_written: dict[str, int]

@@ -1,0 +1,76 @@
+"""Pass ``apply_defaults``: Declaration -> DefaultedKernel.
+
+Needs   a checked declaration.
+Gives   every key's value: the kernel's own over the file's ``defaults`` over the built-in ones, key by key; the
+        compute text as a typed program.
+Rejects what the language rules of the program reject (TTB01x).
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
+from tt_build.lang.elaborate import elaborate
+from tt_build.spec.model import Declaration, KernelSpec, MathSpec, ScheduleSpec, TensorSpec
+
+DTYPE = "bfloat16"
+LAYOUT = "dram_interleaved"
+POLICY = "contiguous"
+ORDER = "row_major"
+FIDELITY = "HiFi4"
+FP32_ACCUMULATE = True
+APPROXIMATE = False
+
+
+def apply(declaration: Declaration) -> DefaultedKernel:
+    """Fill in defaults and type the compute text."""
+    kernel, defaults = declaration.kernel, declaration.defaults
+    program = elaborate(kernel, defaults).program
+
+    def tensor(name: str, role: str, spec: TensorSpec) -> Tensor:
+        return Tensor(
+            name=name,
+            role="output" if role == "output" else "input",
+            shape=spec.shape,
+            dtype=spec.dtype or defaults.dtype or DTYPE,
+            layout=spec.layout or defaults.layout or LAYOUT,
+            format=spec.format,
+        )
+
+    tensors = [tensor(name, "input", spec) for name, spec in kernel.inputs.items()]
+    tensors += [tensor(name, "output", spec) for name, spec in kernel.outputs.items()]
+    return DefaultedKernel(
+        name=kernel.name,
+        file=declaration.file,
+        arch=declaration.target.arch,
+        core_grid=declaration.target.grid,
+        compute=kernel.compute,
+        tensors=tuple(tensors),
+        program=program,
+        math=_math(kernel.math or MathSpec(), defaults.math or MathSpec()),
+        choice=_schedule(kernel, defaults.schedule or ScheduleSpec()),
+        declared_grid=kernel.grid,
+        declared_block=kernel.block,
+    )
+
+
+def _math(own: MathSpec, default: MathSpec) -> MathMode:
+    def first(a: bool | None, b: bool | None, c: bool) -> bool:
+        return next(value for value in (a, b, c) if value is not None)
+
+    return MathMode(
+        fidelity=own.fidelity or default.fidelity or FIDELITY,
+        fp32_accumulate=first(own.fp32_accumulate, default.fp32_accumulate, FP32_ACCUMULATE),
+        approximate=first(own.approximate, default.approximate, APPROXIMATE),
+    )
+
+
+def _schedule(kernel: KernelSpec, default: ScheduleSpec) -> ScheduleChoice:
+    own = kernel.schedule or ScheduleSpec()
+    merged = {key: getattr(own, key) or getattr(default, key) for key in ("policy", "order", "cores", "matmul")}
+    return ScheduleChoice(
+        policy=merged["policy"] or POLICY,
+        order=merged["order"] or ORDER,
+        cores=merged["cores"],
+        matmul=merged["matmul"],
+        stated=tuple(key for key, value in merged.items() if value is not None),
+    )

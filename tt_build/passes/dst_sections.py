@@ -1,0 +1,289 @@
+"""One DST section: values of the program -> steps on DST slots.
+
+Used by ``plan_stages``. A section evaluates expression trees depth first, the operand that needs more slots first
+(Sethi and Ullman), in place where it can. Leaves come from circular buffers: two leaves under + - * meet on the matrix
+engine without a load; others are loaded when they are needed, again for each use. A value with several readers stays in
+its slot until the last of them. When the slots do not suffice, ``Overflow`` tells the planner to cut.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal
+
+import msgspec
+
+from tt_build.ir.lowered import BroadcastMode
+from tt_build.ir.stages import (
+    FillStep,
+    FpuStep,
+    LoadStep,
+    MathMode,
+    MatmulStep,
+    MoveStep,
+    SectionPlan,
+    SfpuStep,
+    Step,
+)
+from tt_build.lang.functions import FUNCTIONS, SfpuCall, encode_param
+from tt_build.lang.program import Program, Value
+
+_FPU = ("add", "sub", "mul")
+_COMMUTATIVE = ("add", "mul")
+
+
+class Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that lies in a circular buffer; ``fpu`` when the matrix engine can take it from there."""
+
+    cb: str
+    bcast: BroadcastMode
+    transpose: bool
+    fpu: bool
+
+
+class MatmulOperands(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the operands of a matmul come from."""
+
+    a: str
+    b: str
+    k_tiles: int
+    transpose_b: bool
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a section packs, and the circular buffer that takes it."""
+
+    value: int
+    cb: str
+
+
+class Overflow(Exception):
+    """A section of these stores needs more DST slots than there are."""
+
+    def __init__(self, group: list[Store]) -> None:
+        super().__init__("DST overflow")
+        self.group = group
+
+
+def is_leaf(program: Program, index: int) -> bool:
+    """Inputs, and transposes of inputs, are read from circular buffers."""
+    value = program.values[index]
+    return value.op == "input" or (value.op == "transpose" and program.values[value.args[0]].op == "input")
+
+
+def evaluated(program: Program, roots: list[int], known: set[int]) -> list[int]:
+    """Values that a section of these roots computes itself, operands before readers; ``known`` ones are loaded."""
+    seen: set[int] = set()
+    todo = list(roots)
+    while todo:
+        index = todo.pop()
+        if index in seen or index in known or program.values[index].op == "const":
+            continue
+        seen.add(index)
+        if program.values[index].op != "matmul":
+            todo += program.values[index].args
+    return sorted(seen)
+
+
+class SectionBuilder:
+    """Builds one section; used once."""
+
+    def __init__(
+        self,
+        program: Program,
+        math: MathMode,
+        capacity: int,
+        leaves: dict[int, Leaf],
+        matmul: dict[int, MatmulOperands],
+    ) -> None:
+        self.program, self.math, self.leaves, self.matmul = program, math, leaves, matmul
+        self.free = list(range(capacity))
+        self.used: set[int] = set()
+        self.steps: list[Step] = []
+        self.live: dict[int, int] = {}
+        self.readers: dict[int, int] = {}
+        self.group: list[Store] = []
+        self.inner: list[int] = []
+
+    def build(self, group: list[Store]) -> SectionPlan:
+        """Steps and stores of a section that computes the values of ``group`` into their circular buffers.
+
+        Raises ``Overflow`` when the section does not fit DST.
+        """
+        self.group = group
+        self.inner = evaluated(self.program, [store.value for store in group], set(self.leaves))
+        for index in self.inner:
+            if self._value(index).op != "matmul":
+                for arg in self._value(index).args:
+                    self.readers[arg] = self.readers.get(arg, 0) + 1
+        for store in group:
+            self.readers[store.value] = self.readers.get(store.value, 0) + 1
+        for index in self.inner:  # a matmul accumulates, so it takes its slot while DST is still clean
+            if self._value(index).op == "matmul":
+                self.live[index] = self._matmul(index)
+        stores = []
+        for store in group:  # a store's share of ``readers`` is never taken, so its slot stays until it is packed
+            slot = self.live[store.value] if store.value in self.live else self._evaluate(store.value)
+            if store.value in self.inner:
+                self.live[store.value] = slot
+            stores.append((slot, store.cb))
+        return SectionPlan(steps=tuple(self.steps), stores=tuple(stores))
+
+    def _value(self, index: int) -> Value:
+        return self.program.values[index]
+
+    def _take(self) -> int:
+        if not self.free:
+            raise Overflow(self.group)
+        slot = self.free.pop(0)
+        self.used.add(slot)
+        return slot
+
+    def _release(self, slot: int) -> None:
+        self.free.append(slot)
+        self.free.sort()
+
+    def _operand(self, index: int) -> tuple[int, bool]:
+        """The slot of a value, and whether the reader owns it and may overwrite it."""
+        shared = index in self.inner and self.readers[index] > 1
+        if index not in self.live:
+            slot = self._evaluate(index)
+            if not shared:
+                return slot, True
+            self.live[index] = slot
+        slot = self.live[index]
+        self.readers[index] -= 1
+        if self.readers[index] == 0:
+            del self.live[index]
+            return slot, True
+        return slot, False
+
+    def _owned(self, index: int) -> int:
+        slot, owned = self._operand(index)
+        if owned:
+            return slot
+        copy = self._take()
+        self.steps.append(MoveStep(source=slot, out=copy))
+        return copy
+
+    def _evaluate(self, index: int) -> int:
+        leaf = self.leaves.get(index)
+        if leaf is not None:
+            slot = self._take()
+            self.steps.append(LoadStep(cb=leaf.cb, out=slot, bcast=leaf.bcast, transpose=leaf.transpose))
+            return slot
+        value = self._value(index)
+        if value.op == "const":
+            slot = self._take()
+            self.steps.append(FillStep(bits=float_bits(value.params[0]), out=slot))
+            return slot
+        return self._fpu(value) if self._fpu_fits(value) else self._sfpu(value)
+
+    def _matmul(self, index: int) -> int:
+        operands = self.matmul[index]
+        slot = self._take()
+        self.steps.append(
+            MatmulStep(
+                a=operands.a,
+                b=operands.b,
+                k_tiles=operands.k_tiles,
+                out=slot,
+                transpose_b=operands.transpose_b,
+            )
+        )
+        return slot
+
+    def _fpu_fits(self, value: Value) -> bool:
+        if value.op not in _FPU or any(arg not in self.leaves for arg in value.args):
+            return False
+        a, b = (self.leaves[arg] for arg in value.args)
+        if not (a.fpu and b.fpu) or (a.bcast and b.bcast):
+            return False
+        if a.bcast and value.op not in _COMMUTATIVE:
+            return False
+        return value.op != "mul" or any(slot not in self.used for slot in self.free)
+
+    def _fpu(self, value: Value) -> int:
+        """a op b straight from two circular buffers; mul adds to DST, so it takes a slot that was never written."""
+        a, b = (self.leaves[arg] for arg in value.args)
+        if a.bcast:
+            a, b = b, a
+        if value.op == "mul":
+            slot = next(slot for slot in self.free if slot not in self.used)
+            self.free.remove(slot)
+            self.used.add(slot)
+        else:
+            slot = self._take()
+        op: Literal["add", "sub", "mul"] = "add" if value.op == "add" else "sub" if value.op == "sub" else "mul"
+        self.steps.append(FpuStep(op=op, a=a.cb, b=b.cb, out=slot, bcast=b.bcast))
+        return slot
+
+    def _sfpu(self, value: Value) -> int:
+        form, call, operands, numbers = select_call(self.program, value, self.math)
+        params = tuple(param_word(encoding, numbers) for encoding in call.params)
+        if len(operands) == 1:
+            slot = self._owned(operands[0])
+            self.steps.append(SfpuStep(function=value.op, form=form, slots=(slot,), out=slot, params=params))
+            return slot
+        slots: dict[int, tuple[int, bool]] = {}
+        for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
+            slots[position] = self._operand(operands[position])
+        owned = [slot for slot, own in (slots[p] for p in range(len(operands))) if own]
+        out = owned[0] if owned else self._take()
+        self.steps.append(
+            SfpuStep(
+                function=value.op,
+                form=form,
+                slots=tuple(slots[p][0] for p in range(len(operands))),
+                out=out,
+                params=params,
+            )
+        )
+        for slot in dict.fromkeys(owned[1:]):
+            if slot != out:
+                self._release(slot)
+        return out
+
+    def _need(self, index: int) -> int:
+        """Slots that the tree below a value needs (an estimate: shared values count as trees)."""
+        value = self._value(index)
+        if index in self.live:
+            return 0
+        if index in self.leaves or value.op == "const" or self._fpu_fits(value):
+            return 1
+        needs = sorted((self._need(arg) for arg in value.args), reverse=True)
+        return max((need + position for position, need in enumerate(needs)), default=1)
+
+
+def float_bits(number: float) -> int:
+    """The fp32 bit pattern of a number, rounded to nearest."""
+    return int(struct.unpack("<I", struct.pack("<f", number))[0])
+
+
+def param_word(encoding: str, numbers: dict[str, float]) -> int:
+    """The 32-bit word of a call's parameter."""
+    return int(encode_param(encoding, numbers).rstrip("u"), 0)
+
+
+def select_call(
+    program: Program, value: Value, math: MathMode
+) -> tuple[str, SfpuCall, tuple[int, ...], dict[str, float]]:
+    """Which call of the op table computes a float value.
+
+    Returns the form, the call, the operands that lie in DST and the numbers for its parameters.
+    """
+    function = FUNCTIONS[value.op]
+    numbers = {param.name: number for param, number in zip(function.params, value.params, strict=True)}
+    args = value.args
+    constant = [program.values[arg].op == "const" for arg in args]
+    if len(args) == 2 and constant[1] and function.scalar_call is not None:
+        numbers["value"] = program.values[args[1]].params[0]
+        return "scalar", function.scalar_call, args[:1], numbers
+    if len(args) == 2 and constant[0] and function.rscalar_call is not None:
+        numbers["value"] = program.values[args[0]].params[0]
+        return "rscalar", function.rscalar_call, args[1:], numbers
+    if math.approximate and function.approx_call is not None:
+        return "approx", function.approx_call, args, numbers
+    if function.float_call is None:
+        raise KeyError(value.op)
+    return "float", function.float_call, args, numbers

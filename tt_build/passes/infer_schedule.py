@@ -1,0 +1,242 @@
+"""Pass ``infer_schedule``: DefaultedKernel -> ScheduledKernel.
+
+Needs   a typed program.
+Gives   the algorithm, the iteration space (semantics.md, ``Work``) and the positions of each core.
+Rejects programs that no algorithm lowers yet (TTB201), policies, orders and algorithms that are not lowered yet
+        (TTB202), regions outside the core grid (TTB203), a declared grid or block that does not cover the output
+        once (TTB204).
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel
+from tt_build.ir.work import Grid, assign
+from tt_build.lang.program import Value
+from tt_build.passes.common import extend, refuse
+from tt_build.spec.model import CoreRegion
+from tt_build.targets import Arch
+
+ELEMENTWISE = "elementwise"
+STREAMING_MATMUL = "streaming_matmul"
+
+_NOT_YET = {
+    "reduction": ("sum", "mean", "max", "min", "softmax", "log_softmax", "layernorm", "rmsnorm"),
+    "movement": ("permute", "slice", "concat", "repeat", "rotate_half", "causal"),
+    "cast": ("cast",),
+    "run-time scalar": ("scalar",),
+}
+_POLICIES = ("contiguous",)
+_ORDERS = ("row_major", "column_major", "serpentine")
+_ALGORITHMS = ("auto", "streaming")
+_DTYPES = ("bfloat16", "float32")
+
+
+def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
+    """Choose the algorithm and give every core its work."""
+    _refuse_unsupported(kernel)
+    algorithm = STREAMING_MATMUL if any(v.op == "matmul" for v in kernel.program.values) else ELEMENTWISE
+    grid = _iteration_space(kernel)
+    _check_declared(kernel, grid)
+    region = _region(kernel, arch)
+    return extend(
+        ScheduledKernel,
+        kernel,
+        algorithm=algorithm,
+        policy=kernel.choice.policy,
+        order=kernel.choice.order,
+        grid=grid,
+        unit_tiles=(1, 1),
+        region=region,
+        work=assign(kernel.choice.policy, grid, region, kernel.core_grid),
+    )
+
+
+def _refuse_unsupported(kernel: DefaultedKernel) -> None:
+    for index, value in enumerate(kernel.program.values):
+        kind = next((kind for kind, ops in _NOT_YET.items() if value.op in ops), None)
+        if kind is not None:
+            refuse(
+                kernel,
+                "TTB201",
+                f"'{value.op}' cannot be lowered yet ({kind})",
+                value=index,
+                help="this version lowers one matmul of inputs and any elementwise expression around it",
+            )
+    for tensor in kernel.tensors:
+        place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
+        if tensor.dtype not in _DTYPES:
+            refuse(
+                kernel,
+                "TTB205",
+                f"tensor '{tensor.name}' has dtype {tensor.dtype}, which cannot be lowered yet",
+                path=place,
+                help=f"use one of {', '.join(_DTYPES)}",
+            )
+        if tensor.format != "tile":
+            refuse(
+                kernel,
+                "TTB205",
+                f"tensor '{tensor.name}' has format {tensor.format}, which cannot be lowered yet",
+                path=(*place, "format"),
+                help="use format: tile",
+            )
+    _refuse_schedule(kernel)
+    _refuse_matmuls(kernel)
+
+
+def _refuse_schedule(kernel: DefaultedKernel) -> None:
+    choice = kernel.choice
+    if choice.policy not in _POLICIES:
+        refuse(
+            kernel,
+            "TTB202",
+            f"policy '{choice.policy}' cannot be lowered yet",
+            path=("schedule", "policy"),
+            help=f"use one of {', '.join(_POLICIES)}",
+        )
+    if choice.order not in _ORDERS:
+        refuse(
+            kernel,
+            "TTB202",
+            f"order '{choice.order}' cannot be lowered yet",
+            path=("schedule", "order"),
+            help=f"use one of {', '.join(_ORDERS)}",
+        )
+    matmul = choice.matmul
+    if matmul is None:
+        return
+    if matmul.algorithm not in _ALGORITHMS:
+        refuse(
+            kernel,
+            "TTB202",
+            f"matmul algorithm '{matmul.algorithm}' cannot be lowered yet",
+            path=("schedule", "matmul", "algorithm"),
+            help=f"use one of {', '.join(_ALGORITHMS)}",
+        )
+    for key in ("block", "k_block", "subblock", "noc", "depth", "order"):
+        if getattr(matmul, key) is not None:
+            refuse(
+                kernel,
+                "TTB202",
+                f"'matmul: {{{key}: ...}}' belongs to a blocked algorithm, which cannot be lowered yet",
+                path=("schedule", "matmul", key),
+                help="leave it out: the streaming algorithm chooses its own blocks",
+            )
+    if not any(value.op == "matmul" for value in kernel.program.values):
+        refuse(
+            kernel,
+            "TTB202",
+            "'schedule: {matmul: ...}' on a kernel without a matmul",
+            path=("schedule", "matmul"),
+            help="leave it out",
+        )
+
+
+def _refuse_matmuls(kernel: DefaultedKernel) -> None:
+    values = kernel.program.values
+    matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
+    if len(matmuls) > 1:
+        refuse(
+            kernel,
+            "TTB201",
+            "a second matmul in one kernel cannot be lowered yet",
+            value=matmuls[1],
+            help="declare one kernel for each matmul",
+        )
+    full = _full_shape(kernel)
+    for index in matmuls:
+        value = values[index]
+        for operand in value.args:
+            if values[operand].op != "input":
+                refuse(
+                    kernel,
+                    "TTB201",
+                    f"'{values[operand].op}' on an operand of a matmul cannot be lowered yet",
+                    value=operand,
+                    help="compute the operand in a kernel of its own, or pass it as an input",
+                )
+        if value.shape[-2:] != full[-2:] or _batch(value) != _batch_of(full):
+            refuse(
+                kernel,
+                "TTB201",
+                f"a matmul of shape {list(value.shape)} that is broadcast to {list(full)} cannot be lowered yet",
+                value=index,
+                help="make the product as large as the output",
+            )
+
+
+def _batch(value: Value) -> tuple[int, ...]:
+    return _batch_of(value.shape)
+
+
+def _batch_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    batch = list(shape[:-2])
+    while batch and batch[0] == 1:
+        batch.pop(0)
+    return tuple(batch)
+
+
+def _full_shape(kernel: DefaultedKernel) -> tuple[int, ...]:
+    """The shape of the iteration: that of the outputs, which must agree until reductions are lowered."""
+    first = kernel.outputs[0]
+    for other in kernel.outputs[1:]:
+        if (other.batch, other.matrix) != (first.batch, first.matrix):
+            refuse(
+                kernel,
+                "TTB201",
+                f"outputs of different shapes, '{first.name}' {list(first.shape)} and '{other.name}' "
+                f"{list(other.shape)}, cannot be lowered in one kernel yet",
+                path=("outputs", other.name),
+                help="declare one kernel for each shape",
+            )
+    return (*first.batch, *first.matrix)
+
+
+def _iteration_space(kernel: DefaultedKernel) -> Grid:
+    output = kernel.outputs[0]
+    rows, columns = output.matrix
+    z = 1
+    for extent in output.batch:
+        z *= extent
+    return Grid(x=-(-columns // TILE), y=-(-rows // TILE), z=z)
+
+
+def _check_declared(kernel: DefaultedKernel, grid: Grid) -> None:
+    block = kernel.declared_block
+    if block is not None and block != (TILE, TILE):
+        refuse(
+            kernel,
+            "TTB204",
+            f"block {list(block)} cannot be lowered yet",
+            path=("block",),
+            help=f"use [{TILE}, {TILE}] or leave it out",
+        )
+    declared = kernel.declared_grid
+    actual = (grid.x, grid.y, grid.z)
+    if declared is not None and (*declared, *(1,) * (3 - len(declared))) != actual:
+        shown = list(actual if grid.z > 1 else actual[:2])
+        refuse(
+            kernel,
+            "TTB204",
+            f"grid {list(declared)} does not cover the output once: it has {grid.y} x {grid.x} blocks of one tile"
+            + (f" in each of {grid.z} matrices" if grid.z > 1 else ""),
+            path=("grid",),
+            help=f"write grid: {shown}, or leave it out",
+        )
+
+
+def _region(kernel: DefaultedKernel, arch: Arch) -> CoreRegion:
+    cores = kernel.choice.cores
+    columns, rows = kernel.core_grid
+    if cores is None:
+        return CoreRegion(at=(0, 0), size=(columns, rows))
+    (x, y), (w, h) = cores.at, cores.size
+    if min(x, y) < 0 or min(w, h) < 1 or x + w > columns or y + h > rows:
+        refuse(
+            kernel,
+            "TTB203",
+            f"cores at {list(cores.at)} of size {list(cores.size)} lie outside the grid of {columns} x {rows} cores",
+            path=("schedule", "cores"),
+            help=f"{arch.name} here has cores [0, 0] to [{columns - 1}, {rows - 1}]",
+        )
+    return cores

@@ -1,0 +1,50 @@
+"""Page indices: which tile of a tensor belongs to the unit (bx, by, bz)."""
+
+from __future__ import annotations
+
+import math
+
+from tt_build.ir.index import Index, dim, num, var
+from tt_build.ir.stages import TILE, Tensor
+
+
+def page_of(tensor: Tensor, ident: str, output: Tensor, row: Index, column: Index) -> Index:
+    """Page of the tile at (row, column), in the matrix of the tensor that belongs to bz.
+
+    Leading dimensions broadcast as NumPy's do; a dimension of size 1 stays put. ``ident`` begins the names of the
+    tensor's height and width in tiles. A tensor tiled like the output has the tile id itself as its page.
+    """
+    height, width = tiles_of(tensor)
+    matrix = _matrix(tensor.batch, output.batch)
+    alike = (height, width) == tiles_of(output) and math.prod(tensor.batch) == math.prod(output.batch)
+    if alike and (row, column) == (var("by"), var("bx")):
+        return var("tile_id")
+    if height == 1:
+        row = num(0)
+    if width == 1:
+        column = num(0)
+    return (matrix * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column
+
+
+def tiles_of(tensor: Tensor) -> tuple[int, int]:
+    """Height and width of one matrix in tiles."""
+    rows, columns = tensor.matrix
+    return -(-rows // TILE), -(-columns // TILE)
+
+
+def _matrix(own: tuple[int, ...], output: tuple[int, ...]) -> Index:
+    if math.prod(own) == 1:
+        return num(0)
+    own = (1,) * (len(output) - len(own)) + own
+    if own == output:
+        return var("bz")
+    index: Index = num(0)
+    stride_output, stride_own = 1, 1
+    for extent_output, extent in zip(reversed(output), reversed(own), strict=True):
+        if extent > 1:
+            outer = var("bz") // stride_output
+            is_first = stride_output * extent_output == math.prod(output)
+            index = index + (outer if is_first else outer % extent_output) * stride_own
+        stride_output *= extent_output
+        stride_own *= extent
+    return index

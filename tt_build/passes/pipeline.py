@@ -1,0 +1,101 @@
+"""The pipeline: which passes run, in which order, and what each reads and writes.
+
+A pass is a pure function of the kernel and the architecture. ``PASSES`` is the one list of them: the SCons builder, the
+command line and the tests walk it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from tt_build.ir import stages
+from tt_build.ir.attributes import stamped
+from tt_build.ir.jsontext import to_text
+from tt_build.passes import (
+    apply_defaults,
+    grid_to_persistent,
+    infer_schedule,
+    infer_shard,
+    memory_space_lower,
+    plan_stages,
+    shard_to_core_map,
+    tensorize,
+    tile_pad,
+    verify_ir,
+)
+from tt_build.spec.model import Declaration
+from tt_build.targets import Arch, load_arch
+
+K = TypeVar("K")
+
+
+class Pass(msgspec.Struct, frozen=True):
+    """One step: ``takes`` and ``gives`` are the stages, ``run`` the function, ``module`` where it stands."""
+
+    name: str
+    takes: type[Any]
+    gives: type[stages.DefaultedKernel]
+    run: Callable[[Any, Arch], stages.DefaultedKernel]
+    module: str
+
+    def apply_text(self, text: bytes) -> bytes:
+        """The pass on the stored form: JSON of the stage before in, JSON of this stage out. Raises ``Rejected``."""
+        kernel = read_stage(text, self.takes)
+        arch = load_arch(kernel.target.arch if isinstance(kernel, Declaration) else kernel.arch)
+        return write_stage(self.name, self.run(kernel, arch))
+
+
+def _alone(function: Callable[[Any], Any]) -> Callable[[Any, Arch], Any]:
+    """A pass that needs no architecture."""
+    return lambda kernel, _arch: function(kernel)
+
+
+def _row(module: Any, takes: type[Any], gives: type[Any], run: Callable[[Any, Arch], Any]) -> Pass:
+    return Pass(module.__name__.rsplit(".", 1)[1], takes, gives, run, module.__name__)
+
+
+PASSES: tuple[Pass, ...] = (
+    _row(apply_defaults, Declaration, stages.DefaultedKernel, _alone(apply_defaults.apply)),
+    _row(infer_schedule, stages.DefaultedKernel, stages.ScheduledKernel, infer_schedule.apply),
+    _row(infer_shard, stages.ScheduledKernel, stages.ShardedKernel, infer_shard.apply),
+    _row(grid_to_persistent, stages.ShardedKernel, stages.PersistentKernel, _alone(grid_to_persistent.apply)),
+    _row(shard_to_core_map, stages.PersistentKernel, stages.MappedKernel, _alone(shard_to_core_map.apply)),
+    _row(plan_stages, stages.MappedKernel, stages.StagedKernel, plan_stages.apply),
+    _row(memory_space_lower, stages.StagedKernel, stages.BufferedKernel, memory_space_lower.apply),
+    _row(tile_pad, stages.BufferedKernel, stages.PaddedKernel, _alone(tile_pad.apply)),
+    _row(tensorize, stages.PaddedKernel, stages.LoweredKernel, _alone(tensorize.apply)),
+    _row(verify_ir, stages.LoweredKernel, stages.VerifiedKernel, verify_ir.apply),
+)
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """Where the kernel lies in a stage's file."""
+
+    kernel: msgspec.Raw
+
+
+def write_stage(name: str, kernel: stages.DefaultedKernel) -> bytes:
+    """The file of a stage: the pass, the attributes known so far, the kernel."""
+    return to_text({"pass": name, "attrs": stamped(kernel), "kernel": msgspec.to_builtins(kernel)})
+
+
+def read_stage(text: bytes, stage: type[K]) -> K:
+    """The kernel in a stage's file; a declaration is stored without a frame."""
+    if issubclass(stage, Declaration):
+        return msgspec.json.decode(text, type=stage)
+    return msgspec.json.decode(msgspec.json.decode(text, type=_Stored).kernel, type=stage)
+
+
+def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, list[tuple[Pass, stages.DefaultedKernel]]]:
+    """All passes in memory: the verified kernel, and the kernel after each pass. Raises ``Rejected``."""
+    arch = load_arch(declaration.target.arch)
+    kernel: Any = declaration
+    trail: list[tuple[Pass, stages.DefaultedKernel]] = []
+    for step in PASSES:
+        kernel = step.run(kernel, arch)
+        trail.append((step, kernel))
+    assert isinstance(kernel, stages.VerifiedKernel)
+    return kernel, trail

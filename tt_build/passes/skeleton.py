@@ -1,0 +1,101 @@
+"""The skeleton of a lowered kernel, executed: its circular-buffer moves and its page accesses. Used by
+``verify_ir``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from tt_build.ir.index import evaluate, evaluate_array
+from tt_build.ir.lowered import (
+    KernelBody,
+    Let,
+    Loop,
+    Pop,
+    Push,
+    ReadPage,
+    Reserve,
+    Section,
+    Stmt,
+    Wait,
+    When,
+    WritePage,
+)
+
+Kind = Literal["reserve", "push", "wait", "pop"]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One circular-buffer call."""
+
+    kind: Kind
+    cb: str
+    pages: int
+
+
+def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
+    """The circular-buffer calls of a kernel whose runtime arguments have these values, in order."""
+    scope = dict(names)
+    for stmt in body:
+        if isinstance(stmt, Let):
+            scope[stmt.name] = evaluate(stmt.value, scope)
+        elif isinstance(stmt, Loop):
+            for step in range(evaluate(stmt.count, scope)):
+                yield from moves(stmt.body, {**scope, stmt.var: step})
+        elif isinstance(stmt, When):
+            if evaluate(stmt.a, scope) == evaluate(stmt.b, scope):
+                yield from moves(stmt.body, scope)
+        elif isinstance(stmt, Section):
+            yield from moves(stmt.math, scope)
+            yield from moves(stmt.packs, scope)
+        elif isinstance(stmt, Reserve):
+            yield Move("reserve", stmt.cb, evaluate(stmt.pages, scope))
+        elif isinstance(stmt, Push):
+            yield Move("push", stmt.cb, evaluate(stmt.pages, scope))
+        elif isinstance(stmt, Wait):
+            yield Move("wait", stmt.cb, evaluate(stmt.pages, scope))
+        elif isinstance(stmt, Pop):
+            yield Move("pop", stmt.cb, evaluate(stmt.pages, scope))
+
+
+Access = ReadPage | WritePage
+
+
+def accesses(body: KernelBody) -> list[tuple[Access, np.ndarray]]:
+    """Each page access of a kernel with the pages that it touches on all cores together.
+
+    All cores run at once: every name is an array with an axis for the core and one for each loop around the statement,
+    and a mask tells which rounds take place.
+    """
+    skip = len(body.accessors)
+    names = {
+        name: np.array([values.values[skip + i] for values in body.core_values], dtype=np.int64)
+        for i, name in enumerate(body.runtime_args)
+    }
+    return _accesses(body.body, names, np.ones(len(body.core_values), dtype=bool))
+
+
+def _accesses(
+    body: tuple[Stmt, ...], names: dict[str, np.ndarray], mask: np.ndarray
+) -> list[tuple[Access, np.ndarray]]:
+    names = dict(names)
+    found: list[tuple[Access, np.ndarray]] = []
+    for stmt in body:
+        if isinstance(stmt, Let):
+            names[stmt.name] = evaluate_array(stmt.value, names)
+        elif isinstance(stmt, Loop):
+            count = np.broadcast_to(evaluate_array(stmt.count, names), mask.shape)[..., None]
+            rounds = np.arange(int(count.max(initial=0)))
+            inner = {name: values[..., None] for name, values in names.items() if values.ndim}
+            constants = {name: values for name, values in names.items() if not values.ndim}
+            found += _accesses(stmt.body, {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count))
+        elif isinstance(stmt, When):
+            met = evaluate_array(stmt.a, names) == evaluate_array(stmt.b, names)
+            found += _accesses(stmt.body, names, mask & met)
+        elif isinstance(stmt, ReadPage | WritePage):
+            found.append((stmt, np.broadcast_to(evaluate_array(stmt.page, names), mask.shape)[mask]))
+    return found

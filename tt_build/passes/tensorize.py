@@ -1,0 +1,70 @@
+"""Pass ``tensorize``: PaddedKernel -> LoweredKernel.
+
+Needs   streams, sections, circular buffers, padding.
+Gives   the bodies of reader, compute and writer from one loop nest, and their arguments: the shape constants as
+        compile-time arguments, tensor addresses and the core's work as runtime arguments.
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.index import Dim, dims_in, names_in
+from tt_build.ir.lowered import (
+    CompileArg,
+    CoreValues,
+    KernelBody,
+    ReadPage,
+    Role,
+    RuntimeValue,
+    Stmt,
+    WritePage,
+    walk,
+)
+from tt_build.ir.plan import ArgRef
+from tt_build.ir.stages import LoweredKernel, PaddedKernel
+from tt_build.passes.common import extend
+from tt_build.passes.simplify import indices_of, simplify
+from tt_build.passes.tensorize_compute import compute
+from tt_build.passes.tensorize_reader import reader
+from tt_build.passes.tensorize_writer import writer
+
+
+def apply(kernel: PaddedKernel) -> LoweredKernel:
+    """Write the three kernels."""
+    bodies = (
+        _kernel(kernel, "reader", reader(kernel)),
+        _kernel(kernel, "compute", compute(kernel)),
+        _kernel(kernel, "writer", writer(kernel)),
+    )
+    return extend(LoweredKernel, kernel, bodies=bodies)
+
+
+def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> KernelBody:
+    body = simplify(statements)
+    flat = walk(body)
+    accessors = tuple(dict.fromkeys(s.tensor for s in flat if isinstance(s, ReadPage | WritePage)))
+    indices = [index for stmt in flat for index in indices_of(stmt)]
+    dims: dict[str, Dim] = {d.name: d for index in indices for d in dims_in(index)}
+    read = frozenset[str]().union(*(names_in(index) for index in indices))
+    arguments = tuple(name for name in kernel.loop.args if name in read)
+    return KernelBody(
+        role=role,
+        compile_args=tuple(CompileArg(name=d.name, value=d.value) for d in dims.values()),
+        accessors=accessors,
+        runtime_args=arguments,
+        core_values=tuple(
+            CoreValues(
+                core=item.core,
+                values=(
+                    *(ArgRef(address_of=tensor) for tensor in accessors),
+                    *_work_values(item.start, item.count, arguments),
+                ),
+            )
+            for item in kernel.work
+        ),
+        body=body,
+    )
+
+
+def _work_values(start: int, count: int, arguments: tuple[str, ...]) -> tuple[RuntimeValue, ...]:
+    values = {"start_tile": start, "num_tiles": count}
+    return tuple(values[name] for name in arguments)

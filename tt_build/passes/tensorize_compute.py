@@ -1,0 +1,167 @@
+"""The compute kernel's body: DST sections over the tiles that the reader brings."""
+
+from __future__ import annotations
+
+from tt_build.ir.index import Index, num
+from tt_build.ir.lowered import (
+    Pack,
+    Pop,
+    Push,
+    Reserve,
+    Section,
+    SfpuOp,
+    Startup,
+    Stmt,
+    TileOp,
+    Wait,
+)
+from tt_build.ir.stages import (
+    FillStep,
+    FpuStep,
+    LoadStep,
+    MatmulStep,
+    MoveStep,
+    PaddedKernel,
+    SectionPlan,
+    SfpuStep,
+    Step,
+    TransposePlan,
+)
+from tt_build.passes import loops
+from tt_build.passes.inits import place_inits
+
+COPY_DEST = "copy_dest"
+FILL = "fill"
+
+
+def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
+    """Statements of ``compute.cpp``, inits included."""
+    return _Compute(kernel).body()
+
+
+class _Compute:
+    def __init__(self, kernel: PaddedKernel) -> None:
+        self.kernel = kernel
+        self.matmul = loops.has_matmul(kernel)
+        self.resident = [s.cb for s in kernel.streams if s.per == "core"]
+        self.unit = [s.cb for s in kernel.streams if s.per == "unit"]
+        self.temporary = [i.cb for i in kernel.intermediates if i.cb not in {t.target for t in kernel.transposes}]
+        self.waited: set[str] = set()
+
+    def body(self) -> tuple[Stmt, ...]:
+        kernel = self.kernel
+        size = loops.batch(kernel)
+        results = [r.cb for r in kernel.results]
+        # In a matmul the reader sends K blocks first, so operands of the epilogue are awaited where they are used.
+        early = [] if self.matmul else self.unit
+        before: list[Stmt] = [Wait(cb=cb, pages=size) for cb in early]
+        before += [Reserve(cb=cb, pages=size) for cb in results]
+        inner: list[Stmt] = [s for turn in kernel.transposes for s in self._transpose(turn)]
+        for section in kernel.sections:
+            inner += self._section(section)
+        inner += [Pop(cb=cb, pages=num(1)) for cb in self.temporary]
+        after: list[Stmt] = [Pop(cb=cb, pages=size) for cb in self.unit]
+        after += [Push(cb=cb, pages=size) for cb in results]
+        body: tuple[Stmt, ...] = (
+            self._startup(),
+            *(Wait(cb=cb, pages=num(1)) for cb in self.resident),
+            loops.unit_loop(kernel, before, inner, after),
+            *(Pop(cb=cb, pages=num(1)) for cb in self.resident),
+        )
+        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
+
+    def _startup(self) -> Startup:
+        kernel = self.kernel
+        first = kernel.sections[0]
+        out = first.stores[0][1]
+        if kernel.transposes:
+            turn = kernel.transposes[0]
+            return Startup(a=turn.source, b=turn.source, out=turn.target)
+        for step in first.steps:
+            if isinstance(step, MatmulStep):
+                return Startup(a=step.a, b=step.b, out=out, reverse=True)
+            if isinstance(step, FpuStep):
+                return Startup(a=step.a, b=step.b, out=out)
+            if isinstance(step, LoadStep):
+                return Startup(a=step.cb, b=step.cb, out=out)
+        return Startup(a=out, b=out, out=out)  # constants only: nothing is unpacked
+
+    def _transpose(self, turn: TransposePlan) -> list[Stmt]:
+        """All K tiles of the unit through DST into the circular buffer that the matmul reads."""
+        kernel, size, slot = self.kernel, loops.k_block(self.kernel), loops.k_slot(self.kernel)
+        load = TileOp(op="transpose", cbs=(turn.source,), indices=(slot,), dst=0)
+        section = Section(math=(load,), packs=(Pack(dst=0, cb=turn.target),))
+        before: list[Stmt] = [Wait(cb=turn.source, pages=size), Reserve(cb=turn.target, pages=size)]
+        after: list[Stmt] = [Push(cb=turn.target, pages=size), Pop(cb=turn.source, pages=size)]
+        return [loops.k_loop(kernel, before, [section], after)]
+
+    def _section(self, plan: SectionPlan) -> list[Stmt]:
+        math: list[Stmt] = []
+        for step in plan.steps:
+            math += self._step(step)
+        packs = tuple(Pack(dst=slot, cb=cb) for slot, cb in plan.stores)
+        stored = [cb for _, cb in plan.stores if cb in self.temporary]
+        return [
+            *(Reserve(cb=cb, pages=num(1)) for cb in stored),
+            Section(math=tuple(math), packs=packs),
+            *(Push(cb=cb, pages=num(1)) for cb in stored),
+        ]
+
+    def _step(self, step: Step) -> list[Stmt]:
+        if isinstance(step, MatmulStep):
+            return [self._matmul_loop(step)]
+        if isinstance(step, SfpuStep):
+            return [
+                SfpuOp(
+                    function=step.function,
+                    form=step.form,
+                    slots=step.slots,
+                    out=step.out,
+                    params=step.params,
+                )
+            ]
+        if isinstance(step, MoveStep):
+            return [SfpuOp(function=COPY_DEST, form="float", slots=(step.source,), out=step.out)]
+        if isinstance(step, FillStep):
+            return [SfpuOp(function=FILL, form="float", slots=(), out=step.out, params=(step.bits,))]
+        if isinstance(step, FpuStep):
+            op = TileOp(
+                op=step.op,
+                cbs=(step.a, step.b),
+                indices=(self._index(step.a), self._index(step.b)),
+                dst=step.out,
+                mode=step.bcast,
+            )
+            return [*self._await(step.a), *self._await(step.b), op]
+        load = TileOp(
+            op="transpose" if step.transpose else "unary_bcast" if step.bcast else "copy",
+            cbs=(step.cb,),
+            indices=(self._index(step.cb),),
+            dst=step.out,
+            mode=step.bcast,
+        )
+        return [*self._await(step.cb), load]
+
+    def _matmul_loop(self, step: MatmulStep) -> Stmt:
+        kernel, size, slot = self.kernel, loops.k_block(self.kernel), loops.k_slot(self.kernel)
+        op = TileOp(
+            op="matmul",
+            cbs=(step.a, step.b),
+            indices=(slot, slot),
+            dst=step.out,
+            transpose=step.transpose_b,
+        )
+        before: list[Stmt] = [Wait(cb=step.a, pages=size), Wait(cb=step.b, pages=size)]
+        after: list[Stmt] = [Pop(cb=step.a, pages=size), Pop(cb=step.b, pages=size)]
+        return loops.k_loop(kernel, before, [op], after)
+
+    def _index(self, cb: str) -> Index:
+        return loops.unit_slot(self.kernel) if cb in self.unit else num(0)
+
+    def _await(self, cb: str) -> list[Stmt]:
+        """Wait for a tile at its first use in the unit, where the block did not wait for it already."""
+        late = (self.matmul and cb in self.unit) or cb in self.temporary
+        if not late or cb in self.waited:
+            return []
+        self.waited.add(cb)
+        return [Wait(cb=cb, pages=num(1))]

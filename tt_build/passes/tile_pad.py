@@ -1,0 +1,44 @@
+"""Pass ``tile_pad``: BufferedKernel -> PaddedKernel.
+
+Needs   shapes and streams.
+Gives   the padding of each tensor, and where the reader must zero it. Padding may hold anything, so only the reduced
+        dimension of a matmul matters: zero columns of the first operand's last K tile make whatever lies opposite
+        add nothing (the matrix engine gives 0 x NaN = 0). Everywhere else padding stays in padding.
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.stages import TILE, BufferedKernel, MatmulStep, PaddedKernel, Padding, Tensor, ZeroFill
+from tt_build.passes.common import extend
+
+
+def apply(kernel: BufferedKernel) -> PaddedKernel:
+    """Find the padding that matters."""
+    padding = tuple(_padding(t) for t in kernel.tensors if kernel.buffer(t.name).needs_padding)
+    return extend(PaddedKernel, kernel, padding=padding, zero_fills=tuple(_zero_fills(kernel)))
+
+
+def _padding(tensor: Tensor) -> Padding:
+    rows, columns = tensor.matrix
+    padded = (-(-rows // TILE) * TILE, -(-columns // TILE) * TILE)
+    return Padding(
+        tensor=tensor.name,
+        original_shape=(rows, columns),
+        padded_shape=padded,
+        padding_amount=(padded[0] - rows, padded[1] - columns),
+    )
+
+
+def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
+    sources = {turn.target: turn.source for turn in kernel.transposes}
+    fills: list[ZeroFill] = []
+    for section in kernel.sections:
+        for step in section.steps:
+            if not isinstance(step, MatmulStep):
+                continue
+            turned = step.a in sources
+            stream = next(s for s in kernel.streams if s.cb == sources.get(step.a, step.a))
+            reduced = kernel.tensor(stream.tensor).matrix[0 if turned else 1]
+            if reduced % TILE:
+                fills.append(ZeroFill(cb=stream.cb, axis="rows" if turned else "columns", first=reduced % TILE))
+    return fills
