@@ -12,10 +12,10 @@ from tt_build.targets.sdk import Sdk
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One message about a kernel. ``severity`` error or warning; ``line`` 0 where the compiler named none of the kernel.
+    """One message about a kernel; ``severity`` error or warning, ``line`` 0 where the compiler named none of the kernel.
 
-    ``processors`` are the compiles that said it (brisc, ncrisc, unpack, math, pack); ``place`` is the SDK header and line
-    where the compiler was, when that is not the kernel itself; ``help`` says what to do where that is known.
+    ``processors`` are the compiles that said it (brisc, ncrisc, unpack, math, pack); ``place`` is the SDK header and
+    line where the compiler was, when that is not the kernel itself; ``help`` says what to do where that is known.
     """
 
     severity: str
@@ -39,8 +39,6 @@ _DIAGNOSTIC = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?P<kind>fatal error|error|warning): (?P<text>.*)$"
 )
 _NO_PLACE = re.compile(r"^(?:cc1plus|g\+\+|c\+\+)[^:]*: (?P<kind>fatal error|error): (?P<text>.*)$")
-_CONTEXT = re.compile(r"^(?:In file included from | +from |[^:\n]+: (?:In|At) )")
-_OPTION = re.compile(r" \[-W(?:error=)?[^\]]*\]$")
 _NAME = re.compile(r"\w+")
 _NO_FILE = re.compile(r"^(?P<path>\S+): No such file or directory$")
 

@@ -149,6 +149,36 @@ def _refused(plan: Plan, message: str, sdk: Sdk) -> Finding:
     return Finding(severity="error", kernel=plan.kernel, file="tt.plan.json", line=0, column=0, message=message)
 
 
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """``sdk_check.json``: ``status`` pass or fail, the release that judged, and the findings."""
+
+    kernel: str
+    arch: str
+    sdk: str
+    release: str
+    status: str
+    compiles: int
+    findings: list[Finding]
+
+
+def check_to_file(plan_path: Path, result: Path, *, sdk: str | None = None, jobs: int | None = None) -> CheckResult:
+    """Checks one plan and writes ``sdk_check.json``: the same bytes for the same inputs, no time, no absolute path."""
+    version = load_sdk(sdk or newest_sdk())
+    plan = load_plan(plan_path)
+    findings = check(plan_path, sdk=version.name, jobs=jobs)
+    outcome = CheckResult(
+        kernel=plan.kernel,
+        arch=plan.arch,
+        sdk=version.name,
+        release=version.release,
+        status="fail" if errors(findings) else "pass",
+        compiles=sum(len(processors(kernel.config)) for kernel in plan.kernels),
+        findings=findings,
+    )
+    write_file(result, msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n")
+    return outcome
+
+
 def errors(findings: Iterable[Finding]) -> list[Finding]:
     """Those that would stop the SDK's own build."""
     return [finding for finding in findings if finding.severity == "error"]

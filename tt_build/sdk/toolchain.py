@@ -13,7 +13,7 @@ import sys
 
 from tt_build.sdk.cache import SdkUnavailable
 
-HELP = "install it with: sudo apt-get install g++-multilib  (Fedora: sudo dnf install glibc-devel.i686 libstdc++-devel.i686)"
+HELP = "install it with: sudo apt-get install g++-multilib (Fedora: glibc-devel.i686 and libstdc++-devel.i686)"
 
 
 @functools.cache

@@ -1,6 +1,6 @@
-"""SDK versions as data: ``sdk.json`` says what changed between TT-Metalium 0.78 and 0.81 and which wheels the gate reads.
+"""SDK versions as data: ``sdk.json`` says what changed between TT-Metalium 0.78 and 0.81, and which wheels there are.
 
-Names and dates are those read from the wheels themselves (headers, exported symbols); a test compares the table with them.
+Names are those read from the wheels themselves (headers, exported symbols); a test compares the table with them.
 """
 
 from __future__ import annotations
