@@ -1,10 +1,28 @@
-"""A declaration -> every file of its kernel: passes, code generation, in memory and without SCons."""
+"""A specification -> every file of its kernels: passes, code generation, in memory and without SCons."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
+
 from tt_build.codegen.files import emit
 from tt_build.passes.pipeline import PASSES, compile_kernel, write_stage
+from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.loader import load_file
 from tt_build.spec.model import Declaration
+from tt_build.spec.source import render_all
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """Files by kernel and path inside its folder; the names of the rejected kernels; every message, rendered.
+
+    ``failed`` is not empty when something was rejected, also where no kernel can be named (then it holds the file).
+    """
+
+    kernels: dict[str, dict[str, bytes]]
+    failed: tuple[str, ...]
+    text: str
 
 
 def stage_file(number: int) -> str:
@@ -17,3 +35,20 @@ def compile_files(declaration: Declaration) -> dict[str, bytes]:
     kernel, trail = compile_kernel(declaration)
     files = {stage_file(number): write_stage(step.name, stage) for number, (step, stage) in enumerate(trail, 1)}
     return files | emit(kernel)
+
+
+def compile_specification(
+    path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None
+) -> Compiled:
+    """Compile every kernel of a specification; all errors of all kernels are collected."""
+    loaded = load_file(path, arch=arch, grid=grid)
+    found = list(loaded.diagnostics)
+    failed = list(loaded.rejected)
+    kernels: dict[str, dict[str, bytes]] = {}
+    for declaration in loaded.declarations:
+        try:
+            kernels[declaration.kernel.name] = compile_files(declaration)
+        except Rejected as rejected:
+            failed.append(declaration.kernel.name)
+            found += [loaded.source.located(diagnostic) for diagnostic in rejected.diagnostics]
+    return Compiled(kernels=kernels, failed=tuple(failed), text=render_all(found))

@@ -2,7 +2,7 @@
 
 Needs   tensors with dtype and layout.
 Gives   tiles, padding, page size and TensorAccessor words of each tensor.
-Rejects layouts that are not lowered yet (TTB206), an L1 tensor that does not fit (TTB301, in memory_space_lower).
+Rejects shards that break the rules (TTB207, TTB208), layouts that are not lowered yet (TTB206).
 
 Accessor words of an interleaved tensor are ``[flags, aligned page size]`` with bit 1 of the flags for DRAM
 (api/tensor/tensor_accessor_args.h; measured against ttnn 0.81.1).
@@ -14,6 +14,7 @@ import math
 
 from tt_build.ir.stages import TILE, Buffer, ScheduledKernel, ShardedKernel, Tensor
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.shards import shard_shape
 from tt_build.spec.model import Sharding
 from tt_build.targets import DTYPES, Arch
 
@@ -28,6 +29,7 @@ def apply(kernel: ScheduledKernel, arch: Arch) -> ShardedKernel:
 def _buffer(kernel: ScheduledKernel, tensor: Tensor, arch: Arch) -> Buffer:
     layout = tensor.layout
     if isinstance(layout, Sharding):
+        shard_shape(kernel, tensor, layout)
         refuse(
             kernel,
             "TTB206",

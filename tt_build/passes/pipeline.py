@@ -82,6 +82,11 @@ def write_stage(name: str, kernel: stages.DefaultedKernel) -> bytes:
     return to_text({"pass": name, "attrs": stamped(kernel), "kernel": msgspec.to_builtins(kernel)})
 
 
+def encode_declaration(declaration: Declaration) -> bytes:
+    """The stored form of a declaration: what the first pass reads, and what a kernel's digest is taken of."""
+    return msgspec.json.encode(declaration)
+
+
 def read_stage(text: bytes, stage: type[K]) -> K:
     """The kernel in a stage's file; a declaration is stored without a frame."""
     if issubclass(stage, Declaration):

@@ -138,12 +138,17 @@ class _Planner:
         return Leaf(cb=cb, bcast="", transpose=False, fpu=not self.fp32)
 
     def _cut(self, overflow: Overflow, known: set[int]) -> int:
-        """The value whose cut splits the overflowing section most evenly."""
+        """The value to cut at: one that several others read, the most work first; else the one that halves the section.
+
+        Outputs are computed in sections of their own once there is a cut, so a shared value that is not cut is computed
+        again for each of them.
+        """
         program = self.kernel.program
         inside = evaluated(program, [s.value for s in overflow.group], known)
         roots = {s.value for s in overflow.group} if len(overflow.group) == 1 else set()
-        sizes = {v: len(evaluated(program, [v], known)) for v in inside if v not in roots}
-        return min(sizes, key=lambda v: (abs(len(inside) - 2 * sizes[v]), v))
+        work = {v: len(evaluated(program, [v], known)) for v in inside if v not in roots}
+        readers = {v: sum(program.values[r].args.count(v) for r in inside) for v in work}
+        return min(work, key=lambda v: (-(readers[v] - 1) * work[v], abs(len(inside) - 2 * work[v]), v))
 
     def _broadcast(self, value: Value) -> BroadcastMode:
         """How a value of that shape is broadcast to the outputs' shape."""

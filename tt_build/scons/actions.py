@@ -39,7 +39,8 @@ class StepAction(SCons.Action.FunctionAction):  # type: ignore[misc]
 
     def _line(self, target: Any, source: Any, env: Any) -> str:
         kernel = target[0].attributes.tt_kernel
-        return f"[ {self._label:<18} ] {kernel} -> {', '.join(str(t) for t in target)}"
+        made = str(target[0]) if len(target) == 1 else f"{target[0].dir} ({len(target)} files)"
+        return f"[ {self._label:<18} ] {kernel} -> {made}"
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         kernel = target[0].attributes.tt_kernel

@@ -27,10 +27,8 @@ from tt_build.scons.check import check
 from tt_build.scons.clean import remove_empty_folders
 from tt_build.scons.state import State
 from tt_build.scons.variables import add_options, parse_grid, unknown_variables
-from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.loader import SpecFile, load_file
+from tt_build.spec.loader import load_file
 from tt_build.spec.source import render_all
-from tt_build.targets import TargetError, available_archs
 
 _NAMES = ("target", "spec", "out", "arch", "grid")
 
@@ -53,7 +51,6 @@ def generate(env: Any) -> None:
     add_options(declared)
     declared.Update(env)
     env["TT_READY"] = True
-    env["TT_TAKEN"] = {}
     SCons.Script.Help(declared.GenerateHelpText(env), append=True)
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
@@ -112,11 +109,10 @@ def _goes_on() -> bool:
 
 def _claim(env: Any, name: str, folder: Any, source: Path) -> None:
     """Refuse the same kernel folder twice in one build."""
-    taken = SCons.Script.DefaultEnvironment if False else _TAKEN
     path = folder.Dir(name).get_abspath()
-    if taken.setdefault(path, source) != source:
+    if _TAKEN.setdefault(path, source) != source:
         raise SCons.Errors.UserError(
-            f"kernel '{name}' of {source} and of {taken[path]} would both be built in {folder}; give one another out="
+            f"kernel '{name}' of {source} and of {_TAKEN[path]} would both be built in {folder}; give one another out="
         )
 
 
@@ -160,6 +156,3 @@ class _Chains:
         return list(self.env.AlwaysBuild(self.env.Command(folder.File(".rejected"), [], action)))
 
 
-__all__ = ["TargetError", "available_archs", "exists", "generate", "options", "refuse_unknown"]
-
-assert Rejected is not None and SpecFile is not None

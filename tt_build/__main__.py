@@ -1,0 +1,7 @@
+"""``python -m tt_build``."""
+
+import sys
+
+from tt_build.cli import main
+
+sys.exit(main())
