@@ -1,4 +1,4 @@
-"""The real runtime of the wheel, on its mock device: it takes our programs, and compiles as the gate believes it does."""
+"""The real runtime of the wheel on its mock device takes our programs, and compiles as the gate believes it does."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _actual(compile: Compile) -> tuple[tuple[str, ...], str]:
 
 
 def _texts(generated: dict[str, str]) -> str:
-    """What a kernel can see of the generated headers: definitions without comments, layout and the order of wrappers."""
+    """What a kernel can see of the generated headers: definitions without comments and layout."""
     lines = []
     for name in ("chlkc_descriptors.h", "defines_generated.h", "named_ct_arg_map_generated.h"):
         text = re.sub(r"//.*", "", generated.get(name, ""))
