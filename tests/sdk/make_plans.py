@@ -11,6 +11,7 @@ from tt_build.ir.plan import (
     ArgRef,
     Assignment,
     Buffer,
+    CbFormat,
     CircularBuffer,
     CoreArgs,
     Cores,
@@ -19,11 +20,14 @@ from tt_build.ir.plan import (
     Plan,
     PlanKernel,
     PlanSchedule,
+    PlanSharding,
     Range,
+    Semaphore,
 )
 
 DATA = Path(__file__).parent / "data"
 TILE = 2048
+GRIDS = {"wormhole_b0": (8, 8), "blackhole": (13, 10)}
 
 
 def buffer(role: str, rows: int, columns: int) -> Buffer:
@@ -107,9 +111,129 @@ def gemm(arch: str, grid: tuple[int, int]) -> Plan:
     )
 
 
+def features(arch: str, grid: tuple[int, int]) -> Plan:
+    """What gemm has not: a bound CB, shared formats, semaphores, coordinates, scalars, defines, named words."""
+    region = (Range(start=(0, 0), end=(1, 1)),)
+    senders, receivers = (Range(start=(0, 0), end=(1, 0)),), (Range(start=(0, 1), end=(1, 1)),)
+    cores = [(x, y) for y in range(2) for x in range(2)]
+    words = {"X": (2, 4096), "bias": (2, 2048), "Z": (0, 4096)}
+    sharded = PlanSharding(
+        memory="l1", sharding="block", grid=(2, 2), shard=(64, 64), cores=((0, 0), (1, 0), (0, 1), (1, 1))
+    )
+
+    def tensor(role: str, rows: int, dtype: str, size: int, layout: str | PlanSharding) -> Buffer:
+        plain = buffer(role, rows, 128)
+        return msgspec.structs.replace(plain, dtype=dtype, page_size=size, layout=layout)
+
+    def reader(ranges: tuple[Range, ...], *, sender: bool) -> PlanKernel:
+        return PlanKernel(
+            role="reader",
+            source="reader.cpp",
+            config=KernelConfig(type="data_movement", processor=1, noc=0),
+            core_ranges=ranges,
+            compile_time_args=(
+                0,
+                1,
+                AccessorRef(accessor_of="X", words=words["X"]),
+                AccessorRef(accessor_of="bias", words=words["bias"]),
+            ),
+            named_compile_time_args={"Nt": 4, "rows": 2, "columns": 2},
+            defines={"IS_SENDER": "1" if sender else "0"},
+            runtime_args=tuple(
+                CoreArgs(
+                    core=(x, y),
+                    args=(2 * y, 2 * x, ArgRef(noc_x=(x, 0)), ArgRef(noc_y=(x, 0)), ArgRef(noc_y=(x, 1))),
+                )
+                for x, y in ranges[0].cores()
+            ),
+            common_runtime_args=(
+                ArgRef(address_of="X"),
+                ArgRef(address_of="bias"),
+                ArgRef(semaphore=0),
+                ArgRef(semaphore=1),
+            ),
+        )
+
+    def cb(number: int, name: str, data_format: str, size: int, pages: int) -> CircularBuffer:
+        return CircularBuffer(
+            id=number, name=name, data_format=data_format, page_size=size, num_pages=pages, core_ranges=region
+        )
+
+    return Plan(
+        version=1,
+        target="tenstorrent",
+        arch=arch,
+        kernel="features",
+        grid=GridShape(x=4, y=4, z=1, total_tiles=16),
+        schedule=PlanSchedule(policy="rectangular", order="row_major"),
+        cores=Cores(
+            grid=grid,
+            num_cores=grid[0] * grid[1],
+            core_ranges=region,
+            assignments=tuple(
+                Assignment(core=(x, y), core_id=y * grid[0] + x, rect=(2 * x, 2 * y, 2, 2), planes=(0, 1))
+                for x, y in cores
+            ),
+        ),
+        buffers={
+            "X": tensor("input", 128, "float32", 4096, "dram_interleaved"),
+            "bias": msgspec.structs.replace(
+                tensor("input", 1, "bfloat16", 2048, "dram_interleaved"), padded_shape=(32, 128)
+            ),
+            "Y": tensor("output", 128, "bfloat16", 2048, sharded),
+            "Z": tensor("output", 128, "float32", 4096, "l1_interleaved"),
+        },
+        circular_buffers=(
+            cb(0, "cb_x", "Float32", 4096, 4),
+            cb(1, "cb_bias", "Float16_b", 2048, 2),
+            msgspec.structs.replace(cb(16, "cb_y", "Float16_b", 2048, 4), buffer="Y"),
+            msgspec.structs.replace(
+                cb(17, "cb_z", "Float32", 4096, 2), formats=(CbFormat(id=24, data_format="Float16_b", page_size=2048),)
+            ),
+        ),
+        semaphores=(
+            Semaphore(id=0, initial_value=0, core_ranges=region),
+            Semaphore(id=1, initial_value=0, core_ranges=region),
+        ),
+        kernels=(
+            reader(senders, sender=True),
+            reader(receivers, sender=False),
+            PlanKernel(
+                role="compute",
+                source="compute.cpp",
+                config=KernelConfig(
+                    type="compute",
+                    math_fidelity="HiFi2",
+                    fp32_dest_acc_en=True,
+                    math_approx_mode=False,
+                    unpack_to_dest_fp32=(0,),
+                ),
+                core_ranges=region,
+                compile_time_args=(0, 1, 16, 17, 2),
+                defines={"COLUMNS": "2"},
+                common_runtime_args=(ArgRef(scalar="alpha"),),
+            ),
+            PlanKernel(
+                role="writer",
+                source="writer.cpp",
+                config=KernelConfig(type="writer"),
+                core_ranges=region,
+                compile_time_args=(16, 17, 4, 2, 2, AccessorRef(accessor_of="Z", words=words["Z"])),
+                runtime_args=tuple(
+                    CoreArgs(core=(x, y), args=(ArgRef(address_of="Z"), 2 * y, 2 * x)) for x, y in cores
+                ),
+            ),
+        ),
+        io_order=("X", "bias", "Y", "Z"),
+        scalars={"alpha": "float32"},
+    )
+
+
 def write(plan: Plan, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     (folder / "tt.plan.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n")
 
 
 if __name__ == "__main__":
-    write(gemm("wormhole_b0", (8, 8)), DATA / "gemm")
+    write(gemm("wormhole_b0", GRIDS["wormhole_b0"]), DATA / "gemm")
+    write(features("wormhole_b0", GRIDS["wormhole_b0"]), DATA / "features")

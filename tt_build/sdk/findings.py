@@ -12,7 +12,7 @@ from tt_build.targets.sdk import Sdk
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One message about a kernel; ``severity`` error or warning, ``line`` 0 where the compiler named none of the kernel.
+    """One message about a kernel. ``severity`` is error or warning; ``line`` is 0 where the compiler named none of it.
 
     ``processors`` are the compiles that said it (brisc, ncrisc, unpack, math, pack); ``place`` is the SDK header and
     line where the compiler was, when that is not the kernel itself; ``help`` says what to do where that is known.

@@ -20,19 +20,21 @@
 #define v_and(condition) (void)::sfpi::stub::truth(condition)
 
 namespace sfpi {
+
+// In this namespace, so that calls without a qualifier find the functions below by their arguments.
+struct StubBase {};
+
 namespace stub {
 
-struct Base {};
-
 template <class T>
-constexpr bool is_lane = std::is_base_of_v<Base, std::decay_t<T>>;
+constexpr bool is_lane = std::is_base_of_v<StubBase, std::decay_t<T>>;
 template <class A, class B = A>
 using if_lanes = std::enable_if_t<is_lane<A> || is_lane<B>, int>;
 template <class A, class B>
 using first_lane = std::conditional_t<is_lane<A>, std::decay_t<A>, std::decay_t<B>>;
 
 template <int Tag>
-struct Lane : Base {
+struct Lane : StubBase {
     constexpr Lane() = default;
     template <class T, std::enable_if_t<is_lane<T> || std::is_arithmetic_v<T> || std::is_enum_v<T>, int> = 0>
     constexpr Lane(const T&) {}
@@ -254,3 +256,5 @@ template <class... Args>
 sfpi::vFloat __builtin_rvtt_sfpmad(const Args&...);
 template <class... Args>
 sfpi::vInt __builtin_rvtt_sfpgt(const Args&...);
+template <class... Args>
+sfpi::vInt __builtin_rvtt_sfpiadd_i(const Args&...);
