@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
     compile_ = commands.add_parser("compile", help="write every kernel's files, as scons does")
     _spec_arguments(compile_)
-    compile_.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder; files go to DIR/tenstorrent")
+    compile_.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder; files go to DIR/tenstorrent"
+    )
     compile_.set_defaults(command=_compile)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of kernels.yaml")

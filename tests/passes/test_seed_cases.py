@@ -1,4 +1,6 @@
-"""The acceptance cases: expected attributes, assignments, orders and refusals, checked against what the compiler emits."""
+"""The acceptance cases: expected attributes, assignments, orders and refusals, checked against what the compiler
+emits.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,6 @@ CASES: list[dict[str, Any]] = json.loads((ROOT / "tests" / "seed_cases.json").re
 # Cases that later work lowers; until then each must be refused by name, never miscompiled.
 NOT_YET = {
     "local shard: global tile ids by core": "TTB206",
-    "strided: core c has c, c + 64, ...": "TTB202",
-    "rectangular on a core subset": "TTB202",
-    "z order, 3 x 3 with points outside skipped": "TTB202",
     "a softmax works by tile rows": "TTB201",
 }
 # Cases whose reads are counted by the emulator's trace.
@@ -46,6 +45,7 @@ def test_seed_case(case: dict[str, Any], tmp_path: Path) -> None:
     plan = json.loads(plan_text(kernel))
     attrs = plan["attrs"]
     known = {"attrs", "absent", "core_ranges", "block_index", "order", "padding", "tiles_read"}
+    known |= {"assignments", "assignment_has"}
     assert set(expect) <= known, "an expectation that this test does not check"
     assert {name: attrs.get(name) for name in expect.get("attrs", {})} == expect.get("attrs", {})
     assert not set(expect.get("absent", ())) & set(attrs)
@@ -55,6 +55,10 @@ def test_seed_case(case: dict[str, Any], tmp_path: Path) -> None:
         assert list(order_positions(kernel.order, kernel.grid)) == expect["order"]
     for tensor, padding in expect.get("padding", {}).items():
         assert attrs["tt_padding_info"][tensor] == padding
+    assignments = plan["cores"]["assignments"]
+    if "assignments" in expect:
+        assert [{key: item[key] for key in ("core", "rect")} for item in assignments] == expect["assignments"]
+    assert all(item[key] == value for item in assignments for key, value in expect.get("assignment_has", {}).items())
     blocks = expect.get("block_index", {})
     for size in (2, 3):
         wanted = blocks.get("bx_by" if size == 2 else "bx_by_bz")

@@ -37,9 +37,7 @@ def compile_files(declaration: Declaration) -> dict[str, bytes]:
     return files | emit(kernel)
 
 
-def compile_specification(
-    path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None
-) -> Compiled:
+def compile_specification(path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None) -> Compiled:
     """Compile every kernel of a specification; all errors of all kernels are collected."""
     loaded = load_file(path, arch=arch, grid=grid)
     found = list(loaded.diagnostics)

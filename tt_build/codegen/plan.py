@@ -67,7 +67,12 @@ def plan_text(kernel: VerifiedKernel) -> bytes:
     for key in ("semaphores", "scalars"):
         data.setdefault(key, [] if key == "semaphores" else {})
     for item in data["kernels"]:
-        for key, empty in (("compile_time_args", []), ("defines", {}), ("runtime_args", []), ("common_runtime_args", [])):
+        for key, empty in (
+            ("compile_time_args", []),
+            ("defines", {}),
+            ("runtime_args", []),
+            ("common_runtime_args", []),
+        ):
             item.setdefault(key, empty)
     return to_text(data)
 
@@ -75,9 +80,7 @@ def plan_text(kernel: VerifiedKernel) -> bytes:
 def _assignment(item: CoreWork) -> Assignment:
     if item.rect is not None:
         return Assignment(core=item.core, core_id=item.core_id, rect=item.rect, planes=item.planes)
-    return Assignment(
-        core=item.core, core_id=item.core_id, start_tile=item.start, count=item.count, stride=item.stride
-    )
+    return Assignment(core=item.core, core_id=item.core_id, start_tile=item.start, count=item.count, stride=item.stride)
 
 
 def _buffers(kernel: VerifiedKernel) -> dict[str, Buffer]:

@@ -23,6 +23,7 @@ from tt_build.ir.lowered import (
     TileOp,
     WritePage,
     ZeroPadding,
+    ZOrderPoint,
     walk,
 )
 from tt_build.ir.names import identifiers
@@ -108,6 +109,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         accessors.append(Accessor(names[tensor], offset))
         offset = f"{names[tensor]}_args.next_compile_time_args_offset()"
     grid = kernel.grid
+    uses_z_order = any(isinstance(stmt, ZOrderPoint) for stmt in flat)
     return {
         "kernel": kernel.name,
         "role": body.role,
@@ -124,7 +126,8 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "circular_buffers": _used(kernel, flat),
         "sized": _sized(flat),
         "headers": _headers(flat),
-        "uses_min": any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
+        "uses_min": uses_z_order or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
+        "uses_z_order": uses_z_order,
         "uses_local_memory": any(isinstance(stmt, ZeroPadding) for stmt in flat),
         "body": body.body,
     }

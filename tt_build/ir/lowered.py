@@ -47,6 +47,19 @@ class When(Struct, frozen=True, kw_only=True, tag="when"):
     body: tuple[Stmt, ...]
 
 
+class ZOrderPoint(Struct, frozen=True, kw_only=True, tag="z_order_point"):
+    """``name.x`` and ``name.y`` are the point at ``position`` in the Morton order of a width x height plane.
+
+    Points outside the plane do not count; ``side`` is a power of two that neither extent exceeds.
+    """
+
+    name: str
+    position: Index
+    width: Index
+    height: Index
+    side: int
+
+
 class Reserve(Struct, frozen=True, kw_only=True, tag="reserve"):
     """``cb_reserve_back``"""
 
@@ -194,6 +207,7 @@ Stmt = Union[  # noqa: UP007
     Let,
     Loop,
     When,
+    ZOrderPoint,
     Reserve,
     Push,
     Wait,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tt_build.ir.index import Index
-from tt_build.ir.lowered import BroadcastMode, KernelBody
+from tt_build.ir.lowered import BroadcastMode, KernelBody, Stmt
 from tt_build.ir.plan import Range
 from tt_build.ir.work import CoreWork, Grid
 from tt_build.lang.program import Program
@@ -142,14 +142,14 @@ class ShardedKernel(ScheduledKernel, frozen=True, kw_only=True):
 
 
 class PersistentLoop(Struct, frozen=True, kw_only=True):
-    """The loop of every kernel: ``unit`` runs over 0..count-1; each name is defined from the ones before it.
+    """The loop of every kernel: ``unit`` runs over 0..num_tiles-1, and ``body`` defines the unit's place from it.
 
-    ``args`` are the runtime arguments that it reads; ``names`` pairs a name with its value, in order: position,
-    tile_id, bx, by, bz. A kernel defines only the names that it uses.
+    ``args`` are the runtime arguments that it reads. The names are position (not for rectangles), bx, by, bz and
+    tile_id; a kernel defines only those that it uses.
     """
 
     args: tuple[str, ...]
-    names: tuple[tuple[str, Index], ...]
+    body: tuple[Stmt, ...]
 
 
 class PersistentKernel(ShardedKernel, frozen=True, kw_only=True):

@@ -119,6 +119,17 @@ def assign(policy: str, grid: Grid, region: CoreRegion, target_grid: tuple[int, 
     return tuple(work)
 
 
+def tile_ids(item: CoreWork, order: str, grid: Grid) -> list[int]:
+    """The tile ids of a core in the order in which it walks them: a rectangle plane by plane, else its positions."""
+    if item.rect is None or item.planes is None:
+        ids = list(order_positions(order, grid))
+        return [ids[item.start + n * (item.stride or 1)] for n in range(item.count)]
+    x, y, w, h = item.rect
+    plane = list(_plane(order, w, h))
+    first, planes = item.planes
+    return [((z * grid.y) + y + v) * grid.x + x + u for z in range(first, first + planes) for u, v in plane]
+
+
 def tiles_per_core(work: tuple[CoreWork, ...], units: int, target_grid: tuple[int, int]) -> list[list[int]]:
     """``tt_tiles_per_core``: [start, count] for every core of the target grid, ``[T, 0]`` without work."""
     pairs = [[units, 0] for _ in range(target_grid[0] * target_grid[1])]

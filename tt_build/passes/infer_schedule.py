@@ -25,8 +25,6 @@ _NOT_YET = {
     "cast": ("cast",),
     "run-time scalar": ("scalar",),
 }
-_POLICIES = ("contiguous",)
-_ORDERS = ("row_major", "column_major", "serpentine")
 _ALGORITHMS = ("auto", "streaming")
 _DTYPES = ("bfloat16", "float32")
 
@@ -86,22 +84,6 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
 
 def _refuse_schedule(kernel: DefaultedKernel) -> None:
     choice = kernel.choice
-    if choice.policy not in _POLICIES:
-        refuse(
-            kernel,
-            "TTB202",
-            f"policy '{choice.policy}' cannot be lowered yet",
-            path=("schedule", "policy"),
-            help=f"use one of {', '.join(_POLICIES)}",
-        )
-    if choice.order not in _ORDERS:
-        refuse(
-            kernel,
-            "TTB202",
-            f"order '{choice.order}' cannot be lowered yet",
-            path=("schedule", "order"),
-            help=f"use one of {', '.join(_ORDERS)}",
-        )
     matmul = choice.matmul
     if matmul is None:
         return

@@ -73,5 +73,5 @@ def k_slot(kernel: PaddedKernel) -> Index:
 
 
 def definitions(kernel: PaddedKernel) -> list[Stmt]:
-    """position, tile_id, bx, by, bz of the current unit; ``simplify`` drops those that nobody reads."""
-    return [Let(name=name, value=value) for name, value in kernel.loop.names]
+    """The place of the current unit; ``simplify`` drops what nobody reads."""
+    return list(kernel.loop.body)

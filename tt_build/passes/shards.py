@@ -33,7 +33,7 @@ def shard_shape(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> tu
             refuse(
                 kernel,
                 "TTB208",
-                f"{count} shards of {extent} {what} make {count * extent}, but tensor '{tensor.name}' has {total} {what}",
+                f"{count} shards of {extent} {what} make {count * extent}; tensor '{tensor.name}' has {total} {what}",
                 path=(*place, "shard"),
                 help=f"a shard of {_whole_tiles(total, count)} {what} on {count} cores covers it; or leave shard out",
             )
@@ -61,4 +61,5 @@ def _collapsed(tensor: Tensor) -> tuple[int, int]:
 
 def _whole_tiles(extent: int, parts: int) -> int:
     """The smallest multiple of a tile of which ``parts`` cover ``extent``."""
-    return -(-(-(-extent // TILE)) // parts) * TILE
+    tiles = -(-extent // TILE)
+    return -(-tiles // parts) * TILE

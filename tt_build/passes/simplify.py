@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tt_build.ir.index import Bin, Dim, Index, Num, Var, fold, names_in
-from tt_build.ir.lowered import Let, Loop, Section, Stmt, When
+from tt_build.ir.lowered import Let, Loop, Section, Stmt, When, ZOrderPoint
 
 
 def simplify(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -93,5 +93,9 @@ def _names_read(body: tuple[Stmt, ...]) -> frozenset[str]:
 
 
 def _drop_unread(body: tuple[Stmt, ...], read: frozenset[str]) -> tuple[Stmt, ...]:
-    kept = (s for s in body if not (isinstance(s, Let) and s.name not in read))
+    kept = (s for s in body if not (isinstance(s, Let) and s.name not in read) and not _unread_point(s, read))
     return tuple(_with_bodies(s, lambda inner: _drop_unread(inner, read)) for s in kept)
+
+
+def _unread_point(stmt: Stmt, read: frozenset[str]) -> bool:
+    return isinstance(stmt, ZOrderPoint) and not {f"{stmt.name}.x", f"{stmt.name}.y"} & read

@@ -24,6 +24,7 @@ from tt_build.ir.lowered import (
     Wait,
     When,
     WritePage,
+    ZOrderPoint,
 )
 
 Kind = Literal["reserve", "push", "wait", "pop"]
@@ -43,6 +44,8 @@ def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
     for stmt in body:
         if isinstance(stmt, Let):
             scope[stmt.name] = evaluate(stmt.value, scope)
+        elif isinstance(stmt, ZOrderPoint):  # places decide about pages, not about moves
+            scope |= {f"{stmt.name}.x": 0, f"{stmt.name}.y": 0}
         elif isinstance(stmt, Loop):
             for step in range(evaluate(stmt.count, scope)):
                 yield from moves(stmt.body, {**scope, stmt.var: step})
@@ -60,6 +63,37 @@ def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
             yield Move("wait", stmt.cb, evaluate(stmt.pages, scope))
         elif isinstance(stmt, Pop):
             yield Move("pop", stmt.cb, evaluate(stmt.pages, scope))
+
+
+def define(stmt: Let | ZOrderPoint, names: dict[str, np.ndarray]) -> None:
+    """Add what the statement defines to ``names``."""
+    if isinstance(stmt, Let):
+        names[stmt.name] = evaluate_array(stmt.value, names)
+        return
+    position, width, height = (evaluate_array(index, names) for index in (stmt.position, stmt.width, stmt.height))
+    names[f"{stmt.name}.x"], names[f"{stmt.name}.y"] = _z_order_point(position, width, height, stmt.side)
+
+
+def _z_order_point(
+    position: np.ndarray, width: np.ndarray, height: np.ndarray, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As the generated C++ does it: down the quadrants, counting the points of the plane in each."""
+    shape = np.broadcast_shapes(position.shape, width.shape, height.shape)
+    position = np.broadcast_to(position, shape).copy()
+    x, y = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    half = side // 2
+    while half:
+        found = np.zeros(shape, dtype=bool)
+        corner_x, corner_y = x.copy(), y.copy()
+        for quadrant in range(4):
+            qx, qy = corner_x + quadrant % 2 * half, corner_y + quadrant // 2 * half
+            points = np.clip(width - qx, 0, half) * np.clip(height - qy, 0, half)
+            here = ~found & (position < points)
+            x, y = np.where(here, qx, x), np.where(here, qy, y)
+            position = np.where(found | here, position, position - points)
+            found |= here
+        half //= 2
+    return x, y
 
 
 Access = ReadPage | WritePage
@@ -85,8 +119,8 @@ def _accesses(
     names = dict(names)
     found: list[tuple[Access, np.ndarray]] = []
     for stmt in body:
-        if isinstance(stmt, Let):
-            names[stmt.name] = evaluate_array(stmt.value, names)
+        if isinstance(stmt, Let | ZOrderPoint):
+            define(stmt, names)
         elif isinstance(stmt, Loop):
             count = np.broadcast_to(evaluate_array(stmt.count, names), mask.shape)[..., None]
             rounds = np.arange(int(count.max(initial=0)))

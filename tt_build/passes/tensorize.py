@@ -21,6 +21,7 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, PaddedKernel
+from tt_build.ir.work import CoreWork
 from tt_build.passes.common import extend
 from tt_build.passes.simplify import indices_of, simplify
 from tt_build.passes.tensorize_compute import compute
@@ -56,7 +57,7 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
                 core=item.core,
                 values=(
                     *(ArgRef(address_of=tensor) for tensor in accessors),
-                    *_work_values(item.start, item.count, arguments),
+                    *_work_values(item, arguments),
                 ),
             )
             for item in kernel.work
@@ -65,6 +66,14 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     )
 
 
-def _work_values(start: int, count: int, arguments: tuple[str, ...]) -> tuple[RuntimeValue, ...]:
-    values = {"start_tile": start, "num_tiles": count}
+def _work_values(item: CoreWork, arguments: tuple[str, ...]) -> tuple[RuntimeValue, ...]:
+    x, y, w, h = item.rect or (0, 0, 0, 0)
+    values = {
+        "start_tile": item.start,
+        "num_tiles": item.count,
+        "rect_x": x,
+        "rect_y": y,
+        "rect_width": w,
+        "rect_height": h,
+    }
     return tuple(values[name] for name in arguments)

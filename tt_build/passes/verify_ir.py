@@ -19,14 +19,27 @@ from typing import NoReturn
 
 import numpy as np
 
-from tt_build.ir.index import evaluate_array, names_in
-from tt_build.ir.lowered import KernelBody, Let, Loop, Pack, ReadPage, Section, SfpuOp, Stmt, TileOp, WritePage, walk
+from tt_build.ir.index import names_in
+from tt_build.ir.lowered import (
+    KernelBody,
+    Let,
+    Loop,
+    Pack,
+    ReadPage,
+    Section,
+    SfpuOp,
+    Stmt,
+    TileOp,
+    WritePage,
+    ZOrderPoint,
+    walk,
+)
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import CbTraffic, LoweredKernel, VerifiedKernel
-from tt_build.ir.work import order_positions
+from tt_build.ir.work import tile_ids
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.simplify import bodies_of, indices_of
-from tt_build.passes.skeleton import Move, accesses, moves
+from tt_build.passes.skeleton import Move, accesses, define, moves
 from tt_build.targets import Arch
 
 
@@ -53,15 +66,10 @@ def _fail(kernel: LoweredKernel, code: str, message: str) -> NoReturn:
     refuse(kernel, code, f"internal check failed: {message}", help="this is a fault of tt-build; please report it")
 
 
-def _positions(kernel: LoweredKernel) -> np.ndarray:
-    """All positions that cores walk, in core order."""
-    parts = [np.arange(w.start, w.start + w.count * (w.stride or 1), w.stride or 1) for w in kernel.work]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-
-
 def _check_work(kernel: LoweredKernel) -> None:
+    walks = [tile_ids(item, kernel.order, kernel.grid) for item in kernel.work]
     units = kernel.grid.units
-    if not np.array_equal(np.sort(_positions(kernel)), np.arange(units)):
+    if sorted(tile for walk_ in walks for tile in walk_) != list(range(units)):
         _fail(kernel, "TTB401", f"the cores' work does not cover {units} units exactly once")
     (x0, y0), (w, h) = kernel.region.at, kernel.region.size
     seen: set[tuple[int, int]] = set()
@@ -75,6 +83,26 @@ def _check_work(kernel: LoweredKernel) -> None:
     covered = [core for r in kernel.core_ranges for core in r.cores()]
     if sorted(covered) != sorted(seen):
         _fail(kernel, "TTB401", "core ranges do not cover the cores with work exactly once")
+    _check_walks(kernel, walks)
+
+
+def _check_walks(kernel: LoweredKernel, walks: list[list[int]]) -> None:
+    """The persistent loop's own expressions give each core the tiles of its walk, in order."""
+    for body in kernel.bodies:
+        if set(body.runtime_args) - set(kernel.loop.args):
+            _fail(kernel, "TTB405", f"{body.role} takes {body.runtime_args}; the loop has {kernel.loop.args}")
+    for item, tiles in zip(kernel.work, walks, strict=True):
+        x, y, w, h = item.rect or (0, 0, 0, 0)
+        arguments = {"start_tile": item.start, "num_tiles": item.count}
+        arguments |= {"rect_x": x, "rect_y": y, "rect_width": w, "rect_height": h}
+        names = {name: np.asarray(value) for name, value in arguments.items()}
+        names["unit"] = np.arange(item.count)
+        for stmt in kernel.loop.body:
+            if not isinstance(stmt, Let | ZOrderPoint):
+                _fail(kernel, "TTB401", f"the loop holds a {type(stmt).__name__}")
+            define(stmt, names)
+        if not np.array_equal(np.broadcast_to(names["tile_id"], item.count), tiles):
+            _fail(kernel, "TTB401", f"core {item.core} does not walk its tiles in order {kernel.order}")
 
 
 def _check_circular_buffers(kernel: LoweredKernel, arch: Arch) -> None:
@@ -114,6 +142,8 @@ def _check_names(kernel: LoweredKernel, body: KernelBody, statements: tuple[Stmt
                 _fail(kernel, "TTB405", f"{body.role} reads {sorted(missing)}, which nothing defines")
         if isinstance(stmt, Let):
             known.add(stmt.name)
+        elif isinstance(stmt, ZOrderPoint):
+            known |= {f"{stmt.name}.x", f"{stmt.name}.y"}
         inner = known | {stmt.var} if isinstance(stmt, Loop) else known
         for part in bodies_of(stmt):
             _check_names(kernel, body, part, inner)
@@ -143,8 +173,9 @@ def _check_moves(kernel: LoweredKernel) -> tuple[CbTraffic, ...]:
     counts: dict[int, int] = {}
     for item in kernel.work:
         counts[item.count] = counts.get(item.count, 0) + 1
+    places = dict.fromkeys(kernel.loop.args, 1)  # where a unit lies changes no move
     for count, cores in sorted(counts.items()):
-        pushed = _run(kernel, {"start_tile": 0, "num_tiles": count})
+        pushed = _run(kernel, {**places, "num_tiles": count})
         for name, pages in pushed.items():
             totals[name] += pages * cores
     return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
@@ -221,7 +252,6 @@ class _Fifo:
 
 def _check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
     """Pages that the bodies read and write on all cores together; every output page is written exactly once."""
-    _check_order(kernel)
     moved: dict[str, dict[str, int]] = {"read": {}, "written": {}}
     written: dict[str, list[np.ndarray]] = {}
     for body in kernel.bodies:
@@ -242,14 +272,3 @@ def _check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
         if not np.array_equal(np.sort(pages), np.arange(kernel.buffer(tensor.name).pages)):
             _fail(kernel, "TTB403", f"the pages of '{tensor.name}' are not written exactly once")
     return moved["read"], moved["written"]
-
-
-def _check_order(kernel: LoweredKernel) -> None:
-    """The loop's expressions give the tile ids of the order at every position."""
-    names: dict[str, np.ndarray] = {"position": _positions(kernel)}
-    for name, value in kernel.loop.names:
-        if name != "position":
-            names[name] = np.broadcast_to(evaluate_array(value, names), names["position"].shape)
-    tile_ids = np.asarray(list(order_positions(kernel.order, kernel.grid)))
-    if not np.array_equal(names["tile_id"], tile_ids[names["position"]]):
-        _fail(kernel, "TTB401", f"positions do not give the tile ids of order {kernel.order}")

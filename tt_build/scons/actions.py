@@ -1,4 +1,5 @@
-"""Actions: one pass, and code generation. Each is a pure function of its source's bytes; results are written as a group.
+"""Actions: one pass, and code generation. Each is a pure function of its source's bytes; results are written as a
+group.
 
 SCons signs a Python function by its bytecode alone. Ours are signed by a digest of the pass and of all that it imports
 (``signatures``), so that a changed helper reruns what uses it and nothing else.
@@ -25,27 +26,34 @@ from tt_build.spec.diagnostics import Rejected
 Step = Callable[[bytes], list[bytes]]
 
 
-class StepAction(SCons.Action.FunctionAction):  # type: ignore[misc]
-    """An action that SCons signs with ``signature`` instead of bytecode."""
+class SignedAction(SCons.Action.FunctionAction):  # type: ignore[misc]
+    """A function that SCons signs with ``signature`` instead of bytecode. ``label`` begins its line of output."""
 
-    def __init__(self, label: str, signature: str, step: Step, state: State) -> None:
-        self._signature = signature.encode()
-        self._label, self._step, self._state = label, step, state
-        super().__init__(self._execute, {"strfunction": self._line})
+    def __init__(self, function: Callable[[Any, Any, Any], int], label: str, signature: str) -> None:
+        self.signature = signature.encode()
+        self.label = label
+        super().__init__(function, {"strfunction": self._line})
 
     def get_presig(self, target: Any, source: Any, env: Any) -> bytes:
         """What SCons signs."""
-        return self._signature
+        return self.signature
 
     def _line(self, target: Any, source: Any, env: Any) -> str:
-        kernel = target[0].attributes.tt_kernel
         made = str(target[0]) if len(target) == 1 else f"{target[0].dir} ({len(target)} files)"
-        return f"[ {self._label:<18} ] {kernel} -> {made}"
+        return f"[ {self.label:<18} ] {target[0].attributes.tt_kernel} -> {made}"
+
+
+class StepAction(SignedAction):
+    """A step of the compiler: bytes in, the bytes of its outputs out, written as a group."""
+
+    def __init__(self, label: str, signature: str, step: Step, state: State) -> None:
+        self._step, self._state = step, state
+        super().__init__(self._execute, label, signature)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         kernel = target[0].attributes.tt_kernel
         try:
-            data = self._state.memo(self._signature, read_source(source[0]), self._step)
+            data = self._state.memo(self.signature, read_source(source[0]), self._step)
             write_group({Path(node.get_abspath()): part for node, part in zip(target, data, strict=True)})
         except Rejected as rejected:
             self._state.report(kernel, rejected)

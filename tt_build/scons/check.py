@@ -1,8 +1,8 @@
-"""Checking before the first step: every kernel goes through all passes in memory, so that an error of any pass, with its
-line in kernels.yaml, stops the build before it wrote anything.
+"""Checking before the first step: every kernel goes through all passes in memory, so that an error of any pass, with
+its line in kernels.yaml, stops the build before it wrote anything.
 
-A kernel that passed once with the same passes is not checked again: its digest is noted under the output folder. What the
-passes computed is kept for the steps of this build.
+A kernel that passed once with the same passes is not checked again: its digest is noted under the output folder.
+What the passes computed is kept for the steps of this build.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check(loaded: SpecFile, state: State, folder: Path) -> Checked:
     notes = folder / "checked.json"
     key = digest("".join(module_signature(step.module) for step in PASSES).encode())
     known = _read(notes, key)
-    diagnostics = [item for item in loaded.diagnostics]
+    diagnostics = list(loaded.diagnostics)
     valid: list[Declaration] = []
     failed = list(loaded.rejected)
     digests: set[str] = set()

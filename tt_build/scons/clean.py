@@ -1,4 +1,6 @@
-"""``scons -c`` removes files; the folders that it leaves empty go when the build ends. A file of anyone else's stays."""
+"""``scons -c`` removes files; the folders that it leaves empty go when the build ends. A file of anyone else's
+stays.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Signatures of steps: a digest of the code and data that a step's result depends on.
 
-A pass depends on its module and on what that imports from this package, each with its data files (a module lists them in
-``SIGNATURE_DATA``). Source text is hashed, not bytecode, so a signature is the same under every Python version and path.
+A pass depends on its module and on what that imports from this package, each with its data files (a module lists
+them in ``SIGNATURE_DATA``). Source text is hashed, not bytecode, so a signature is the same under every Python
+version and path.
 """
 
 from __future__ import annotations

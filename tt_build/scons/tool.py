@@ -25,12 +25,15 @@ from tt_build.passes.pipeline import PASSES, encode_declaration
 from tt_build.scons.actions import StepAction, codegen_action, digest, pass_action
 from tt_build.scons.check import check
 from tt_build.scons.clean import remove_empty_folders
+from tt_build.scons.sdk import ALIAS as CHECK_SDK
+from tt_build.scons.sdk import RESULT as SDK_RESULT
+from tt_build.scons.sdk import check_action
 from tt_build.scons.state import State
 from tt_build.scons.variables import add_options, parse_grid, unknown_variables
 from tt_build.spec.loader import load_file
 from tt_build.spec.source import render_all
 
-_NAMES = ("target", "spec", "out", "arch", "grid")
+_NAMES = ("target", "spec", "out", "arch", "grid", "sdk")
 
 
 def options(variables: Variables) -> None:
@@ -65,13 +68,17 @@ def refuse_unknown(*, strict: bool) -> None:
 
 
 def tt_kernels(
-    env: Any, spec: str | None = None, out: str | None = None, arch: str | None = None, grid: tuple[int, int] | None = None
+    env: Any,
+    spec: str | None = None,
+    out: str | None = None,
+    arch: str | None = None,
+    grid: tuple[int, int] | None = None,
 ) -> list[Any]:
     """Declare every kernel of ``spec``; returns the nodes of the generated files.
 
-    Paths are relative to the calling SConscript. ``out``, ``arch`` and ``grid`` default to the command line's. Errors of
-    the specification are printed, all of them, before any step runs; then the build stops with status 1. Under ``-k`` the
-    valid kernels are built all the same, and the status is 2.
+    Paths are relative to the calling SConscript. ``out``, ``arch`` and ``grid`` default to the command line's.
+    Errors of the specification are printed, all of them, before any step runs; then the build stops with status 1.
+    Under ``-k`` the valid kernels are built all the same, and the status is 2.
     """
     source = Path(env.File(spec or env["spec"]).srcnode().get_abspath())
     folder = env.Dir(out or env["out"]).Dir(env["target"])
@@ -94,6 +101,8 @@ def tt_kernels(
         generated = chains.declare(name, encode_declaration(declaration), folder.Dir(name), f"{source.name}#{name}")
         env.Alias(f"kernel-{name}", generated)
         nodes += generated
+        checked = chains.check_sdk(name, generated, folder.Dir(name))
+        env.Alias(CHECK_SDK, checked)
     for name in result.failed:
         nodes += chains.failed(name, folder.Dir(name))
     env.Default(nodes)
@@ -126,6 +135,7 @@ class _Chains:
         self.env = env
         self.passes = [self._builder(pass_action(step, state)) for step in PASSES]
         self.codegen = self._builder(codegen_action(state))
+        self.sdk = self._builder(check_action(env["sdk"]))
 
     @staticmethod
     def _builder(action: StepAction) -> Any:
@@ -146,6 +156,13 @@ class _Chains:
             file.attributes.tt_kernel = name
         return list(generated)
 
+    def check_sdk(self, name: str, generated: list[Any], folder: Any) -> Any:
+        """The type check of a kernel, built only when it is asked for."""
+        (node,) = self.sdk(self.env, folder.File(SDK_RESULT), generated)
+        node.attributes.tt_kernel = name
+        self.env.Clean(generated, node)  # -c removes it, too, though no plain build makes it
+        return node
+
     def failed(self, name: str, folder: Any) -> list[Any]:
         """A node that fails, so that a build with ``-k`` ends with a failure for a rejected kernel."""
 
@@ -154,5 +171,3 @@ class _Chains:
 
         action = SCons.Action.Action(fail, lambda target, source, env: f"[ rejected           ] {name}")
         return list(self.env.AlwaysBuild(self.env.Command(folder.File(".rejected"), [], action)))
-
-

@@ -9,15 +9,19 @@ from typing import Any
 from SCons.Variables import EnumVariable, Variables
 
 from tt_build.targets import available_archs, available_targets, determine_target
+from tt_build.targets.sdk import available_sdks, newest_sdk
 
 
 def add_options(variables: Variables) -> None:
     """Declare the variables of ``scons target=tenstorrent ...``."""
     variables.AddVariables(
-        EnumVariable("target", "backend to build for", determine_target("tenstorrent"), allowed_values=available_targets()),
+        EnumVariable(
+            "target", "backend to build for", determine_target("tenstorrent"), allowed_values=available_targets()
+        ),
         ("spec", "the specification", "kernels.yaml"),
         ("out", "folder of everything that is built", "build"),
         ("arch", f"architecture of kernels that do not name one: {', '.join(available_archs())}", ""),
+        EnumVariable("sdk", "TT-Metalium version to check against", newest_sdk(), allowed_values=available_sdks()),
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
     )
 

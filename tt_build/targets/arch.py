@@ -10,7 +10,6 @@ from importlib import resources
 
 import msgspec
 
-
 SIGNATURE_DATA = ("arch/*.json",)
 
 

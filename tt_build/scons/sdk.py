@@ -1,0 +1,37 @@
+"""``scons check-sdk``: one node a kernel, ``sdk_check.json``, made of its generated files by the type-check gate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tt_build.scons.actions import SignedAction
+from tt_build.scons.signatures import module_signature
+from tt_build.sdk.cache import SdkUnavailable
+from tt_build.sdk.gate import check_to_file, errors
+
+RESULT = "sdk_check.json"
+ALIAS = "check-sdk"
+
+
+def check_action(sdk: str) -> SignedAction:
+    """The action that type-checks the kernels beside a plan against the real headers of that SDK version."""
+
+    def run(target: Any, source: Any, env: Any) -> int:
+        plan = next(Path(node.get_abspath()) for node in source if node.name == "tt.plan.json")
+        result = Path(target[0].get_abspath())
+        try:
+            outcome = check_to_file(plan, result, sdk=sdk, jobs=1 if env.GetOption("num_jobs") > 1 else None)
+        except SdkUnavailable as error:
+            print(f"tt-build: {error}", file=sys.stderr)
+            return 1
+        for finding in outcome.findings:
+            print(finding, file=sys.stderr)
+        if errors(outcome.findings):
+            result.unlink(missing_ok=True)  # a failed check leaves nothing that looks like a passed one
+            return 1
+        return 0
+
+    signature = f"{module_signature('tt_build.sdk.gate')} {sdk}"
+    return SignedAction(run, ALIAS, signature)
