@@ -1,0 +1,123 @@
+"""Matmul and reductions of the reference, with their errors.
+
+A sum of n rounded steps is off by at most n half-spacings of its partial sums; by chance it is off by a small multiple
+of sqrt(n) of them (Higham and Mary, 2019). The smaller of n and 4 sqrt(n) is used, on twice the largest partial sum
+that the reference meets, since an algorithm may take any contiguous part of the sum first.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from tt_build.verify.elementwise import fidelity_loss, joined
+from tt_build.verify.values import INTEGERS, TINY, Array, EvaluationError, Math, Value, magnitude, read_by_fpu, wrap
+
+_FACE = 16
+
+
+def matmul(a: Value, b: Value, math: Math) -> Value:
+    """``a @ b`` over the last two axes, leading axes broadcast."""
+    dtype = joined(a, b)
+    if dtype in INTEGERS:
+        raise EvaluationError(f"'@' has no form for {dtype}")
+    length = a.data.shape[-1]
+    if length != b.data.shape[-2]:
+        raise EvaluationError(f"'@' needs equal inner dimensions, not {length} and {b.data.shape[-2]}")
+    data, largest = _partial_sums(a.data, b.data)
+    size_a, size_b = magnitude(a.data), magnitude(b.data)
+    ea, eb = read_by_fpu(a, math), read_by_fpu(b, math)
+    err = np.zeros((2, *data.shape))
+    if ea.any():
+        err = err + ea @ size_b
+    if eb.any():
+        err = err + size_a @ eb
+    if ea.any() and eb.any():
+        err = err + ea @ eb
+    loss = fidelity_loss(b, a, math)
+    if loss:
+        err = err + loss * (size_a @ size_b)
+    err = err + _rounding(length, largest, math)
+    return Value(data, err, dtype)
+
+
+def reduce(name: str, x: Value, axes: tuple[int, ...], math: Math) -> Value:
+    """``sum``, ``mean``, ``max`` or ``min`` over negative axes, dimensions kept."""
+    if x.dtype in INTEGERS:
+        return _reduce_integers(name, x, axes)
+    if name in ("max", "min"):
+        return _extreme(name, x, axes, math)
+    data, errors, largest, count = x.data, read_by_fpu(x, math), magnitude(x.data), 1
+    for axis in axes:
+        count *= data.shape[axis]
+        largest = np.abs(np.cumsum(np.where(np.isfinite(data), data, 0.0), axis=axis)).max(axis=axis, keepdims=True)
+        data = data.sum(axis=axis, keepdims=True)
+        errors = errors.sum(axis=axis, keepdims=True)
+    one = Value(np.ones((1, 1, 1, 1)), None, "bfloat16", bits=0)
+    # Over rows of numbers the data are in SrcB, else in SrcA.
+    loss = max(fidelity_loss(one, x, math) if -1 in axes else 0.0, fidelity_loss(x, one, math) if -2 in axes else 0.0)
+    errors = errors + loss * magnitude(x.data).sum(axis=axes, keepdims=True)
+    errors = errors + _rounding(count, np.maximum(largest, magnitude(data)), math)
+    if name == "mean":
+        data, errors = data / count, errors / count
+        if count & (count - 1):
+            errors = errors + 2.0**-9 * magnitude(data)  # the scaler tile holds 1 / count as bfloat16
+    return Value(data, errors, x.dtype)
+
+
+def _partial_sums(a: Array, b: Array) -> tuple[Array, Array]:
+    """The product and the largest partial sum on its way, looked at every few hundred steps."""
+    length = a.shape[-1]
+    step = max(32, -(-length // 8))
+    total: Array | None = None
+    largest: Array | None = None
+    with np.errstate(invalid="ignore"):
+        for k in range(0, length, step):
+            part = a[..., k : k + step] @ b[..., k : k + step, :]
+            total = part if total is None else total + part
+            largest = magnitude(total) if largest is None else np.maximum(largest, magnitude(total))
+    assert total is not None
+    assert largest is not None
+    return total, largest
+
+
+def _rounding(length: int, largest: Array, math: Math) -> Array:
+    """Error of accumulating ``length`` products in DST."""
+    if math.fp32_accumulate:
+        steps, unit = length + 1, 2.0**-24
+    else:
+        steps, unit = -(-length // _FACE) * math.phases + 1, 2.0**-8
+    return np.asarray(min(steps, 4.0 * sqrt(steps)) * unit * 2.0 * largest + TINY)
+
+
+def _extreme(name: str, x: Value, axes: tuple[int, ...], math: Math) -> Value:
+    pick = np.max if name == "max" else np.min
+    data = pick(x.data, axis=axes, keepdims=True)
+    errors = read_by_fpu(x, math)
+    if not errors.any():
+        return Value(data, None, x.dtype, bits=x.bits)
+    middle = _bounded(data)
+    moved = []
+    for e in errors:
+        gaps = (np.abs(_bounded(pick(x.data + s * e, axis=axes, keepdims=True)) - middle) for s in (-1.0, 1.0))
+        unknown = ~np.isfinite(e).all(axis=axes, keepdims=True)
+        moved.append(np.where(unknown, np.inf, np.maximum(*gaps)))
+    return Value(data, np.stack(moved), x.dtype)
+
+
+def _bounded(data: Array) -> Array:
+    """Infinities as huge finite numbers, so that differences have a meaning."""
+    return np.clip(data, -1.0e300, 1.0e300)
+
+
+def _reduce_integers(name: str, x: Value, axes: tuple[int, ...]) -> Value:
+    if name == "mean":
+        raise EvaluationError(f"'mean' has no form for {x.dtype}")
+    assert x.dtype is not None
+    if name == "sum":
+        data, errors = x.data.sum(axis=axes, keepdims=True), x.errors.sum(axis=axes, keepdims=True)
+    else:
+        pick = np.max if name == "max" else np.min
+        data, errors = pick(x.data, axis=axes, keepdims=True), x.errors.max(axis=axes, keepdims=True)
+    return Value(wrap(data, x.dtype), errors, x.dtype)

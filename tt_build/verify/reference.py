@@ -1,0 +1,406 @@
+"""The reference: the compute text itself, evaluated by NumPy in float64 with a running error bound.
+
+It walks Python's own syntax tree over a whitelist and shares no code with the lowering, so that a mistake there cannot
+hide here. What each function means is in ``tt_build.verify.meanings``; how far a device may be off is in the op table.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tt_build.emulator.formats import round_to
+from tt_build.lang.functions import FUNCTIONS
+from tt_build.targets.dtypes import DTYPES
+from tt_build.verify import contractions, elementwise
+from tt_build.verify.values import (
+    INTEGERS,
+    TINY,
+    Array,
+    EvaluationError,
+    Math,
+    Value,
+    finite_difference,
+    magnitude,
+    overflowed,
+    reach,
+    ulp,
+    wrap,
+)
+
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Pow: "pow",
+    ast.BitAnd: "bitwise_and",
+    ast.BitOr: "bitwise_or",
+    ast.BitXor: "bitwise_xor",
+}
+_BITS = {"float32": 23, "bfloat16": 7, "bfloat8_b": 6, "bfloat4_b": 2}
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+
+
+class Ref:
+    """An output as it should be: ``value`` (float64 or int64, not yet rounded to the output's dtype, of its shape).
+
+    ``bound`` is how far a right result may be off, rounding to the dtype included, while every branch goes as here;
+    ``wide`` how far when branches within the propagated error go the other way; ``discontinuous`` where the two differ.
+    """
+
+    def __init__(self, value: Array, bound: Array, wide: Array, dtype: str) -> None:
+        self.value = value
+        self.bound = bound
+        self.wide = wide
+        self.dtype = dtype
+
+    @property
+    def discontinuous(self) -> Array:
+        return np.asarray(self.wide > self.bound)
+
+
+def evaluate(
+    compute: str,
+    inputs: Mapping[str, Array],
+    *,
+    dtypes: Mapping[str, str],
+    outputs: Mapping[str, tuple[int, ...]],
+    sizes: Mapping[str, int] | None = None,
+    scalars: Mapping[str, float] | None = None,
+    math: Math | None = None,
+) -> dict[str, Ref]:
+    """Every output of ``compute``. ``inputs`` hold values already rounded to their dtype (``dtypes`` has all tensors').
+
+    ``outputs`` maps names to declared shapes. EvaluationError for text that is not of the language, or an output that
+    is missing or of another shape.
+    """
+    walker = _Walker(math or Math())
+    for name, number in {**(sizes or {}), **(scalars or {})}.items():
+        walker.names[name] = _number(number)
+    for name, array in inputs.items():
+        walker.names[name] = walker.tensor(array, dtypes[name])
+    try:
+        tree = ast.parse(compute)
+    except SyntaxError as error:
+        raise EvaluationError(f"line {error.lineno}: {error.msg}") from error
+    for statement in tree.body:
+        walker.assign(statement)
+    found = {}
+    for name, shape in outputs.items():
+        if name not in walker.names or name in inputs:
+            raise EvaluationError(f"output '{name}' is never assigned")
+        found[name] = _rounded(walker.names[name], dtypes[name], name, shape)
+    return found
+
+
+def _number(number: float) -> Value:
+    exact = float(np.float32(number)) == float(number)
+    data = np.full((1, 1, 1, 1), number, np.float64)
+    return Value(data, None if exact else np.full((2, 1, 1, 1, 1), 2.0**-24 * abs(number)), None)
+
+
+def _rounded(value: Value, dtype: str, name: str, shape: tuple[int, ...]) -> Ref:
+    """The output: broadcast to four axes of its shape, rounding to its dtype added to the errors."""
+    whole = (1,) * (4 - len(shape)) + tuple(shape)
+    if value.data.shape != whole and value.data.size != 1:
+        raise EvaluationError(f"output '{name}' is declared {list(shape)} but computed as {list(value.data.shape)}")
+    data = np.broadcast_to(value.data, whole)
+    if dtype in INTEGERS:
+        if not value.is_integer and value.dtype is not None:
+            raise EvaluationError(f"output '{name}' is {dtype} but its value is a float; cast it")
+        ints = wrap(np.rint(data).astype(np.int64), dtype)
+        tight, wide = np.broadcast_to(value.errors, (2, *whole))
+        return Ref(ints.reshape(shape), tight.reshape(shape), wide.reshape(shape), dtype)
+    if value.is_integer:
+        raise EvaluationError(f"output '{name}' is {dtype} but its value is {value.dtype}; cast it")
+    err = np.broadcast_to(value.errors, (2, *whole))
+    err = np.stack([e + _dtype_step(data, e, dtype) for e in err])
+    if dtype == "bfloat16":  # 3.39e38 and up rounds to infinity
+        data, doubtful = overflowed(data, err, 2.0**128 - 2.0**119)
+        err = err if doubtful is None else doubtful
+    bound, wide = err
+    return Ref(data.reshape(shape), bound.reshape(shape), wide.reshape(shape), dtype)
+
+
+def _dtype_step(data: Array, err: Array, dtype: str) -> Array:
+    """The most that rounding to a float dtype moves a value that is within ``err`` of ``data``."""
+    size = reach(data, err)
+    if dtype == "float32":
+        return 0.5 * ulp(size, 23) + TINY
+    if dtype == "bfloat16":
+        return 0.5 * ulp(size, 7) + TINY
+    width = data.shape[-1]
+    padded = np.zeros((*size.shape[:-1], -(-width // 16) * 16))
+    # An infinity takes the block's exponent, and with it every other element of the block.
+    padded[..., :width] = np.where(np.isfinite(data) & np.isfinite(err), size, np.inf)
+    largest = padded.reshape(*size.shape[:-1], -1, 16).max(axis=-1)
+    step = np.where(np.isfinite(largest), ulp(largest, 6 if dtype == "bfloat8_b" else 2), np.inf)
+    step = np.repeat(step, 16, axis=-1)
+    return np.asarray(step[..., :width]) + TINY
+
+
+class _Walker:
+    """Evaluates one statement after the other; ``names`` holds what is known so far."""
+
+    def __init__(self, math: Math) -> None:
+        self.math = math
+        self.names: dict[str, Value] = {}
+
+    def tensor(self, array: Array, dtype: str) -> Value:
+        data = np.asarray(array)
+        data = data.reshape((1,) * (4 - data.ndim) + data.shape)
+        if dtype in INTEGERS:
+            return Value(wrap(data.astype(np.int64), dtype), None, dtype)
+        data = data.astype(np.float64)
+        bits = _BITS[dtype]
+        lost = None if bits < 23 or self.math.fp32_accumulate else np.stack([2.0**-8 * magnitude(data)] * 2)
+        return Value(data, lost, "float32" if dtype == "float32" else "bfloat16", bits=bits)
+
+    def assign(self, statement: ast.stmt) -> None:
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            raise EvaluationError(f"line {statement.lineno}: only assignments 'name = expression' are known")
+        target = statement.targets[0]
+        if not isinstance(target, ast.Name):
+            raise EvaluationError(f"line {statement.lineno}: only a plain name can be assigned")
+        self.names[target.id] = self.value(statement.value)
+
+    def value(self, node: ast.expr) -> Value:
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return _number(float(node.value))  # type: ignore[arg-type]
+        if isinstance(node, ast.Name):
+            if node.id not in self.names:
+                raise EvaluationError(f"unknown name '{node.id}'")
+            return self.names[node.id]
+        if isinstance(node, ast.UnaryOp):
+            return self._unary(node)
+        if isinstance(node, ast.BinOp):
+            return self._binary(node)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            name = _COMPARISONS.get(type(node.ops[0]))
+            if name is not None:
+                return self._apply(name, [self.value(node.left), self.value(node.comparators[0])])
+        if isinstance(node, ast.Attribute) and node.attr == "T":
+            return self.value(node.value).moved(lambda a: np.swapaxes(a, -1, -2))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return self._call(node.func.id, node)
+        raise EvaluationError(f"'{ast.unparse(node)}' is not of the compute language")
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        x = self.value(node.operand)
+        if isinstance(node.op, ast.UAdd):
+            return x
+        if isinstance(node.op, ast.USub):
+            return _number(-float(x.data.flat[0])) if x.dtype is None else self._apply("neg", [x])
+        if isinstance(node.op, ast.Invert):
+            return self._apply("bitwise_not", [x])
+        raise EvaluationError(f"'{ast.unparse(node)}' is not of the compute language")
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        x, y = self.value(node.left), self.value(node.right)
+        if isinstance(node.op, ast.MatMult):
+            return contractions.matmul(x, y, self.math)
+        name = _OPERATORS.get(type(node.op))
+        if name is None:
+            raise EvaluationError(f"'{ast.unparse(node)}' is not of the compute language")
+        if name == "pow" and y.dtype is None and x.dtype is not None:
+            exponent = float(y.data.flat[0])
+            return self._apply("square", [x]) if exponent == 2 else self._apply("power", [x], (exponent,))
+        return self._apply(name, [x, y])
+
+    def _apply(self, name: str, operands: list[Value], params: tuple[float, ...] = ()) -> Value:
+        if all(v.dtype is None for v in operands):
+            return self._fold(name, operands, params)
+        return elementwise.apply(name, operands, params, self.math)
+
+    def _fold(self, name: str, operands: list[Value], params: tuple[float, ...]) -> Value:
+        """Arithmetic between numbers is exact: the compiler does it."""
+        exact = elementwise.apply(name, [Value(v.data, None, None) for v in operands], params, Math())
+        return _number(float(exact.data.flat[0]))
+
+    def _call(self, name: str, node: ast.Call) -> Value:
+        special: dict[str, Callable[[ast.Call], Value]] = {
+            "softmax": self._softmax,
+            "layernorm": self._layernorm,
+            "rmsnorm": self._rmsnorm,
+            "cast": self._cast,
+            "causal": self._causal,
+            "permute": self._permute,
+            "slice": self._slice,
+            "concat": self._concat,
+            "repeat": self._repeat,
+            "rotate_half": self._rotate_half,
+        }
+        if name in special:
+            return special[name](node)
+        if name in ("sum", "mean", "max", "min"):
+            (x,), given = self._arguments(node, ("x",), {"axis": None})
+            return contractions.reduce(name, x, _axes(given["axis"]), self.math)
+        row = FUNCTIONS.get(name)
+        if row is None:
+            raise EvaluationError(f"unknown function '{name}'")
+        operands, given = self._arguments(
+            node, ("x", "y", "z")[: row.operands], {p.name: p.default for p in row.params}
+        )
+        return self._apply(name, operands, tuple(float(given[p.name]) for p in row.params))
+
+    def _arguments(
+        self, node: ast.Call, operands: tuple[str, ...], params: dict[str, Any]
+    ) -> tuple[list[Value], dict[str, Any]]:
+        """The operands' values, and the parameters (numbers, tuples of numbers, or names of dtypes)."""
+        call = ast.unparse(node)
+        if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+            raise EvaluationError(f"'{call}': no unpacking")
+        if not len(operands) <= len(node.args) <= len(operands) + len(params):
+            raise EvaluationError(f"'{call}' takes {len(operands)} operands and {list(params)}")
+        values = [self.value(a) for a in node.args[: len(operands)]]
+        given = dict(params)
+        for key, argument in zip(params, node.args[len(operands) :], strict=False):
+            given[key] = self._parameter(argument)
+        for keyword in node.keywords:
+            if keyword.arg not in params:
+                raise EvaluationError(f"'{call}' has no parameter '{keyword.arg}'")
+            given[keyword.arg] = self._parameter(keyword.value)
+        missing = [key for key, value in given.items() if value is None]
+        if missing:
+            raise EvaluationError(f"'{call}' needs {', '.join(missing)}")
+        return values, given
+
+    def _parameter(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Tuple):
+            return tuple(self._parameter(e) for e in node.elts)
+        if isinstance(node, ast.Name) and node.id in DTYPES:
+            return node.id
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        value = self.value(node)
+        if value.dtype is not None or value.data.size != 1:
+            raise EvaluationError(f"'{ast.unparse(node)}' must be a number")
+        return float(value.data.flat[0])
+
+    # -- composites: their definitions ------------------------------------------------------------------------------
+
+    def _softmax(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"axis": -1.0})
+        axes = _axes(given["axis"])
+        shifted = self._apply("sub", [x, contractions.reduce("max", x, axes, self.math)])
+        powers = self._apply("exp", [shifted])
+        total = contractions.reduce("sum", powers, axes, self.math)
+        return self._apply("mul", [powers, self._apply("reciprocal", [total])])
+
+    def _layernorm(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"eps": 1e-5})
+        centred = self._apply("sub", [x, contractions.reduce("mean", x, (-1,), self.math)])
+        return self._normed(centred, given["eps"])
+
+    def _rmsnorm(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"eps": 1e-5})
+        return self._normed(x, given["eps"])
+
+    def _normed(self, x: Value, eps: float) -> Value:
+        power = contractions.reduce("mean", self._apply("mul", [x, x]), (-1,), self.math)
+        return self._apply("mul", [x, self._apply("rsqrt", [self._apply("add", [power, _number(eps)])])])
+
+    # -- movement and casts -----------------------------------------------------------------------------------------
+
+    def _cast(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"dtype": None})
+        dtype = given["dtype"]
+        if dtype not in DTYPES:
+            raise EvaluationError(f"'{ast.unparse(node)}': unknown dtype")
+        return _cast_to(x, dtype, self.math)
+
+    def _causal(self, node: ast.Call) -> Value:
+        (x,), _ = self._arguments(node, ("x",), {})
+        rows, columns = x.data.shape[-2:]
+        above = np.arange(columns)[None, :] > np.arange(rows)[:, None]
+        err = None if x.err is None else np.where(above, 0.0, x.err)
+        return Value(np.where(above, -np.inf, x.data), err, x.dtype, bits=x.bits)
+
+    def _permute(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"axes": None})
+        axes = [int(a) for a in given["axes"]]
+        rank = len(axes)
+        if sorted(a % rank for a in axes) != list(range(rank)) or rank > 4:
+            raise EvaluationError(f"'{ast.unparse(node)}': axes must name every axis once")
+        order = [*range(4 - rank), *(4 - rank + a % rank for a in axes)]
+        return x.moved(lambda a: np.transpose(a, order))
+
+    def _slice(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"axis": None, "start": None, "stop": None})
+        (axis,) = _axes(given["axis"])
+        start, stop = int(given["start"]), int(given["stop"])
+        if not 0 <= start < stop <= x.data.shape[axis]:
+            raise EvaluationError(f"'{ast.unparse(node)}' reaches outside of {x.data.shape[axis]} elements")
+        return x.moved(lambda a: np.take(a, range(start, stop), axis=axis))
+
+    def _concat(self, node: ast.Call) -> Value:
+        (x, y), given = self._arguments(node, ("x", "y"), {"axis": None})
+        (axis,) = _axes(given["axis"])
+        err = None
+        if x.err is not None or y.err is not None:
+            err = np.concatenate([x.errors, y.errors], axis=axis)
+        data = np.concatenate([x.data, y.data], axis=axis)
+        return Value(data, err, elementwise.joined(x, y), bits=max(x.bits, y.bits))
+
+    def _repeat(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"n": None, "axis": None})
+        (axis,) = _axes(given["axis"])
+        return x.moved(lambda a: np.repeat(a, int(given["n"]), axis=axis))
+
+    def _rotate_half(self, node: ast.Call) -> Value:
+        (x,), _ = self._arguments(node, ("x",), {})
+        half = x.data.shape[-1] // 2
+        turned = x.moved(lambda a: np.concatenate([a[..., half:], a[..., :half]], axis=-1))
+        turned.data = turned.data * np.where(np.arange(x.data.shape[-1]) < half, -1.0, 1.0)
+        return turned
+
+
+def _axes(axis: Any) -> tuple[int, ...]:
+    """Axes as negative integers."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    whole = tuple(int(a) for a in axes)
+    if any(not -4 <= a < 0 for a in whole):
+        raise EvaluationError(f"axis {axis} must be negative")
+    return whole
+
+
+def _cast_to(x: Value, dtype: str, math: Math) -> Value:
+    """``cast`` rounds; a value near the middle of two may go to either."""
+    if dtype in INTEGERS:
+        if x.is_integer:
+            return Value(wrap(x.data, dtype), x.err, dtype)
+        return _float_to_integer(x, dtype)
+    kind = "float32" if dtype == "float32" else "bfloat16"
+    if x.is_integer:
+        data = x.data.astype(np.float64)
+        half = 0.5 * ulp(data, 23 if math.fp32_accumulate else 7)
+        return Value(data, x.errors + np.where(magnitude(data) < 2.0**8, 0.0, half), kind)
+    data = round_to(x.data, dtype).astype(np.float64)
+    errors = x.errors
+    step = np.stack([np.where(e > 0, 2 * _dtype_step(data, e, dtype), 0.0) for e in errors])
+    return Value(data, errors + step, kind, bits=_BITS[dtype] if x.err is None else 23)
+
+
+def _float_to_integer(x: Value, dtype: str) -> Value:
+    low, high = (-(2**31), 2**31 - 1) if dtype == "int32" else (0, 2 ** (16 if dtype == "uint16" else 32) - 1)
+
+    def convert(data: Array) -> Array:
+        return np.clip(np.rint(data), low, high).astype(np.int64)
+
+    data = convert(x.data)
+    wide = np.zeros(data.shape)
+    if x.err is not None:
+        for s in (-1.0, 1.0):
+            wide = np.maximum(wide, finite_difference(convert(x.data + s * x.err[1]), data))
+    return Value(data, np.stack([np.zeros(data.shape), wide]), dtype)
