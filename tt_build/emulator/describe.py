@@ -1,0 +1,220 @@
+"""The engine's input: a description of words and lines, and the raw bytes of tensors (main.cpp reads both)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tt_build.emulator.formats import POISON_HIGH_NIBBLE, POISON_LOW_NIBBLE, poison_mask, to_device
+from tt_build.emulator.memory import Layout, PlacedBuffer, cores_of, refuse
+from tt_build.emulator.sources import THREADS, Sources, is_compute, noc_and_processor
+from tt_build.ir.plan import ArgRef, Buffer, Plan, PlanKernel, RuntimeArg
+from tt_build.targets import Arch
+
+_FIDELITY = {"LoFi": 0, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
+_CB_KIND, _BUFFER_KIND, _SEMAPHORE_KIND, _ARGS_KIND, _ZEROS_KIND = range(5)
+
+
+class Origins:
+    """Shadow bytes: what each nonzero value says about where poison comes from."""
+
+    def __init__(self) -> None:
+        self.names = ["", "a NoC read whose barrier has not been reached"]
+        self._reserved = {
+            POISON_LOW_NIBBLE: "padding of a bfloat4_b tensor",
+            POISON_HIGH_NIBBLE: "padding of a bfloat4_b tensor",
+        }
+
+    def add(self, text: str) -> int:
+        """The shadow byte for that origin; origins beyond 255 share the last."""
+        if text in self.names:
+            return self.names.index(text)
+        while len(self.names) in self._reserved:
+            self.names.append(self._reserved[len(self.names)])
+        if len(self.names) > 250:
+            return 250
+        self.names.append(text)
+        return len(self.names) - 1
+
+
+class Run:
+    """Everything that one run of a plan needs; ``write`` gives the engine's two input files."""
+
+    def __init__(self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, library: Path, *, seed: int, fill: int, trace: bool,
+                 scalars: Mapping[str, float | int]) -> None:  # fmt: skip
+        self.plan, self.arch, self.layout, self.sources, self.library = plan, arch, layout, sources, library
+        self.seed, self.fill, self.trace, self.scalars = seed, fill, trace, scalars
+        self.core_index = {core: i for i, core in enumerate(layout.cores)}
+        self.origins = Origins()
+
+    def write(self, description: Path, data: BinaryIO, inputs: Mapping[str, NDArray[Any]]) -> None:
+        """Writes the description and the bytes of the input tensors."""
+        lines = [*self._machine(), *self._cores()]
+        lines.append(f"buffers {len(self.layout.buffers)}")
+        for name, placed in self.layout.buffers.items():
+            lines += self._buffer(name, placed, data, inputs.get(name))
+        lines += self._cbs()
+        lines += self._kernels()
+        names = [f"origin {i} {text}" for i, text in enumerate(self.origins.names)]
+        description.write_text("\n".join([*names, *lines]) + "\n")
+
+    def _machine(self) -> list[str]:
+        a = self.arch
+        align = a.alignment
+        # 0: transfers move only when they must; else one in n scheduling steps moves one
+        delivery = (0, 4, 16, 64)[self.seed % 4]
+        return [
+            f"arch {a.name} {a.l1_bytes} {a.l1_base} {a.circular_buffers} {a.noc_max_burst} {align.l1_read} {align.dram_read} "
+            f"{align.dram_write} {a.dram_banks} {self.layout.sem_base} {self.layout.arg_base}",
+            "grid " + " ".join(map(str, (*a.grid, *a.virtual_columns[: a.grid[0]], *a.virtual_rows[: a.grid[1]]))),
+            f"run {self.seed} {self.fill} {delivery} {int(self.trace)}",
+        ]
+
+    def _cores(self) -> list[str]:
+        x0 = min(x for x, _ in self.layout.cores)
+        y0 = min(y for _, y in self.layout.cores)
+        lines = [f"core {x} {y} {x - x0} {y - y0}" for x, y in self.layout.cores]
+        for core, index in self.core_index.items():
+            lines.append(f"alloc {index} {_ZEROS_KIND} 0 {0x10000} 512")
+            lines.append(f"alloc {index} {_ARGS_KIND} 0 {self.layout.arg_base} {5 * 2048}")
+            lines.append(f"alloc {index} {_SEMAPHORE_KIND} 0 {self.layout.sem_base} 256")
+            lines += self._allocations(core, index)
+            for semaphore in self.plan.semaphores:
+                if core in cores_of(semaphore.core_ranges):
+                    lines.append(f"semaphore {index} {semaphore.id} {semaphore.initial_value}")
+        return lines
+
+    def _allocations(self, core: tuple[int, int], index: int) -> list[str]:
+        found: dict[int, str] = {}
+        for cb in self.layout.cbs:
+            if cb.bound is None and core in cb.cores and cb.address not in found:
+                origin = self.origins.add(
+                    f"circular buffer {cb.id}, pages that nobody has written since they were freed"
+                )
+                found[cb.address] = f"alloc {index} {_CB_KIND} {cb.alloc} {cb.address} {cb.bytes} {origin}"
+        for i, placed in enumerate(self.layout.buffers.values()):
+            if not placed.dram and core in placed.banks:
+                found[placed.address] = f"alloc {index} {_BUFFER_KIND} {i} {placed.address} {placed.bank_bytes}"
+        return [found[address] for address in sorted(found)]
+
+    def _buffer(self, name: str, placed: PlacedBuffer, data: BinaryIO, array: NDArray[Any] | None) -> list[str]:
+        buffer = self.plan.buffers[name]
+        fresh = self.origins.add(f"tensor {name}, where nobody has written")
+        padding = self.origins.add(f"padding of tensor {name}")
+        head = f"buffer {name} {int(placed.dram)} {placed.address} {placed.page} {placed.bank_bytes} {len(placed.pages)} {fresh} {padding}"
+        lines = [head]
+        banks = None if array is None else bank_bytes(buffer, placed, array, self.fill, fresh, padding)
+        output = int(buffer.role == "output")
+        for i, bank in enumerate(placed.banks):
+            core = -1 if placed.dram else self.core_index[bank]
+            lines.append(f"bank {core} {int(banks is not None)} {output}")
+            if banks is not None:
+                data.write(banks[0][i].tobytes())
+                data.write(banks[1][i].tobytes())
+        return lines
+
+    def _cbs(self) -> list[str]:
+        exact = {
+            (core, cb)
+            for k in self.plan.kernels
+            for cb in k.config.unpack_to_dest_fp32 or ()
+            for core in cores_of(k.core_ranges)
+        }
+        lines = []
+        for cb in self.layout.cbs:
+            origin = self.origins.add(f"circular buffer {cb.id}, pages that nobody has written since they were freed")
+            for core in cb.cores:
+                flags = f"{int(cb.bound is not None)} {int((core, cb.id) in exact)}"
+                lines.append(
+                    f"cb {self.core_index[core]} {cb.id} {cb.address} {cb.page} {cb.pages} {cb.format_code} {origin} {flags}"
+                )
+        return lines
+
+    def _kernels(self) -> list[str]:
+        lines = [f"library {self.library}", f"kernels {len(self.plan.kernels)}"]
+        for index, kernel in enumerate(self.plan.kernels):
+            compute, config = is_compute(kernel), kernel.config
+            noc, processor = noc_and_processor(kernel)
+            symbols = self.sources.entries[index]
+            common = " ".join(str(self._value(a, kernel)) for a in kernel.common_runtime_args)
+            entries = f"{len(THREADS) if compute else 1} " + " ".join(f"0 {s}" for s in symbols)
+            flags = (config.fp32_dest_acc_en, config.math_approx_mode, config.dst_full_sync_en)
+            lines.append(f"kernel {kernel.source} {int(compute)} {processor} {noc} {_FIDELITY[config.math_fidelity or 'HiFi4']} "
+                         f"{' '.join(str(int(bool(f))) for f in flags)} {entries} {common}")  # fmt: skip
+            given = {a.core: a.args for a in kernel.runtime_args}
+            capacity = self.arch.dst_capacity(
+                fp32=bool(config.fp32_dest_acc_en), full_sync=bool(config.dst_full_sync_en)
+            )
+            for core in cores_of(kernel.core_ranges):
+                args = " ".join(str(self._value(a, kernel)) for a in given.get(core, ()))
+                lines.append(f"thread {index} {self.core_index[core]} {capacity} {args}")
+        return lines
+
+    def _value(self, arg: RuntimeArg, kernel: PlanKernel) -> int:
+        if not isinstance(arg, ArgRef):
+            return arg & 0xFFFFFFFF
+        if arg.address_of is not None:
+            return self.layout.buffers[arg.address_of].address
+        if arg.noc_x is not None:
+            return self.arch.virtual(*arg.noc_x)[0]
+        if arg.noc_y is not None:
+            return self.arch.virtual(*arg.noc_y)[1]
+        if arg.semaphore is not None:
+            return arg.semaphore
+        if arg.scalar is not None:
+            return scalar_bits(self.plan, arg.scalar, self.scalars)
+        refuse("EMU709", f"kernel {kernel.source}: a runtime argument that names nothing", "set exactly one field")
+        raise AssertionError
+
+
+def scalar_bits(plan: Plan, name: str, scalars: Mapping[str, float | int]) -> int:
+    """The 32-bit word of a run-time scalar, by its dtype in the plan (float32, bfloat16 twice in a word, or an integer)."""
+    if name not in scalars:
+        refuse("EMU709", f"the plan needs a value for scalar {name}", f"pass scalars={{'{name}': ...}}")
+    dtype = plan.scalars.get(name, "float32")
+    if dtype in ("int32", "uint32", "uint16"):
+        return int(scalars[name]) & 0xFFFFFFFF
+    return int(np.asarray(scalars[name], np.float32).view(np.uint32))
+
+
+def bank_bytes(buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any], fill: int, fresh: int, padding: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
+    """(data, shadow) of every bank, shape (banks, bytes of a bank)."""
+    raw = np.frombuffer(
+        to_device(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill), np.uint8
+    )
+    pages = len(placed.pages)
+    size = raw.size // pages
+    whole = np.full((len(placed.banks), placed.bank_bytes), 0xFF if fill == 0 else 0x5A ^ (fill & 0xFF), np.uint8)
+    shadow = np.full_like(whole, fresh)
+    if buffer.needs_padding or tuple(buffer.shape) != tuple(buffer.padded_shape):
+        mask = np.frombuffer(poison_mask(buffer.shape, buffer.padded_shape, buffer.dtype, buffer.format), np.uint8)
+        mask = np.where(mask == 1, np.uint8(padding), mask)
+    else:
+        mask = np.zeros(raw.size, np.uint8)
+    where = np.asarray(placed.pages)
+    offsets = where[:, 0] * placed.bank_bytes + where[:, 1]
+    if np.all(where[:, 1] % size == 0) and placed.bank_bytes % size == 0:
+        whole.reshape(-1, size)[offsets // size] = raw.reshape(pages, size)
+        shadow.reshape(-1, size)[offsets // size] = mask.reshape(pages, size)
+    else:
+        flat, flat_shadow = whole.reshape(-1), shadow.reshape(-1)
+        for i, at in enumerate(offsets):
+            flat[at : at + size] = raw[i * size : (i + 1) * size]
+            flat_shadow[at : at + size] = mask[i * size : (i + 1) * size]
+            # a row's page is aligned: the gap is padding too
+            flat_shadow[at + size : at + placed.page] = padding
+    return whole, shadow
+
+
+def pages_of(placed: PlacedBuffer, banks: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The pages of a tensor, in order, from the bytes of its banks; ``size`` bytes of each."""
+    where = np.asarray(placed.pages)
+    offsets = where[:, 0] * placed.bank_bytes + where[:, 1]
+    flat = banks.reshape(-1)
+    if np.all(offsets % size == 0) and flat.size % size == 0:
+        return flat.reshape(-1, size)[offsets // size].reshape(-1)
+    return np.concatenate([flat[at : at + size] for at in offsets])

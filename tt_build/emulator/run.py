@@ -1,0 +1,246 @@
+"""Runs a plan: compiles its kernel texts, unchanged, and executes them on every core."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tt_build.emulator import toolchain
+from tt_build.emulator.describe import Run, pages_of
+from tt_build.emulator.formats import from_device, poison_mask
+from tt_build.emulator.memory import Layout, lay_out
+from tt_build.emulator.report import EmulationError, Report, Waiting
+from tt_build.emulator.sources import Sources, build_sources
+from tt_build.emulator.trace import chrome_trace
+from tt_build.ir.plan import AccessorRef, Buffer, Plan
+from tt_build.targets import DTYPES, Arch, load_arch
+
+WALL_CLOCK_SECONDS = 600.0
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run gives. ``outputs``: float32 or integer arrays of the logical shapes; ``counters`` as in semantics.md."""
+
+    outputs: dict[str, Any]
+    counters: dict[str, Any]
+    trace: dict[str, Any] | None
+    printed: str
+
+
+def run(plan: Plan, root: Path, inputs: Mapping[str, NDArray[Any]], *, seed: int = 0, fill: int = 0, trace: bool = False,
+        scalars: Mapping[str, float | int] | None = None, timeout: float = WALL_CLOCK_SECONDS) -> Result:  # fmt: skip
+    """Runs ``plan``, whose kernel sources lie under ``root``, on row-major unpadded ``inputs``.
+
+    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds; a right program gives the same bits
+    under every seed and fill. Raises ``EmulationError`` for whatever the emulator finds wrong.
+    """
+    arch = load_arch(plan.arch)
+    _check_inputs(plan, inputs)
+    layout = lay_out(plan, arch)
+    sources, library = compile_plan(plan, root, arch, layout)
+    with tempfile.TemporaryDirectory(prefix="tt-build-emu-") as name:
+        folder = Path(name)
+        job = Run(plan, arch, layout, sources, library, seed=seed, fill=fill, trace=trace, scalars=scalars or {})
+        with (folder / "data").open("wb") as data:
+            job.write(folder / "description", data, inputs)
+        printed = _execute(folder, timeout)
+        answer = json.loads((folder / "result").read_text())
+        if answer["status"] != "ok":
+            raise EmulationError(_report(answer, root), printed)
+        raw = np.fromfile(folder / "output", np.uint8)
+    outputs = _outputs(plan, layout, raw, answer["origins"])
+    picture = chrome_trace(answer, layout) if trace else None
+    return Result(
+        outputs=outputs,
+        counters={**answer["counters"], "cores_with_work": cores_with_work(plan)},
+        trace=picture,
+        printed=printed,
+    )
+
+
+def compile_plan(
+    plan: Plan, root: Path, arch: Arch | None = None, layout: Layout | None = None
+) -> tuple[Sources, Path]:
+    """Compiles the kernel texts (or finds them in the cache); ``EmulationError`` EMU801 when one does not compile."""
+    arch = arch or load_arch(plan.arch)
+    layout = layout or lay_out(plan, arch)
+    words = {name: placed.words for name, placed in layout.buffers.items()}
+    for kernel in plan.kernels:
+        for arg in kernel.compile_time_args:
+            if isinstance(arg, AccessorRef) and arg.words:
+                words[arg.accessor_of] = arg.words
+        if not (root / kernel.source).is_file():
+            raise EmulationError(
+                Report(
+                    code="EMU802", text=f"no kernel source {kernel.source} under {root}", help="pass the plan's folder"
+                )
+            )
+    sources = build_sources(plan, root, arch, words)
+    units = [(u.text, u.header, u.defines) for u in sources.units]
+    library, messages = toolchain.kernel_library(units, sources.key)
+    if messages:
+        raise EmulationError(_compile_report(messages, root))
+    return sources, library
+
+
+def cores_with_work(plan: Plan) -> int:
+    """Cores of the plan's assignments that have work; all cores with kernels where the plan lists none."""
+    if plan.cores.assignments:
+        return sum(1 for a in plan.cores.assignments if a.count is None or a.count > 0)
+    return len({core for kernel in plan.kernels for part in kernel.core_ranges for core in part.cores()})
+
+
+def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any]]) -> None:
+    for name, buffer in plan.buffers.items():
+        if buffer.role == "output":
+            continue
+        if name not in inputs:
+            raise EmulationError(
+                Report(
+                    code="EMU710",
+                    text=f"no input for tensor {name}",
+                    help=f"pass an array of shape {list(buffer.shape)}",
+                )
+            )
+        if tuple(inputs[name].shape) != tuple(buffer.shape):
+            raise EmulationError(Report(code="EMU710", text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(inputs[name].shape)}", help="inputs are unpadded and row-major"))  # fmt: skip
+    for name in inputs:
+        if name not in plan.buffers or plan.buffers[name].role == "output":
+            raise EmulationError(Report(code="EMU710", text=f"{name} is no input of this plan", help=f"its inputs: {', '.join(n for n, b in plan.buffers.items() if b.role != 'output')}"))  # fmt: skip
+
+
+def _execute(folder: Path, timeout: float) -> str:
+    command = [str(toolchain.engine()), *(str(folder / n) for n in ("description", "data", "result", "output"))]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        text = f"the run did not end within {timeout:g} s"
+        raise EmulationError(
+            Report(code="EMU602", text=text, help="a kernel loops for ever without waiting on the emulator")
+        ) from error
+    if not (folder / "result").exists():
+        what = done.stderr.strip() or f"signal {-done.returncode}" if done.returncode < 0 else done.stderr.strip()
+        raise EmulationError(Report(code="EMU901", text=f"the emulator's process ended unexpectedly ({what or done.returncode})",
+                                    help="a kernel touches memory that is not L1, or overflows its stack"), done.stdout)  # fmt: skip
+    return done.stdout
+
+
+def _report(answer: dict[str, Any], root: Path) -> Report:
+    spots = [answer["place"], *(row["place"] for row in answer["table"])]
+    lines = toolchain.source_lines((p[0], p[1]) for p in spots if p)
+
+    def place(spot: list[Any] | None) -> str:
+        found = lines.get((spot[0], spot[1])) if spot else None
+        return f"{_relative(found[0], root)}:{found[1]}" if found else ""
+
+    table = tuple(
+        Waiting(core=tuple(row["who"]["core"]), thread=row["who"]["thread"], place=place(row["place"]), call=row["call"], what=row["what"],
+                wants=row["wants"], have=row["have"], size=row["size"], supplier=row["supplier"] or "")
+        for row in answer["table"]
+    )  # fmt: skip
+    who = answer["who"]
+    return Report(code=answer["code"], text=answer["text"], help=answer["help"], kernel=who["kernel"] if who else "",
+                  core=tuple(who["core"]) if who else None, thread=who["thread"] if who else "", place=place(answer["place"]), table=table)  # fmt: skip
+
+
+def _relative(path: str, root: Path) -> str:
+    try:
+        return str(Path(path).resolve().relative_to(root.resolve()))
+    except ValueError:
+        return path
+
+
+_UNKNOWN = re.compile(
+    r"‘([\w:]+)’ (?:was not declared|is not a member|has not been declared)|has no member named ‘(\w+)’|'([\w:]+)' was not declared"
+)
+_NO_HEADER = re.compile(r"fatal error: ([\w./]+): No such file")
+
+
+def _compile_report(messages: str, root: Path) -> Report:
+    match = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", messages, re.M)
+    place = f"{_relative(match[1], root)}:{match[2]}" if match else ""
+    first = match[3] if match else messages.strip().splitlines()[0]
+    header, name = _NO_HEADER.search(messages), _UNKNOWN.search(messages)
+    if header:
+        text, help_ = (
+            f"not emulated: header {header[1]}",
+            "the emulator has the SDK's own paths under api/; docs/emulator.md lists them",
+        )
+    elif name:
+        text = f"not emulated: {next(g for g in name.groups() if g)}"
+        help_ = "misspelt, removed from the SDK (0.78 and up), or outside the emulated subset (docs/emulator.md)"
+    else:
+        text, help_ = f"the kernel does not compile: {first}", "\n".join(messages.strip().splitlines()[:12])
+    return Report(code="EMU801", text=text, help=help_, place=place)
+
+
+def _outputs(plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[str]) -> dict[str, NDArray[Any]]:
+    outputs: dict[str, NDArray[Any]] = {}
+    at = 0
+    for name, placed in layout.buffers.items():
+        buffer = plan.buffers[name]
+        if buffer.role != "output":
+            continue
+        size = placed.bank_bytes
+        block = raw[at : at + 2 * size * len(placed.banks)].reshape(len(placed.banks), 2, size)
+        at += block.size
+        page = page_bytes(buffer)
+        data = pages_of(placed, block[:, 0], page)
+        shadow = pages_of(placed, block[:, 1], page)
+        _check_poison(name, buffer, shadow, origins)
+        outputs[name] = from_device(
+            data.tobytes(), buffer.dtype, shape=buffer.shape, padded_shape=buffer.padded_shape, fmt=buffer.format
+        )
+    return outputs
+
+
+def page_bytes(buffer: Buffer) -> int:
+    """Bytes of a page that hold values: a tile, or a row of a row-major tensor."""
+    if buffer.format == "tile":
+        return DTYPES[buffer.dtype].tile_bytes
+    return buffer.padded_shape[-1] * DTYPES[buffer.dtype].element_bytes
+
+
+def _check_poison(name: str, buffer: Buffer, shadow: NDArray[np.uint8], origins: list[str]) -> None:
+    if not shadow.any():
+        return
+    dtype = DTYPES[buffer.dtype]
+    inside = np.ones(shadow.size, bool)
+    if tuple(buffer.shape) != tuple(buffer.padded_shape):
+        mask = np.frombuffer(poison_mask(buffer.shape, buffer.padded_shape, buffer.dtype, buffer.format), np.uint8)
+        inside = mask == 0
+        if buffer.dtype == "bfloat4_b":
+            inside |= (mask != 1) & ((shadow & ~mask) != 0) & (shadow != 0)
+    bad = np.flatnonzero((shadow != 0) & inside)
+    if not bad.size:
+        return
+    first = int(bad[0])
+    origin = int(shadow[first])
+    tile = first // page_bytes(buffer)
+    where = f"tile {tile}" if buffer.format == "tile" else f"row {tile}"
+    if buffer.format == "tile" and not dtype.is_block:
+        flat = np.zeros(shadow.size, np.uint8)
+        flat[bad] = 1
+        where = f"element {_first_element(flat, buffer)} (tile {tile})"
+    source = origins[origin] if origin < len(origins) and origins[origin] else "undefined memory"
+    text = f"output {name} depends on undefined data, first at {where}: {source}"
+    raise EmulationError(
+        Report(code="EMU501", text=text, help="write, mask or zero it before it takes part in a result")
+    )
+
+
+def _first_element(flags: NDArray[np.uint8], buffer: Buffer) -> list[int]:
+    """Index of the first flagged element: the flags travel through the untilizer as a tensor of ones."""
+    size = DTYPES[buffer.dtype].element_bytes
+    marks = flags.reshape(-1, size).max(axis=1).astype(np.uint16).view(np.uint8)
+    grid = from_device(marks.tobytes(), "uint16", shape=buffer.shape, padded_shape=buffer.padded_shape)
+    return [int(i) for i in np.argwhere(grid)[0]]

@@ -1,0 +1,6 @@
+#pragma once
+#include <string>
+namespace emu {
+extern std::string result_path;
+std::string quote(const std::string& s);
+}  // namespace emu

@@ -1,0 +1,204 @@
+"""g++ and the cache: the engine, precompiled headers and kernel libraries, each compiled once per content.
+
+Everything lies under ``$XDG_CACHE_HOME/tt-build/emulator`` (``~/.cache``), named by a digest of what went into it: sources,
+compiler and flags. A file appears there by rename, so that two builds at once do no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+INCLUDE = HERE / "include"
+RUNTIME = HERE / "runtime"
+ENGINE_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-plt", "-g1", "-Wall")
+# Kernel texts: line tables for reports, and a hook before each load and store that may touch L1 (-fsanitize=thread is used for
+# its instrumentation alone; the hooks are the engine's, no sanitizer is linked).
+KERNEL_FLAGS = (
+    "-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-fpermissive", "-fno-exceptions", "-fno-rtti", "-fno-optimize-sibling-calls",
+    "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "--param=tsan-distinguish-volatile=1",
+)  # fmt: skip
+
+
+class ToolchainError(RuntimeError):
+    """No usable compiler, or the engine itself does not compile; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """Where compiled things live."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "tt-build" / "emulator"
+
+
+@functools.cache
+def compiler() -> str:
+    """The C++ compiler: ``$CXX`` or g++."""
+    name = os.environ.get("CXX") or "g++"
+    path = shutil.which(name)
+    if path is None:
+        raise ToolchainError(f"the emulator needs {name}; install it (Debian and Ubuntu: apt install g++)")
+    return path
+
+
+@functools.cache
+def compiler_version() -> str:
+    """First line of ``g++ --version`` and the machine's instruction set, which -march=native follows."""
+    out = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=True).stdout
+    cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    flags = next((line for line in cpu.splitlines() if line.startswith("flags")), "")
+    return out.splitlines()[0] + hashlib.sha256(flags.encode()).hexdigest()[:8]
+
+
+def digest(*parts: str | bytes) -> str:
+    """Short name of that content."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()[:24]
+
+
+@functools.cache
+def _headers_digest() -> str:
+    files = sorted(p for p in INCLUDE.rglob("*") if p.is_file())
+    return digest(*(part for p in files for part in (str(p.relative_to(INCLUDE)), p.read_bytes())))
+
+
+@contextlib.contextmanager
+def _published(target: Path) -> Iterator[Path]:
+    """A temporary path beside ``target`` that becomes it when the block succeeds."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def run_compiler(arguments: Iterable[str]) -> tuple[int, str]:
+    """Exit code and messages of one compiler call."""
+    done = subprocess.run([compiler(), *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+@functools.cache
+def engine() -> Path:
+    """The engine's executable, compiled if it is not in the cache."""
+    sources = sorted(RUNTIME.glob("*.cpp"))
+    key = digest(
+        _headers_digest(),
+        compiler_version(),
+        *ENGINE_FLAGS,
+        *(p.read_bytes() for p in sorted(RUNTIME.iterdir()) if p.is_file()),
+    )
+    target = cache_folder() / "engine" / key / "emu_run"
+    if target.exists():
+        return target
+    with tempfile.TemporaryDirectory() as folder:
+
+        def compile_one(source: Path) -> tuple[int, str]:
+            return run_compiler([*ENGINE_FLAGS, f"-I{INCLUDE}", "-c", str(source), "-o", f"{folder}/{source.stem}.o"])
+
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(compile_one, sources))
+        for code, messages in results:
+            if code:
+                raise ToolchainError(f"the emulator's engine does not compile with {compiler()}:\n{messages}")
+        with _published(target) as path:
+            code, messages = run_compiler(
+                [*(f"{folder}/{s.stem}.o" for s in sources), "-rdynamic", "-ldl", "-o", str(path)]
+            )
+            if code:
+                raise ToolchainError(f"the emulator's engine does not link:\n{messages}")
+            path.chmod(0o755)
+    return target
+
+
+def precompiled(header: str, defines: tuple[str, ...]) -> Path:
+    """A header that includes ``header`` and is precompiled with those defines; to be given with -include."""
+    key = digest(_headers_digest(), compiler_version(), header, *defines, *KERNEL_FLAGS)
+    first = cache_folder() / "pch" / key / "emu_first.h"
+    target = first.with_name("emu_first.h.gch")
+    if not target.exists():
+        first.parent.mkdir(parents=True, exist_ok=True)
+        with _published(first) as path:
+            path.write_text(f'#include "{header}"\n')
+        with _published(target) as path:
+            arguments = [*KERNEL_FLAGS, f"-I{INCLUDE}", *defines, "-x", "c++-header", str(first), "-o", str(path)]
+            code, messages = run_compiler(arguments)
+            if code:
+                raise ToolchainError(f"the emulator's {header} does not compile with {compiler()}:\n{messages}")
+    return first
+
+
+def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> tuple[Path, str]:
+    """Compiles and links units ``(text, header, defines)``; ``key`` names their content beyond the texts.
+
+    Returns the library and "" or, when a unit does not compile, the compiler's messages. ``header`` is precompiled;
+    an empty one means none.
+    """
+    parts = [part for text, header, defines in units for part in (text, header, *defines)]
+    name = digest(key, _headers_digest(), compiler_version(), *KERNEL_FLAGS, *parts)
+    target = cache_folder() / "kernels" / name[:2] / f"{name}.so"
+    if target.exists():
+        return target, ""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def compile_one(job: tuple[int, tuple[str, str, tuple[str, ...]]]) -> tuple[int, str]:
+            index, (text, header, defines) = job
+            source = Path(folder) / f"unit{index}.cpp"
+            source.write_text(text)
+            first = ["-include", str(precompiled(header, defines))] if header else []
+            return run_compiler(
+                [*KERNEL_FLAGS, *defines, *first, f"-I{INCLUDE}", "-c", str(source), "-o", f"{folder}/unit{index}.o"]
+            )
+
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(compile_one, enumerate(units)))
+        failed = "\n".join(messages for code, messages in results if code)
+        if failed:
+            return target, failed
+        with _published(target) as path:
+            objects = [f"{folder}/unit{i}.o" for i in range(len(units))]
+            code, messages = run_compiler(["-shared", *objects, "-o", str(path)])
+            if code:
+                return target, messages
+    return target, ""
+
+
+def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
+    """File and line of each (library, offset): the innermost frame that is not one of our headers."""
+    wanted = sorted(set(places))
+    found: dict[tuple[str, int], tuple[str, int]] = {}
+    for library in sorted({lib for lib, _ in wanted}):
+        offsets = [off for lib, off in wanted if lib == library]
+        tool = shutil.which("addr2line")
+        if tool is None:
+            return found
+        done = subprocess.run(
+            [tool, "-a", "-i", "-e", library, *(hex(o) for o in offsets)], capture_output=True, text=True, check=False
+        )
+        current: int | None = None
+        for line in done.stdout.splitlines():
+            if line.startswith("0x"):
+                current = int(line, 16)
+                continue
+            match = re.match(r"(.*):(\d+)", line)
+            if current is None or match is None or match[1].startswith(str(INCLUDE)) or match[1] == "??":
+                continue
+            found.setdefault((library, current), (match[1], int(match[2])))
+    return found
