@@ -30,7 +30,11 @@ from tt_build.scons.sdk import RESULT as SDK_RESULT
 from tt_build.scons.sdk import check_action
 from tt_build.scons.state import State
 from tt_build.scons.variables import add_options, parse_grid, unknown_variables
+from tt_build.scons.verify import ALIAS as VERIFY
+from tt_build.scons.verify import RESULT as VERIFY_RESULT
+from tt_build.scons.verify import VerifyAction, request_of
 from tt_build.spec.loader import load_file
+from tt_build.spec.model import Declaration
 from tt_build.spec.source import render_all
 
 _NAMES = ("target", "spec", "out", "arch", "grid", "sdk")
@@ -101,8 +105,8 @@ def tt_kernels(
         generated = chains.declare(name, encode_declaration(declaration), folder.Dir(name), f"{source.name}#{name}")
         env.Alias(f"kernel-{name}", generated)
         nodes += generated
-        checked = chains.check_sdk(name, generated, folder.Dir(name))
-        env.Alias(CHECK_SDK, checked)
+        env.Alias(CHECK_SDK, chains.check_sdk(name, generated, folder.Dir(name)))
+        env.Alias(VERIFY, chains.verify(declaration, generated, folder.Dir(name), source.name))
     for name in result.failed:
         nodes += chains.failed(name, folder.Dir(name))
     env.Default(nodes)
@@ -136,6 +140,7 @@ class _Chains:
         self.passes = [self._builder(pass_action(step, state)) for step in PASSES]
         self.codegen = self._builder(codegen_action(state))
         self.sdk = self._builder(check_action(env["sdk"]))
+        self.run = self._builder(VerifyAction())
 
     @staticmethod
     def _builder(action: StepAction) -> Any:
@@ -143,11 +148,7 @@ class _Chains:
 
     def declare(self, name: str, declaration: bytes, folder: Any, label: str) -> list[Any]:
         """One node for each pass, one step for the files; returns the generated files."""
-        source = self.env.Value(label)
-        # A stable name and a short signature: --debug=explain then names the kernel, and no text is stored twice.
-        source.get_ninfo().csig = digest(declaration)
-        source.attributes.tt_declaration = declaration
-        node: Any = source
+        node = self._value(label, declaration)
         for number, builder in enumerate(self.passes, 1):
             (node,) = builder(self.env, folder.File(stage_file(number)), node)
             node.attributes.tt_kernel = name
@@ -155,6 +156,25 @@ class _Chains:
         for file in generated:
             file.attributes.tt_kernel = name
         return list(generated)
+
+    def verify(self, declaration: Declaration, generated: list[Any], folder: Any, spec: str) -> Any:
+        """The run on the emulator and its comparison, built only when it is asked for."""
+        name = declaration.kernel.name
+        request = self._value(f"{spec}#{name}:verify", request_of(declaration))
+        (node,) = self.run(self.env, folder.File(VERIFY_RESULT), [*generated, folder.File(stage_file(1)), request])
+        node.attributes.tt_kernel = name
+        self.env.Clean(generated, [node, folder.File("verify.failed.json")])
+        return node
+
+    def _value(self, label: str, data: bytes) -> Any:
+        """A source node for bytes of a declaration.
+
+        A stable name and a short signature: --debug=explain then names the kernel, and no text is stored twice.
+        """
+        node = self.env.Value(label)
+        node.get_ninfo().csig = digest(data)
+        node.attributes.tt_declaration = data
+        return node
 
     def check_sdk(self, name: str, generated: list[Any], folder: Any) -> Any:
         """The type check of a kernel, built only when it is asked for."""

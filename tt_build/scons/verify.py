@@ -1,0 +1,100 @@
+"""``scons verify``: one node a kernel, ``verify.json``, made by running its generated files on the emulator."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tt_build.codegen.write import write_group
+from tt_build.ir.jsontext import to_text
+from tt_build.ir.stages import DefaultedKernel
+from tt_build.passes.pipeline import read_stage
+from tt_build.scons.actions import SignedAction, read_source
+from tt_build.scons.signatures import module_signature
+from tt_build.spec.model import Declaration, VerifySpec
+from tt_build.verify.driver import Job, Verdict, scalar_values, verify
+
+RESULT = "verify.json"
+ALIAS = "verify"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``verify`` reads of a declaration beside what the passes read: the value of the node's own source."""
+
+    verify: VerifySpec
+    sizes: dict[str, int]
+    scalars: dict[str, float]
+
+
+def request_of(declaration: Declaration) -> bytes:
+    """The stored form of a kernel's request."""
+    kernel = declaration.kernel
+    request = Request(
+        verify=kernel.verify or VerifySpec(), sizes=dict(kernel.sizes), scalars=scalar_values(kernel.scalars)
+    )
+    return msgspec.json.encode(request)
+
+
+class VerifyAction(SignedAction):
+    """Runs and compares; keeps the verdicts for the table at the end."""
+
+    def __init__(self) -> None:
+        self._verdicts: list[Verdict] = []
+        super().__init__(self._execute, ALIAS, module_signature("tt_build.verify.driver"))
+        atexit.register(self._table)
+
+    def _execute(self, target: Any, source: Any, env: Any) -> int:
+        by_name = {node.name: node for node in source}
+        request = msgspec.json.decode(read_source(source[-1]), type=Request)
+        stage = Path(by_name["01_apply_defaults.json"].get_abspath()).read_bytes()
+        job = Job(
+            kernel=read_stage(stage, DefaultedKernel),
+            verify=request.verify,
+            sizes=request.sizes,
+            scalars=request.scalars,
+        )
+        verdict = verify(job, Path(by_name["tt.plan.json"].get_abspath()))
+        self._verdicts.append(verdict)
+        result = Path(target[0].get_abspath())
+        text = to_text(msgspec.to_builtins(verdict))
+        if verdict.passed:
+            write_group({result: text})
+            return 0
+        # The verdict of a failed run is kept for reading, under a name that no later build takes for a passed one.
+        write_group({result.with_name("verify.failed.json"): text})
+        print(describe(verdict), file=sys.stderr)
+        return 1
+
+    def _table(self) -> None:
+        if not self._verdicts:
+            return
+        print(f"{'kernel':<24} {'output':<10} {'PCC':>10} {'max ulp':>9} {'DRAM bytes':>12}  verdict")
+        for verdict in self._verdicts:
+            counters = verdict.counters
+            moved = counters.get("dram_read_bytes", 0) + counters.get("dram_write_bytes", 0)
+            for name, result in verdict.outputs.items() or [("-", None)]:
+                pcc = f"{result.pcc:.6f}" if result else "-"
+                ulp = f"{result.max_ulp_error:.2f}" if result and not isinstance(result.max_ulp_error, str) else "-"
+                print(f"{verdict.kernel:<24} {name:<10} {pcc:>10} {ulp:>9} {moved:>12}  {verdict.status}")
+
+
+def describe(verdict: Verdict) -> str:
+    """Why a kernel failed, in lines."""
+    lines = [f"tt-build: kernel '{verdict.kernel}' is wrong"]
+    if verdict.error:
+        lines.append(verdict.error)
+    for name, result in verdict.outputs.items():
+        if result.ok:
+            continue
+        lines.append(f"  output '{name}': {result.reason}")
+        bad = result.first_bad
+        if bad is not None:
+            lines.append(
+                f"  first at {list(bad.index)}, tile {list(bad.tile)}, core {bad.core}: "
+                f"expected {bad.expected}, got {bad.got}, allowed error {bad.allowed}"
+            )
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+"""One kernel, proven: its generated sources run on the emulator under several seeds and fills, and are compared with the
+reference. The result is ``verify.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tt_build.emulator.report import EmulationError
+from tt_build.emulator.run import Result, run
+from tt_build.ir.plan import Plan, load_plan
+from tt_build.ir.stages import DefaultedKernel
+from tt_build.ir.work import CoreWork, Grid, tile_ids
+from tt_build.spec.model import VerifySpec
+from tt_build.verify.compare import OutputResult, Tolerance, compare
+from tt_build.verify.prepare import Prepared, prepare
+from tt_build.verify.values import Math
+
+# Interleaving seed and padding fill of each run: three seeds, two fills. Results must be equal bit for bit.
+RUNS = ((0, 0), (1, 1), (2, 0))
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What is verified beside the plan: the meaning of the kernel and the ``verify`` part of its declaration."""
+
+    kernel: DefaultedKernel
+    verify: VerifySpec
+    sizes: dict[str, int] = {}
+    scalars: dict[str, float] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """``verify.json``. ``error`` holds the emulator's report when a run was stopped."""
+
+    kernel: str
+    status: str
+    sizes: dict[str, int]
+    seeds: list[int]
+    fills: list[int]
+    inputs: dict[str, str]
+    outputs: dict[str, OutputResult]
+    counters: dict[str, Any]
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the kernel is right."""
+        return self.status == "pass"
+
+
+def verify(job: Job, plan_path: Path) -> Verdict:
+    """Run and compare the kernel of that plan."""
+    kernel, spec = job.kernel, job.verify
+    plan = load_plan(plan_path)
+    prepared = prepare(
+        kernel.compute,
+        {t.name: (t.shape, t.dtype) for t in kernel.inputs},
+        {t.name: (t.shape, t.dtype) for t in kernel.outputs},
+        sizes=job.sizes,
+        scalars=job.scalars,
+        math=Math(
+            fidelity=kernel.math.fidelity,
+            fp32_accumulate=kernel.math.fp32_accumulate,
+            approximate=kernel.math.approximate,
+        ),
+        kind=spec.inputs or "normal",
+        seed=spec.seed or 0,
+    )
+    results: list[Result] = []
+    try:
+        for seed, fill in RUNS:
+            results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill))
+    except EmulationError as error:
+        return _verdict(job, "fail", prepared, {}, {}, str(error))
+    tolerance = Tolerance(pcc=spec.pcc, rtol=spec.rtol, atol=spec.atol)
+    owners = _owners(plan)
+    outputs = {
+        t.name: compare(
+            results[0].outputs[t.name],
+            prepared.references[t.name],
+            tolerance=tolerance,
+            core_of=lambda tile, batch=t.batch: owners[_tile_id(plan, tile, batch)],
+        )
+        for t in kernel.outputs
+    }
+    error = _unequal(results)
+    status = "pass" if not error and all(result.ok for result in outputs.values()) else "fail"
+    return _verdict(job, status, prepared, outputs, results[0].counters, error)
+
+
+def _verdict(
+    job: Job, status: str, prepared: Prepared, outputs: dict[str, OutputResult], counters: dict[str, Any], error: str
+) -> Verdict:
+    return Verdict(
+        kernel=job.kernel.name,
+        status=status,
+        sizes=job.sizes,
+        seeds=sorted({seed for seed, _ in RUNS}),
+        fills=sorted({fill for _, fill in RUNS}),
+        inputs=dict(prepared.domains),
+        outputs=outputs,
+        counters=counters,
+        error=error,
+    )
+
+
+def _unequal(results: list[Result]) -> str:
+    """Why the runs differ, or an empty text."""
+    for (seed, fill), result in zip(RUNS[1:], results[1:], strict=True):
+        for name, array in result.outputs.items():
+            if not np.array_equal(_bits(array), _bits(results[0].outputs[name])):
+                return f"output '{name}' under seed {seed} and fill {fill} differs from that under seed 0 and fill 0"
+        if result.counters != results[0].counters:
+            return f"the counters under seed {seed} and fill {fill} differ from those under seed 0 and fill 0"
+    return ""
+
+
+def _bits(array: Any) -> Any:
+    return np.ascontiguousarray(array).view(np.uint8)
+
+
+def _owners(plan: Plan) -> dict[int, tuple[int, int]]:
+    """Which core computes each tile id."""
+    grid = Grid(x=plan.grid.x, y=plan.grid.y, z=plan.grid.z)
+    owners: dict[int, tuple[int, int]] = {}
+    for item in plan.cores.assignments:
+        work = CoreWork(
+            core=item.core,
+            core_id=item.core_id,
+            start=item.start_tile or 0,
+            count=item.count or 0,
+            stride=item.stride,
+            rect=item.rect,
+            planes=item.planes,
+        )
+        owners |= dict.fromkeys(tile_ids(work, plan.schedule.order, grid), item.core)
+    return owners
+
+
+def _tile_id(plan: Plan, tile: tuple[int, ...], batch: tuple[int, ...]) -> int:
+    """The tile id of (leading indices, tile row, tile column)."""
+    *leading, row, column = tile
+    matrix = int(np.ravel_multi_index(tuple(leading), batch)) if batch else 0
+    return (matrix * plan.grid.y + row) * plan.grid.x + column
+
+
+def scalar_values(scalars: Mapping[str, Any]) -> dict[str, float]:
+    """The scalars of a declaration that have a value."""
+    return {name: float(value) for name, value in scalars.items() if isinstance(value, int | float)}
