@@ -21,6 +21,13 @@ class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sum ... min (x,)      axes: reduced axes, negative, e.g. (-1,)
     cast        (x,)      dtype: the new one
     where       (c, a, b)
+    softmax ... (x,)      axes: (axis,); layernorm, rmsnorm: params: (eps,), axes (-1,)
+    permute     (x,)      ints: for each new axis the old one, negative, e.g. (-4, -2, -3, -1)
+    slice       (x,)      ints: (axis, start, stop), axis negative
+    concat      (a, b)    ints: (axis,), negative
+    repeat      (x,)      ints: (n, axis): every element of the axis n times in a row, as numpy.repeat
+    rotate_half (x,)
+    causal      (x,)
     others      operands  params: extra numbers in the function's order (slope, low, high, ...)
     """
 
@@ -32,6 +39,7 @@ class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
     params: tuple[float, ...] = ()
     transpose: tuple[bool, bool] = (False, False)
     axes: tuple[int, ...] = ()
+    ints: tuple[int, ...] = ()
 
 
 class Binding(Struct, frozen=True, kw_only=True):

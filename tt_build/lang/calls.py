@@ -1,0 +1,237 @@
+"""Calls of the compute language: elementwise functions, reductions, composites, movement, cast."""
+
+from __future__ import annotations
+
+from tt_build.lang.builder import Num, Span
+from tt_build.lang.movement import Movement
+from tt_build.lang.numbers import FOLDED
+from tt_build.lang.operations import Operand
+from tt_build.lang.parse import expression_text
+from tt_build.lang.program import Value
+from tt_build.lang.signatures import SIGNATURES, Signature
+from tt_build.lang.syntax import Call, Expr, Name
+from tt_build.spec.nearest import did_you_mean, nearest, plural
+from tt_build.targets.dtypes import DTYPES
+
+_FOREIGN = {
+    "max": "maximum(a, b)",
+    "min": "minimum(a, b)",
+    "transpose": "x.T",
+    "matmul": "a @ b",
+    "dot": "a @ b",
+    "clamp": "clip(x, low, high)",
+    "swish": "silu(x)",
+    "inv": "reciprocal(x)",
+    "recip": "reciprocal(x)",
+    "negative": "neg(x)",
+    "astype": "cast(x, dtype)",
+    "typecast": "cast(x, dtype)",
+    "concatenate": "concat(a, b, axis)",
+    "cat": "concat(a, b, axis)",
+    "layer_norm": "layernorm(x, eps)",
+    "rms_norm": "rmsnorm(x, eps)",
+    "select": "where(c, a, b)",
+    "amax": "max(x, axis=-1)",
+    "amin": "min(x, axis=-1)",
+    "fabs": "abs(x)",
+    "subtract": "a - b",
+    "multiply": "a * b",
+    "divide": "a / b",
+}
+
+
+class Calls(Movement):
+    """Adds calls to the operators."""
+
+    def call(self, node: Call) -> Operand:
+        signature = SIGNATURES.get(node.function)
+        name_span = (node.start, node.name_end)
+        if signature is None:
+            for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+                if not isinstance(part, Name):
+                    self.expression(part)
+                else:
+                    self.mention(part.id)
+            self.unknown_function(node.function, name_span)
+            return None
+        bound = self.arguments(node, signature)
+        if bound is None:
+            self.mention_all(node)
+            return None
+        operands, params = bound
+        if signature.kind == "elementwise":
+            return self.function(signature, operands, params, node)
+        if signature.kind == "movement":
+            return self.move(signature, operands, params, node)
+        if signature.kind == "cast":
+            return self.cast(operands[0], params["dtype"], node)
+        return self.along_axis(signature, operands[0], params, node)
+
+    def mention(self, name: str) -> None:
+        """Notes that a name is read, where its value is not looked at."""
+
+    def mention_all(self, node: Call) -> None:
+        for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if isinstance(part, Name):
+                self.mention(part.id)
+
+    def unknown_function(self, name: str, span: Span) -> None:
+        if name in _FOREIGN:
+            help_ = f"write {_FOREIGN[name]}"
+        else:
+            near = nearest(name, SIGNATURES)
+            help_ = f"did you mean '{near}'?" if near else "the reference lists the functions"
+        self.error("TTB013", f"unknown function '{name}'", span, help_)
+
+    def arguments(self, node: Call, signature: Signature) -> tuple[list[Expr], dict[str, Expr]] | None:
+        """Operands and parameters by name; None (reported) where the call does not fit the signature."""
+        span = (node.start, node.end)
+        names = [param.name for param in signature.params]
+        if len(node.args) < signature.operands:
+            needed = plural(signature.operands, "tensor")
+            self.error("TTB017", f"'{signature.name}' needs {needed} as first argument", span, f"write {signature}")
+            return None
+        extra = node.args[signature.operands :]
+        if len(extra) > len(names):
+            first = extra[len(names)]
+            help_ = f"write {signature}"
+            if signature.name in ("max", "min"):
+                help_ = f"{signature.name} reduces one tensor; of two it is {_FOREIGN[signature.name]}"
+            self.error("TTB017", f"too many arguments for '{signature.name}'", (first.start, first.end), help_)
+            return None
+        given: dict[str, Expr] = dict(zip(names, extra, strict=False))
+        for keyword in node.keywords:
+            place = (keyword.start, keyword.start + len(keyword.name))
+            if keyword.name not in names:
+                help_ = did_you_mean(keyword.name, names) if names else f"write {signature}"
+                message = f"'{signature.name}' has no argument '{keyword.name}'"
+                if keyword.name in ("keepdims", "keepdim"):
+                    help_ = "leave it out: reduced dimensions are always kept"
+                self.error("TTB017", message, place, help_)
+                return None
+            if keyword.name in given:
+                self.error("TTB017", f"argument '{keyword.name}' is given twice", place, "remove one of them")
+                return None
+            given[keyword.name] = keyword.value
+        for param in signature.params:
+            if param.name not in given and param.default is None:
+                help_ = f"write {signature}"
+                if param.name == "axis" and signature.kind in ("reduction", "composite"):
+                    several = ", or (-2, -1) for both" if signature.kind == "reduction" else ""
+                    help_ = f"add axis=-1 to go along each row, axis=-2 along each column{several}"
+                self.error("TTB017", f"'{signature.name}' needs '{param.name}'", span, help_)
+                return None
+        return list(node.args[: signature.operands]), given
+
+    def parameter(self, node: Expr, name: str) -> float | None:
+        """The number that a parameter is."""
+        value = self.expression(node)
+        if isinstance(value, Num):
+            return float(value.value)
+        if value is not None:
+            help_ = "sizes, scalars with a value, and arithmetic on them are numbers"
+            self.error("TTB017", f"'{name}' must be a number known at build time", (node.start, node.end), help_)
+        return None
+
+    def function(self, signature: Signature, nodes: list[Expr], given: dict[str, Expr], node: Call) -> Operand:
+        span = (node.start, node.end)
+        operands = [self.expression(part) for part in nodes]
+        params: list[float] = []
+        for param in signature.params:
+            number = self.parameter(given[param.name], param.name) if param.name in given else param.default
+            if number is None:
+                return None
+            params.append(number)
+        numbers = [operand for operand in operands if isinstance(operand, Num)]
+        if len(numbers) == len(operands):
+            if signature.name in FOLDED and not params:
+                return self.fold(signature.name, span, *numbers)
+            message = f"'{signature.name}' of numbers alone is not computed"
+            self.error("TTB017", message, span, "write the number itself")
+            return None
+        ids = self.weak_operands(operands, span)
+        if ids is None:
+            return None
+        if signature.name == "clip" and params[0] > params[1]:
+            self.error(
+                "TTB017", f"clip from {params[0]:g} to {params[1]:g} is empty", span, "write the lower one first"
+            )
+            return None
+        return self.elementwise(signature.name, nodes, ids, span, tuple(params))
+
+    def along_axis(self, signature: Signature, operand: Expr, given: dict[str, Expr], node: Call) -> Operand:
+        """Reductions and composites."""
+        span = (node.start, node.end)
+        value = self.expression(operand)
+        axes: tuple[int, ...] | None = (-1,)
+        params: tuple[float, ...] = ()
+        if "axis" in given:
+            axes = self.reduced_axes(given["axis"], one=signature.kind == "composite")
+        if "eps" in given:
+            eps = self.parameter(given["eps"], "eps")
+            if eps is None:
+                return None
+            if eps < 0:
+                place = (given["eps"].start, given["eps"].end)
+                self.error("TTB036", f"eps is {eps:g}", place, "it is added to a mean of squares: 0 or more")
+                return None
+            params = (eps,)
+        if value is None or axes is None:
+            return None
+        if isinstance(value, Num):
+            what = expression_text(operand)
+            self.error("TTB017", f"'{signature.name}' needs a tensor; '{what}' is a number", span)
+            return None
+        old = self.builder.values[value]
+        if self.builder.ranks[value] < 2 and axes != (-1,):
+            message = f"'{expression_text(operand)}' has rank 1: it has no axis -2"
+            self.error("TTB033", message, (given["axis"].start, given["axis"].end), "write axis=-1")
+            return None
+        if not self.allowed(signature.name, old.dtype, span):
+            return None
+        shape = old.shape
+        if signature.kind == "reduction":
+            shape = (*shape[:-2], 1 if -2 in axes else shape[-2], 1 if -1 in axes else shape[-1])
+        new = Value(op=signature.name, args=(value,), shape=shape, dtype=old.dtype, params=params, axes=axes)
+        return self.builder.add(new, span, self.builder.ranks[value])
+
+    def reduced_axes(self, node: Expr, *, one: bool) -> tuple[int, ...] | None:
+        axes = self.integers(node, "axis")
+        if axes is None:
+            return None
+        if not axes or not set(axes) <= {-1, -2} or len(set(axes)) != len(axes) or (one and len(axes) > 1):
+            help_ = "write axis=-1 or axis=-2" + ("" if one else " or axis=(-2, -1)")
+            message = f"axis {expression_text(node)} is not one of the last two, counted from the end"
+            self.error("TTB033", message, (node.start, node.end), help_)
+            return None
+        return tuple(sorted(axes))
+
+    def cast(self, operand: Expr, dtype: Expr, node: Call) -> Operand:
+        value = self.expression(operand)
+        span = (dtype.start, dtype.end)
+        if not isinstance(dtype, Name):
+            self.error("TTB023", "cast needs the name of a dtype", span, f"one of {', '.join(DTYPES)}")
+            return None
+        if dtype.id not in DTYPES:
+            self.error("TTB023", f"unknown dtype '{dtype.id}'", span, dtype_help(dtype.id))
+            return None
+        if value is None:
+            return None
+        if isinstance(value, Num):
+            message = "cast of a number: a number takes the dtype of the tensor beside it"
+            self.error("TTB017", message, (node.start, node.end), f"write {expression_text(operand)}")
+            return None
+        old = self.builder.values[value]
+        new = Value(op="cast", args=(value,), shape=old.shape, dtype=dtype.id)
+        return self.builder.add(new, (node.start, node.end), self.builder.ranks[value])
+
+
+def dtype_help(name: str) -> str:
+    """What to write instead of an unknown dtype."""
+    if name in ("float16", "fp16", "half"):
+        return "the SDK's tensors have no float16; use bfloat16, or float32 for more precision"
+    short = {"bf16": "bfloat16", "fp32": "float32", "float": "float32", "bfp8": "bfloat8_b", "bfp4": "bfloat4_b"}
+    short |= {"bfloat8": "bfloat8_b", "bfloat4": "bfloat4_b", "int": "int32", "f32": "float32", "double": "float32"}
+    if name in short:
+        return f"did you mean '{short[name]}'?"
+    return did_you_mean(name, DTYPES, what="dtypes")

@@ -1,0 +1,34 @@
+"""The nearest known word, for messages about unknown ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is closest in spelling, or None when none is close."""
+    import difflib  # only when a message is made: it costs an import
+
+    names = list(known)
+    lower = {name.lower(): name for name in reversed(names)}
+    if word.lower() in lower:
+        return lower[word.lower()]
+    found = difflib.get_close_matches(word[:80].lower(), lower, n=1, cutoff=0.6)
+    return lower[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, what: str = "known") -> str:
+    """A help line: the nearest known word, or the list of them."""
+    names = list(known)
+    near = nearest(word, names)
+    if near is not None:
+        return f"did you mean '{near}'?"
+    if not names:
+        return ""
+    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return f"{what}: {shown}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 number``, ``2 numbers``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
