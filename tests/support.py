@@ -61,8 +61,8 @@ env = Environment(tools=["tenstorrent"], toolpath=tt_build.scons.toolpath())
 env.TTKernels("kernels.yaml")
 """
 
-    def __init__(self, folder: Path, spec: str, sconstruct: str = SCONSTRUCT) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, spec: str, sconstruct: str = SCONSTRUCT, compiler: Path = ROOT) -> None:
+        self.folder, self.compiler = folder, compiler
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "SConstruct").write_text(sconstruct)
         (folder / "kernels.yaml").write_text(spec)
@@ -74,7 +74,7 @@ env.TTKernels("kernels.yaml")
             cwd=self.folder / cwd,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(self.compiler)},
             check=False,
         )
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
