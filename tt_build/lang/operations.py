@@ -252,7 +252,7 @@ class Operations:
         if left is None or right is None:
             return None
         sides = ((left, node.left), (right, node.right))
-        if not all([self.has_matrix(operand, side, span, "'@'") for operand, side in sides]):
+        if not all(self.has_matrix(operand, side, span, "'@'") for operand, side in sides):
             return None
         assert isinstance(left, int)
         assert isinstance(right, int)

@@ -241,7 +241,7 @@ class _Reader:
         if text != "(":
             raise self.unexpected("an expression")
         self.open()
-        node, inner_start, inner_end, height = self.expression(depth + 1)
+        node, _, _, height = self.expression(depth + 1)
         if self.peek()[1] == ",":
             items = [node]
             while self.peek()[1] == ",":

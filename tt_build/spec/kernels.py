@@ -1,0 +1,302 @@
+"""One kernel's node to its ``Declaration``: the unit of work of the loader, free of every other kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingType
+
+import msgspec
+
+from tt_build.lang.elaborate import elaborate
+from tt_build.lang.parse import canonical, parse
+from tt_build.spec import schedules
+from tt_build.spec.diagnostics import Diagnostic, Rejected, Related
+from tt_build.spec.document import Mapping, Node, Scalar, Sequence
+from tt_build.spec.fields import Fields, Path
+from tt_build.spec.model import (
+    Declaration,
+    DefaultsSpec,
+    KernelSpec,
+    MathSpec,
+    RuntimeScalar,
+    ScheduleSpec,
+    TensorSpec,
+    VerifySpec,
+)
+from tt_build.spec.schedules import LARGEST, Policies
+from tt_build.spec.targets import Wish, read_target, resolve
+
+KEYS = (
+    "description",
+    "sizes",
+    "scalars",
+    "inputs",
+    "outputs",
+    "compute",
+    "grid",
+    "block",
+    "schedule",
+    "math",
+    "verify",
+    "target",
+    "allow",
+    "variants",
+)
+REQUIRED = ("inputs", "outputs", "compute")
+MOST_ELEMENTS = 2**40
+TILE = 32
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a kernel takes from its file and the command line."""
+
+    file: int
+    defaults: DefaultsSpec
+    policies: Policies
+    target: tuple[Wish, ...]
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A kernel that was read: None where it is invalid; the spans of its values; all that was found."""
+
+    declaration: Declaration | None
+    spans: tuple[tuple[int, int] | None, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_kernel(name: str, node: Node, context: Context) -> Read:
+    """A kernel without variants (or one of its variants, its values put in place)."""
+    fields = Fields(context.file)
+    return _Kernel(fields, name, context).read(node)
+
+
+class _Kernel:
+    def __init__(self, fields: Fields, name: str, context: Context) -> None:
+        self.fields = fields
+        self.name = name
+        self.path: Path = ("kernels", name)
+        self.context = context
+        self.shape_texts: dict[str, tuple[str, ...]] = {}
+
+    def read(self, node: Node) -> Read:
+        fields, path = self.fields, self.path
+        entries = fields.mapping(node, path, KEYS, REQUIRED, "write the kernel's inputs, outputs and compute below it")
+        if entries is None:
+            return Read(None, (), tuple(fields.problems))
+        description = ""
+        if "description" in entries:
+            description = fields.text(entries["description"], (*path, "description")) or ""
+        sizes = self.sizes(entries["sizes"]) if "sizes" in entries else {}
+        scalars = self.scalars(entries["scalars"]) if "scalars" in entries else {}
+        inputs = self.tensors(entries["inputs"], "inputs", sizes) if "inputs" in entries else {}
+        outputs = self.tensors(entries["outputs"], "outputs", sizes) if "outputs" in entries else {}
+        self.distinct(entries)
+        compute = fields.text(entries["compute"], (*path, "compute"), "text") if "compute" in entries else None
+        if compute is not None and not compute.strip():
+            fields.error("TTB011", "compute is empty", (*path, "compute"), "write output = expression", key=True)
+        grid = self.counts(entries["grid"], "grid", sizes) if "grid" in entries else None
+        block = self.block(entries["block"], sizes) if "block" in entries else None
+        schedule: ScheduleSpec | None = None
+        if "schedule" in entries:
+            schedule = schedules.schedule(fields, entries["schedule"], (*path, "schedule"), self.context.policies)
+        math: MathSpec | None = None
+        if "math" in entries:
+            math = schedules.math(fields, entries["math"], (*path, "math"))
+        verify: VerifySpec | None = None
+        if "verify" in entries:
+            verify = schedules.verify(fields, entries["verify"], (*path, "verify"), sizes)
+        allow = self.allow(entries["allow"]) if "allow" in entries else ()
+        wishes = self.context.target
+        if "target" in entries:
+            wishes = (read_target(fields, entries["target"], (*path, "target")), *wishes)
+        target = resolve(fields, wishes, path)
+
+        sound = not any(problem.code in _SHAPE_CODES for problem in fields.problems)
+        kernel = KernelSpec(
+            name=self.name,
+            description=description,
+            compute=compute or "",
+            inputs=inputs,
+            outputs=outputs,
+            sizes=sizes,
+            scalars=scalars,
+            grid=grid,
+            block=block,
+            schedule=schedule,
+            math=math,
+            verify=verify,
+            allow=allow,
+        )
+        spans: tuple[tuple[int, int] | None, ...] = ()
+        if compute and compute.strip() and sound and not self.broken_tensors(entries):
+            spans, kernel = self.elaborated(kernel, compute)
+        problems = _allowed(fields, allow, path)
+        if target is None or any(problem.severity == "error" for problem in problems):
+            return Read(None, (), tuple(problems))
+        declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target)
+        return Read(declaration, spans, tuple(problems))
+
+    def broken_tensors(self, entries: MappingType[str, Node]) -> bool:
+        """Whether something that compute would read was refused: then its errors would be follow-ons."""
+        prefixes = [(*self.path, part) for part in ("sizes", "scalars", "inputs", "outputs")]
+        return any(
+            problem.severity == "error" and (problem.where.path[:3] in prefixes or problem.where.path == self.path)
+            for problem in self.fields.problems
+        )
+
+    def elaborated(self, kernel: KernelSpec, compute: str) -> tuple[tuple[tuple[int, int] | None, ...], KernelSpec]:
+        parsed = parse(compute)
+        try:
+            result = elaborate(kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts)
+        except Rejected as rejected:
+            self.fields.problems += rejected.diagnostics
+            return (), kernel
+        self.fields.problems += result.warnings
+        return result.spans, msgspec.structs.replace(kernel, compute=canonical(parsed))
+
+    # Parts
+
+    def sizes(self, node: Node) -> dict[str, int]:
+        path = (*self.path, "sizes")
+        found: dict[str, int] = {}
+        for name, value in self.fields.named(node, path, "size").items():
+            number = self.fields.integer(value, (*path, name), 0, LARGEST)
+            if number is not None:
+                found[name] = number
+        return found
+
+    def scalars(self, node: Node) -> dict[str, float | RuntimeScalar]:
+        path = (*self.path, "scalars")
+        found: dict[str, float | RuntimeScalar] = {}
+        for name, value in self.fields.named(node, path, "scalar").items():
+            place = (*path, name)
+            if isinstance(value, Mapping):
+                entries = self.fields.mapping(value, place, ("runtime",), ("runtime",))
+                if entries and "runtime" in entries:
+                    choices = ("float32", "int32", "uint32")
+                    kind = self.fields.word(entries["runtime"], (*place, "runtime"), choices, "run-time dtype")
+                    if kind is not None:
+                        found[name] = RuntimeScalar(runtime=kind)
+                continue
+            number = self.fields.number(value, place, -3.4e38, 3.4e38)
+            if number is not None:
+                found[name] = number
+        return found
+
+    def tensors(self, node: Node, kind: str, sizes: MappingType[str, int]) -> dict[str, TensorSpec]:
+        path = (*self.path, kind)
+        named = self.fields.named(node, path, kind[:-1])
+        if isinstance(node, Mapping) and not node.entries:
+            self.fields.error("TTB007", f"'{kind}' is empty", path, "declare at least one tensor", key=True)
+        found: dict[str, TensorSpec] = {}
+        for name, value in named.items():
+            spec = self.tensor(name, value, (*path, name), sizes)
+            if spec is not None:
+                found[name] = spec
+        return found
+
+    def tensor(self, name: str, node: Node, path: Path, sizes: MappingType[str, int]) -> TensorSpec | None:
+        fields = self.fields
+        known = ("shape", "dtype", "layout", "format")
+        entries = fields.mapping(node, path, known, ("shape",), "write {shape: [rows, columns]}")
+        if entries is None:
+            return None
+        dtype = schedules.dtype(fields, entries["dtype"], (*path, "dtype")) if "dtype" in entries else None
+        layout = None
+        if "layout" in entries:
+            layout = schedules.layout(fields, entries["layout"], (*path, "layout"), self.context.policies, sizes)
+        form: str | None = "tile"
+        if "format" in entries:
+            form = fields.word(entries["format"], (*path, "format"), ("tile", "row_major"), "format")
+        if "shape" not in entries:
+            return None
+        shape = self.shape(name, entries["shape"], (*path, "shape"), sizes)
+        if shape is None:
+            return None
+        actual = dtype or self.context.defaults.dtype or "bfloat16"
+        if form == "row_major" and actual in ("bfloat8_b", "bfloat4_b"):
+            message = f"a row_major tensor cannot be {actual}, whose elements share exponents within a tile"
+            fields.error("TTB016", message, (*path, "format"), "write format: tile, or another dtype")
+        return TensorSpec(shape=shape, dtype=dtype, layout=layout, format=form or "tile")
+
+    def shape(self, name: str, node: Node, path: Path, sizes: MappingType[str, int]) -> tuple[int, ...] | None:
+        items = self.fields.items(node, path, "a list of 1 to 4 sizes", (1, 2, 3, 4))
+        if items is None:
+            return None
+        found = [self.fields.integer(item, (*path, at), 1, LARGEST, sizes) for at, item in enumerate(items)]
+        shape = tuple([size for size in found if size is not None])
+        if len(shape) < len(items):
+            return None
+        total = 1
+        for size in shape:
+            total *= size
+        if total > MOST_ELEMENTS:
+            self.fields.error("TTB036", f"the tensor has {total} elements", path, f"at most {MOST_ELEMENTS}")
+            return None
+        self.shape_texts[name] = tuple([item.value if isinstance(item, Scalar) else "" for item in items])
+        return shape
+
+    def distinct(self, entries: MappingType[str, Node]) -> None:
+        """A name means one thing in a kernel."""
+        first: dict[str, str] = {}
+        for part in ("sizes", "scalars", "inputs", "outputs"):
+            node = entries.get(part)
+            for name in node.entries if isinstance(node, Mapping) else ():
+                if name in first:
+                    other = self.fields.where((*self.path, first[name], name), key=True)
+                    message = f"'{name}' is in '{part}' and in '{first[name]}'"
+                    related = (Related(other, "first declared here"),)
+                    place = (*self.path, part, name)
+                    self.fields.error("TTB029", message, place, "rename one of the two", key=True, related=related)
+                else:
+                    first[name] = part
+
+    def counts(self, node: Node, key: str, sizes: MappingType[str, int]) -> tuple[int, ...] | None:
+        path = (*self.path, key)
+        items = self.fields.items(node, path, "[gx, gy] or [gx, gy, gz]", (2, 3))
+        if items is None:
+            return None
+        found = [self.fields.integer(item, (*path, at), 1, LARGEST, sizes) for at, item in enumerate(items)]
+        return tuple(count for count in found if count is not None) if None not in found else None
+
+    def block(self, node: Node, sizes: MappingType[str, int]) -> tuple[int, int] | None:
+        path = (*self.path, "block")
+        pair = self.fields.pair(node, path, "rows, columns", 1, LARGEST, sizes)
+        if pair is None:
+            return None
+        for at, size in enumerate(pair):
+            if size % TILE:
+                up = -(-size // TILE) * TILE
+                message = f"a block of {size} {('rows', 'columns')[at]} is no multiple of a tile ({TILE})"
+                self.fields.error("TTB035", message, (*path, at), f"write {up}")
+                return None
+        return pair
+
+    def allow(self, node: Node) -> tuple[str, ...]:
+        from tt_build.spec.codes import CODES
+
+        path = (*self.path, "allow")
+        if not isinstance(node, Sequence):
+            self.fields.wrong_type(node, path, "a list of codes", "write [TTB101]")
+            return ()
+        found: list[str] = []
+        for at, item in enumerate(node.items):
+            code = self.fields.text(item, (*path, at), "a code")
+            if code is None:
+                continue
+            if code not in CODES:
+                self.fields.error("TTB008", f"unknown code '{code[:60]}'", (*path, at), "a code is like TTB101")
+            elif not CODES[code].warning:
+                self.fields.error("TTB008", f"{code} is an error: it cannot be allowed", (*path, at), "mend its cause")
+            else:
+                found.append(code)
+        return tuple(found)
+
+
+def _allowed(fields: Fields, allow: tuple[str, ...], path: Path) -> list[Diagnostic]:
+    """The diagnostics without the accepted warnings; an ``allow`` without effect is a warning itself."""
+    if not allow:
+        return fields.problems
+    return [problem for problem in fields.problems if problem.severity == "error" or problem.code not in allow]
+
+
+_SHAPE_CODES = frozenset(("TTB029",))

@@ -1,0 +1,182 @@
+"""kernels.yaml and what it includes -> declarations, diagnostics, positions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tt_build.spec import schedules
+from tt_build.spec.diagnostics import Diagnostic, Related, Where
+from tt_build.spec.document import Mapping, Node, Scalar
+from tt_build.spec.fields import Fields
+from tt_build.spec.files import Loaded, read_files
+from tt_build.spec.kernels import Context, read_kernel
+from tt_build.spec.model import Declaration, DefaultsSpec
+from tt_build.spec.names import check_kernel_name
+from tt_build.spec.positions import KernelPlace, Located, SourceMap
+from tt_build.spec.render import locate
+from tt_build.spec.schedules import Policies
+from tt_build.spec.targets import Wish, read_target
+from tt_build.spec.variants import expand
+
+FILE_KEYS = ("version", "include", "target", "defaults", "policies", "kernels")
+VERSION = 1
+
+
+class SpecFile(msgspec.Struct):
+    """A specification that was read.
+
+    ``declarations`` are the valid kernels in file order, variants expanded, included files last; ``diagnostics`` every
+    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels.
+    """
+
+    path: Path
+    declarations: tuple[Declaration, ...]
+    diagnostics: tuple[Located, ...]
+    rejected: tuple[str, ...]
+    source: SourceMap
+
+    @property
+    def errors(self) -> tuple[Located, ...]:
+        """The diagnostics that stop a build."""
+        return tuple(entry for entry in self.diagnostics if entry.diagnostic.severity == "error")
+
+
+def load_file(path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None) -> SpecFile:
+    """Reads a specification; ``arch`` and ``grid`` are the command line's.
+
+    Users' mistakes, also a missing, binary or huge file, are diagnostics; nothing is raised for them. ``arch`` must be
+    a known one (``tt_build.targets.available_archs``).
+    """
+    source = SourceMap()
+    loaded = read_files(path, source)
+    return _Loading(path, source, loaded, Wish(arch, grid)).run()
+
+
+class _Loading:
+    def __init__(self, path: Path, source: SourceMap, loaded: Loaded, command_line: Wish) -> None:
+        self.path = path
+        self.source = source
+        self.files = loaded
+        self.command_line = command_line
+        self.problems: list[Diagnostic] = list(loaded.problems)
+        self.policies = Policies()
+        self.declarations: list[Declaration] = []
+        self.rejected: list[str] = []
+        self.names: dict[str, Where] = {}
+
+    def run(self) -> SpecFile:
+        roots = [self.top(file) for file in range(len(self.source.files))]
+        for file, entries in enumerate(roots):
+            self.read_policies(file, entries.get("policies"))
+        for file, entries in enumerate(roots):
+            self.kernels(file, entries)
+        located = [locate(problem, self.source) for problem in self.problems]
+        order = {file.name: at for at, file in enumerate(self.source.files)}
+        located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
+        return SpecFile(self.path, tuple(self.declarations), tuple(located), tuple(self.rejected), self.source)
+
+    def top(self, file: int) -> dict[str, Node]:
+        """The entries of a file's root; version and unknown keys are checked."""
+        fields = Fields(file)
+        root = self.source.files[file].root
+        entries: dict[str, Node] = {}
+        if root is not None:
+            entries = fields.mapping(root, (), FILE_KEYS, ("version",), "write 'version: 1' and 'kernels:'") or {}
+        if "version" in entries:
+            self.version(fields, entries["version"])
+        self.problems += fields.problems
+        return entries
+
+    def version(self, fields: Fields, node: Node) -> None:
+        if isinstance(node, Scalar) and node.value == str(VERSION):
+            if not node.plain:
+                fields.bad_integer(node, ("version",))
+            return
+        number = fields.integer(node, ("version",), -(2**31), 2**31)
+        if number is not None:
+            help_ = f"this tt-build reads version {VERSION}; write 'version: {VERSION}'"
+            if number > VERSION:
+                help_ = f"this tt-build reads version {VERSION}; install a newer one, or write 'version: {VERSION}'"
+            fields.error("TTB028", f"version {number} of the language is unknown", ("version",), help_)
+
+    def read_policies(self, file: int, node: Node | None) -> None:
+        if node is None:
+            return
+        fields = Fields(file)
+        entries = fields.mapping(node, ("policies",), ("schedule", "layout")) or {}
+        for kind in ("schedule", "layout"):
+            if kind not in entries:
+                continue
+            path = ("policies", kind)
+            for name, value in fields.named(entries[kind], path, f"{kind} policy").items():
+                place = (*path, name)
+                key = f"{kind} {name}"
+                if name in schedules.LAYOUTS:
+                    fields.error("TTB027", f"'{name}' is a layout of its own", place, "use another name", key=True)
+                    continue
+                if key in self.names:
+                    related = (Related(self.names[key], "first defined here"),)
+                    message = f"the {kind} policy '{name}' is defined a second time"
+                    fields.error("TTB027", message, place, "rename one of the two", key=True, related=related)
+                    continue
+                self.names[key] = fields.where(place, key=True)
+                if kind == "schedule":
+                    made = schedules.schedule_mapping(fields, value, place)
+                    if made is not None:
+                        self.policies.schedule[name] = made
+                else:
+                    shards = schedules.sharding(fields, value, place, {})
+                    if shards is not None:
+                        self.policies.layout[name] = shards
+        self.problems += fields.problems
+
+    def kernels(self, file: int, entries: dict[str, Node]) -> None:
+        fields = Fields(file)
+        defaults = DefaultsSpec()
+        if "defaults" in entries:
+            defaults = schedules.defaults(fields, entries["defaults"], ("defaults",), self.policies)
+        wish = read_target(fields, entries["target"], ("target",)) if "target" in entries else Wish()
+        context = Context(file, defaults, self.policies, (self.command_line, wish))
+        node = entries.get("kernels")
+        if node is not None and not isinstance(node, Mapping):
+            fields.wrong_type(node, ("kernels",), "a mapping of kernels")
+        if isinstance(node, Mapping):
+            for name, (key, value) in node.entries.items():
+                self.kernel(fields, name, key, value, context)
+        self.problems += fields.problems
+
+    def kernel(self, fields: Fields, name: str, key: Scalar, node: Node, context: Context) -> None:
+        place = fields.where(("kernels", name), key=True)
+        if not check_kernel_name(fields, name, key):
+            self.rejected.append(name)
+            return
+        first = self.names.get(f"kernel {name}")
+        if first is not None:
+            related = (Related(first, "first declared here"),)
+            message = f"there are two kernels '{name}'"
+            fields.error("TTB029", message, ("kernels", name), "rename one of the two", key=True, related=related)
+            self.rejected.append(name)
+            return
+        self.names[f"kernel {name}"] = place
+        seen: set[tuple[object, ...]] = set()
+        family, problems = expand(context.file, name, node)
+        self.problems += problems
+        if problems:
+            self.rejected.append(name)
+            self.source.kernels[name] = KernelPlace(context.file, key, node)
+        for member, variant in family:
+            spot = KernelPlace(context.file, key, variant)
+            self.source.kernels[member] = spot
+            read = read_kernel(member, variant, context)
+            spot.spans = read.spans
+            for problem in read.diagnostics:
+                mark = (problem.code, problem.where.path[2:], problem.where.span, problem.where.on_key)
+                if mark not in seen:  # the same mistake in every variant is one mistake
+                    seen.add(mark)
+                    self.problems.append(problem)
+            if read.declaration is None:
+                self.rejected.append(member)
+            else:
+                self.declarations.append(read.declaration)

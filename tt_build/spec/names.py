@@ -1,0 +1,32 @@
+"""Names of kernels: they become folders, targets and parts of file names, so they are strict."""
+
+from __future__ import annotations
+
+import re
+
+from tt_build.spec.document import Scalar
+from tt_build.spec.fields import Fields, trap
+
+KERNEL_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,62}\Z")
+
+
+def check_kernel_name(fields: Fields, name: str, key: Scalar) -> bool:
+    """Whether a kernel may be called that; reported where not."""
+    path = ("kernels", name)
+    meant = trap(name) if key.plain else ""
+    if meant:
+        help_ = f'quote it: "{name}"' if KERNEL_NAME.match(name) else "begin the name with a letter"
+        fields.error("TTB004", f"unquoted, {name[:60] or 'an empty key'} is {meant} to YAML", path, help_, key=True)
+        return False
+    if KERNEL_NAME.match(name):
+        return True
+    help_ = (
+        "a kernel's name has lower-case letters, digits and underscores, begins with a letter, at most 63 characters"
+    )
+    made = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:63]
+    fix = made if KERNEL_NAME.match(made) else None
+    if fix is not None:
+        help_ = f"{help_}: {fix}"
+    shown = name if len(name) <= 60 else name[:57] + "..."
+    fields.error("TTB009", f"'{shown}' cannot be the name of a kernel", path, help_, key=True, fix=fix)
+    return False
