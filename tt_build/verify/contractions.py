@@ -13,7 +13,18 @@ from math import sqrt
 import numpy as np
 
 from tt_build.verify.elementwise import fidelity_loss, joined
-from tt_build.verify.values import INTEGERS, TINY, Array, EvaluationError, Math, Value, magnitude, read_by_fpu, wrap
+from tt_build.verify.values import (
+    INTEGERS,
+    TINY,
+    Array,
+    EvaluationError,
+    Math,
+    Value,
+    magnitude,
+    per_branch,
+    read_by_fpu,
+    wrap,
+)
 
 _FACE = 16
 
@@ -31,9 +42,9 @@ def matmul(a: Value, b: Value, math: Math) -> Value:
     ea, eb = read_by_fpu(a, math), read_by_fpu(b, math)
     err = np.zeros((2, *data.shape))
     if ea.any():
-        err = err + ea @ size_b
+        err = err + per_branch(ea, lambda e: e @ size_b)
     if eb.any():
-        err = err + size_a @ eb
+        err = err + per_branch(eb, lambda e: size_a @ e)
     if ea.any() and eb.any():
         err = err + ea @ eb
     loss = fidelity_loss(b, a, math)
