@@ -111,6 +111,13 @@ def test_correlation_is_asked_for(value: np.ndarray) -> None:
     assert "PCC" in compare(noise, ref(value, 10.0)).reason
 
 
+def test_variation_below_the_dtypes_steps_is_not_asked_for() -> None:
+    value = 1.0 + 1e-4 * np.random.default_rng(3).standard_normal((32, 32))
+    result = compare(np.ones((32, 32)), ref(value, 2.0**-8, dtype="bfloat16"))
+    assert result.ok
+    assert result.pcc < 0.5
+
+
 def test_integers_are_exact() -> None:
     value = np.arange(12).reshape(3, 4)
     exact = Ref(value, np.zeros((3, 4)), np.zeros((3, 4)), "int32")
