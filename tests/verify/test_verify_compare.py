@@ -136,6 +136,13 @@ def test_ulp_of_each_dtype() -> None:
         assert result.max_ulp_error == pytest.approx(1.0), dtype
 
 
+def test_an_ulp_beside_zero_is_measured_at_the_outputs_scale() -> None:
+    value = np.array([[1.0, -1.0, 1e-40, 1.0]])
+    result = compare(value + np.array([[0.0, 0.0, 2.0**-16, 0.0]]), ref(value, 1e-3, dtype="bfloat16"))
+    assert result.ok
+    assert 0.5 <= result.max_ulp_error <= 2.0
+
+
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="shape"):
         compare(np.zeros((2, 3)), ref(np.zeros((3, 2))))

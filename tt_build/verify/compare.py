@@ -151,15 +151,20 @@ def _special(have: Array, want: Array) -> Array:
 
 
 def _spacing(want: Array, dtype: str) -> Array:
-    """Distance of neighbouring values of the dtype at the expected value; 1 for integers."""
+    """Distance of neighbouring values of the dtype at the expected value; 1 for integers.
+
+    Beside a zero of the expression a distance says nothing, so it is never taken below 1/256 of the root mean square.
+    """
     if dtype not in _MANTISSA:
         return np.ones(want.shape)
+    sizes = np.where(np.isfinite(want), np.abs(want), 0.0)
+    sizes = np.maximum(sizes, float(np.sqrt(np.mean(np.square(sizes)))) / 256.0) if want.size else sizes
     if not dtype.endswith("_b"):
-        return ulp(want, _MANTISSA[dtype])
-    rows = np.atleast_2d(want)
+        return ulp(sizes, _MANTISSA[dtype])
+    rows = np.atleast_2d(sizes)
     width = rows.shape[-1]
     padded = np.zeros((*rows.shape[:-1], -(-width // 16) * 16))
-    padded[..., :width] = np.where(np.isfinite(rows), np.abs(rows), 0.0)
+    padded[..., :width] = rows
     largest = padded.reshape(*rows.shape[:-1], -1, 16).max(axis=-1)
     return np.asarray(np.repeat(ulp(largest, _MANTISSA[dtype]), 16, axis=-1)[..., :width].reshape(want.shape))
 
