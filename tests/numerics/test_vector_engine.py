@@ -123,6 +123,23 @@ def test_every_bfloat16_exp(num: Numerics) -> None:
         assert (got[want < 2.0**-127] == 0).all()
 
 
+@pytest.mark.parametrize("name", [n for n in FLOAT_ROWS if FUNCTIONS[n].operands == 1])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_every_bfloat16_value(num: Numerics, name: str) -> None:
+    row, values = FUNCTIONS[name], parameters(name)
+    call = row.float_call
+    assert call is not None
+    every = (np.arange(65536, dtype=np.uint32) << 16).view(np.float32).reshape(64, 32, 32)
+    for x in every:
+        exact = meaning(row.numpy, [np.where(np.abs(x) < 2.0**-126, np.copysign(0, x), x)], values)
+        got = num.sfpu(sdk_name(call), x, params=arguments(call, values, 5), fp32=False, seed=11)
+        exponent = abs(values.get("exponent", 0.0))
+        allowed = np.maximum(row.bound.bf16_ulp, 0.5) * ulp_bf16(exact) + row.bound.abs
+        allowed = allowed + row.bound.exponent_rel * exponent * np.abs(exact)
+        finite = np.isfinite(exact) & (np.abs(exact) < 3.3e38)
+        assert (np.abs(got - exact)[finite] <= 1.0001 * allowed[finite] + 2.0**-126).all()
+
+
 @pytest.mark.parametrize("dtype", ["int32", "uint32", "uint16"])
 @pytest.mark.parametrize("name", sorted(n for n, r in FUNCTIONS.items() if r.int_calls or r.int_scalar_calls))
 def test_integers(num: Numerics, rng: np.random.Generator, name: str, dtype: str) -> None:
@@ -179,6 +196,12 @@ def test_select_and_mask_look_at_the_chosen_side_only(num: Numerics) -> None:
     assert (got[1:] == 0).all()
     assert poison[0].all()
     assert not poison[1:].any()
+
+
+def test_select_on_minus_zero_is_the_seeds_choice(num: Numerics) -> None:
+    condition, one, two = (np.full((32, 32), v, np.float32) for v in (-0.0, 1.0, 2.0))
+    seen = {float(num.sfpu("where", condition, one, two, params=(0,), seed=s)[0, 0]) for s in range(20)}
+    assert seen == {1.0, 2.0}
 
 
 def test_typecast(num: Numerics, rng: np.random.Generator) -> None:

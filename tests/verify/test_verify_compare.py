@@ -111,6 +111,13 @@ def test_correlation_is_asked_for(value: np.ndarray) -> None:
     assert "PCC" in compare(noise, ref(value, 10.0)).reason
 
 
+def test_variation_below_the_dtypes_steps_is_not_asked_for() -> None:
+    value = 1.0 + 1e-4 * np.random.default_rng(3).standard_normal((32, 32))
+    result = compare(np.ones((32, 32)), ref(value, 2.0**-8, dtype="bfloat16"))
+    assert result.ok
+    assert result.pcc < 0.5
+
+
 def test_integers_are_exact() -> None:
     value = np.arange(12).reshape(3, 4)
     exact = Ref(value, np.zeros((3, 4)), np.zeros((3, 4)), "int32")
@@ -127,6 +134,13 @@ def test_ulp_of_each_dtype() -> None:
     for dtype, step in (("bfloat16", 2.0**-7), ("float32", 2.0**-23), ("bfloat8_b", 2.0**-4), ("bfloat4_b", 1.0)):
         result = compare(value + np.array([[step, 0.0]]), ref(value, 10.0, dtype=dtype), tolerance=Tolerance(pcc=-1.0))
         assert result.max_ulp_error == pytest.approx(1.0), dtype
+
+
+def test_an_ulp_beside_zero_is_measured_at_the_outputs_scale() -> None:
+    value = np.array([[1.0, -1.0, 1e-40, 1.0]])
+    result = compare(value + np.array([[0.0, 0.0, 2.0**-16, 0.0]]), ref(value, 1e-3, dtype="bfloat16"))
+    assert result.ok
+    assert 0.5 <= result.max_ulp_error <= 2.0
 
 
 def test_shapes_must_agree() -> None:

@@ -72,6 +72,9 @@ def test_meaning_is_the_tables(name: str, rng: np.random.Generator) -> None:
         ("max(x, axis=-2) - min(x, axis=-1)", "x.max(0, keepdims=True) - x.min(1, keepdims=True)"),
         ("softmax(x, axis=-1)", "np.exp(x) / np.exp(x).sum(1, keepdims=True)"),
         ("softmax(x, axis=-2)", "np.exp(x) / np.exp(x).sum(0, keepdims=True)"),
+        ("log_softmax(x, axis=1)", "x - np.log(np.exp(x).sum(1, keepdims=True))"),
+        ("slice(x, 1, N // 4, N // 2) * (7 // 2)", "x[:, 10:20] * 3"),
+        ("sum(x + y, axis=0)", "(x + y).sum(0, keepdims=True)"),
         ("layernorm(x, 1e-5)", "(x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)"),
         ("rmsnorm(x, eps=1e-5)", "x / np.sqrt((x * x).mean(1, keepdims=True) + 1e-5)"),
         ("where(x > y, x, 0)", "np.where(x > y, x, 0)"),
@@ -113,7 +116,10 @@ def test_batches_and_vectors(rng: np.random.Generator) -> None:
         ("h = x", "never assigned"),
         ("Y = sum(x, axis=-1)", "is declared"),
         ("Y = sum(x)", "needs axis"),
-        ("Y = sum(x, axis=1)", "must be negative"),
+        ("Y = sum(x, axis=2)", "axis 2.0 of a tensor of rank 2"),
+        ("Y = slice(x, -3, 0, 1)", "of a tensor of rank 2"),
+        ("Y = rotate_half(slice(x, -1, 0, 3))", "even last dimension"),
+        ("Y = x // 2", "not of the compute language"),
         ("Y = exp(x, x)", "operands"),
         ("Y = (", "line 1"),
         ("Y = slice(x, -1, 0, 99)", "outside"),
@@ -171,7 +177,7 @@ def test_matmul_bounds_follow_fidelity_and_accumulation(rng: np.random.Generator
             mode = Math(fidelity=fidelity, fp32_accumulate=fp32)
             ref = evaluate("Y = a @ b", inputs, dtypes=dtypes, outputs={"Y": (32, 32)}, math=mode)["Y"]
             largest[fidelity, fp32] = ref.bound.max()
-    assert largest["HiFi4", True] < 1e-3
+    assert largest["HiFi4", True] < 256 * 2.0**-23 * 100  # n roundings of partial sums below 100
     assert largest["HiFi4", True] < largest["HiFi3", True] < largest["HiFi2", True] < largest["LoFi", True]
     assert largest["HiFi4", True] < largest["HiFi4", False] < 40
 

@@ -1,8 +1,9 @@
 """Matmul and reductions of the reference, with their errors.
 
 A sum of n rounded steps is off by at most n half-spacings of its partial sums; by chance it is off by a small multiple
-of sqrt(n) of them (Higham and Mary, 2019). The smaller of n and 4 sqrt(n) is used, on twice the largest partial sum
-that the reference meets, since an algorithm may take any contiguous part of the sum first.
+of sqrt(n) of them (Higham and Mary, 2019). With an fp32 DST n is used, with a bfloat16 DST the smaller of n and
+4 sqrt(n); on twice the largest partial sum that the reference meets, since an algorithm may take any contiguous part of
+the sum first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from math import sqrt
 import numpy as np
 
 from tt_build.verify.elementwise import fidelity_loss, joined
-from tt_build.verify.values import INTEGERS, TINY, Array, EvaluationError, Math, Value, magnitude, read_by_fpu, wrap
+from tt_build.verify.values import (
+    INTEGERS,
+    TINY,
+    Array,
+    EvaluationError,
+    Math,
+    Value,
+    magnitude,
+    per_branch,
+    read_by_fpu,
+    wrap,
+)
 
 _FACE = 16
 
@@ -30,14 +42,14 @@ def matmul(a: Value, b: Value, math: Math) -> Value:
     ea, eb = read_by_fpu(a, math), read_by_fpu(b, math)
     err = np.zeros((2, *data.shape))
     if ea.any():
-        err = err + ea @ size_b
+        err = err + per_branch(ea, lambda e: e @ size_b)
     if eb.any():
-        err = err + size_a @ eb
+        err = err + per_branch(eb, lambda e: size_a @ e)
     if ea.any() and eb.any():
         err = err + ea @ eb
     loss = fidelity_loss(b, a, math)
     if loss:
-        err = err + loss * (size_a @ size_b)
+        err = err + _truncation(loss, data, size_a @ size_b, size_a**2 @ size_b**2)
     err = err + _rounding(length, largest, math)
     return Value(data, err, dtype)
 
@@ -57,13 +69,25 @@ def reduce(name: str, x: Value, axes: tuple[int, ...], math: Math) -> Value:
     one = Value(np.ones((1, 1, 1, 1)), None, "bfloat16", bits=0)
     # Over rows of numbers the data are in SrcB, else in SrcA.
     loss = max(fidelity_loss(one, x, math) if -1 in axes else 0.0, fidelity_loss(x, one, math) if -2 in axes else 0.0)
-    errors = errors + loss * magnitude(x.data).sum(axis=axes, keepdims=True)
+    if loss:
+        size = magnitude(x.data)
+        total, squares = (v.sum(axis=axes, keepdims=True) for v in (size, size**2))
+        errors = errors + _truncation(loss, data, total, squares)
     errors = errors + _rounding(count, np.maximum(largest, magnitude(data)), math)
     if name == "mean":
         data, errors = data / count, errors / count
         if count & (count - 1):
             errors = errors + 2.0**-9 * magnitude(data)  # the scaler tile holds 1 / count as bfloat16
     return Value(data, errors, x.dtype)
+
+
+def _truncation(loss: float, data: Array, total: Array, squares: Array) -> Array:
+    """What truncated operands take from a sum of products.
+
+    Each product loses a share between 0 and ``loss``: in common at most that share of the sum, and beside that products
+    of either sign lose it independently (6 standard deviations of at most loss / 2). Never more than ``loss * total``.
+    """
+    return np.minimum(loss * total, loss * (magnitude(data) + 3.0 * np.sqrt(squares)))
 
 
 def _partial_sums(a: Array, b: Array) -> tuple[Array, Array]:
@@ -85,10 +109,9 @@ def _partial_sums(a: Array, b: Array) -> tuple[Array, Array]:
 def _rounding(length: int, largest: Array, math: Math) -> Array:
     """Error of accumulating ``length`` products in DST."""
     if math.fp32_accumulate:
-        steps, unit = length + 1, 2.0**-24
-    else:
-        steps, unit = -(-length // _FACE) * math.phases + 1, 2.0**-8
-    return np.asarray(min(steps, 4.0 * sqrt(steps)) * unit * 2.0 * largest + TINY)
+        return np.asarray((length + 1) * 2.0**-24 * 2.0 * largest + TINY)
+    steps = -(-length // _FACE) * math.phases + 1
+    return np.asarray(min(steps, 4.0 * sqrt(steps)) * 2.0**-8 * 2.0 * largest + TINY)
 
 
 def _extreme(name: str, x: Value, axes: tuple[int, ...], math: Math) -> Value:

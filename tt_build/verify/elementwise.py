@@ -22,6 +22,7 @@ from tt_build.verify.values import (
     Value,
     finite_difference,
     magnitude,
+    per_branch,
     reach,
     read_by_fpu,
     store,
@@ -107,7 +108,7 @@ def _continuous(name: str, x: Value, params: tuple[float, ...], math: Math) -> V
     data = f(x.data)
     err = np.zeros((2, *data.shape))
     if x.err is not None:
-        err = np.stack([np.where(_pole(name, x.data, e), np.inf, _carried(name, f, data, x.data, e)) for e in x.err])
+        err = per_branch(x.err, lambda e: np.where(_pole(name, x.data, e), np.inf, _carried(name, f, data, x.data, e)))
     row = FUNCTIONS[name]
     scale = 1.0 / params[0] if name == "softplus" else 1.0
     bound = row.bound_for(approximate=math.approximate)
@@ -143,7 +144,9 @@ def _binary(name: str, x: Value, y: Value, math: Math) -> Value:
     ex, ey = (read_by_fpu(v, math) if on_fpu else v.errors for v in (x, y))
     err = np.zeros((2, *data.shape))
     if ex.any() or ey.any():
-        err = np.stack([deviation(meaning, data, (x.data, ex[i]), (y.data, ey[i])) for i in (0, 1)])
+        same = np.array_equal(ex[0], ex[1]) and np.array_equal(ey[0], ey[1])
+        found = [deviation(meaning, data, (x.data, ex[i]), (y.data, ey[i])) for i in ((0,) if same else (0, 1))]
+        err = np.stack([found[0], found[-1]])
     if name == "div":
         err = np.where((ey > 0) & (np.abs(y.data) <= ey), np.inf, err)
     bound = FUNCTIONS[name].bound_for(approximate=math.approximate)

@@ -90,6 +90,7 @@ def evaluate(
         walker.names[name] = _number(number)
     for name, array in inputs.items():
         walker.names[name] = walker.tensor(array, dtypes[name])
+        walker.ranks[name] = max(1, np.ndim(array))
     try:
         tree = ast.parse(compute)
     except SyntaxError as error:
@@ -156,6 +157,7 @@ class _Walker:
     def __init__(self, math: Math) -> None:
         self.math = math
         self.names: dict[str, Value] = {}
+        self.ranks: dict[str, int] = {}
 
     def tensor(self, array: Array, dtype: str) -> Value:
         data = np.asarray(array)
@@ -174,6 +176,11 @@ class _Walker:
         if not isinstance(target, ast.Name):
             raise EvaluationError(f"line {statement.lineno}: only a plain name can be assigned")
         self.names[target.id] = self.value(statement.value)
+        self.ranks[target.id] = self.rank(statement.value)
+
+    def rank(self, node: ast.expr) -> int:
+        """Axes that the user counts: those of the tensor of the highest rank in the expression."""
+        return max((self.ranks.get(n.id, 0) for n in ast.walk(node) if isinstance(n, ast.Name)), default=0)
 
     def value(self, node: ast.expr) -> Value:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -210,6 +217,8 @@ class _Walker:
         x, y = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.MatMult):
             return contractions.matmul(x, y, self.math)
+        if isinstance(node.op, ast.FloorDiv) and x.dtype is None and y.dtype is None:
+            return _number(float(x.data.flat[0]) // float(y.data.flat[0]))
         name = _OPERATORS.get(type(node.op))
         if name is None:
             raise EvaluationError(f"'{ast.unparse(node)}' is not of the compute language")
@@ -231,6 +240,7 @@ class _Walker:
     def _call(self, name: str, node: ast.Call) -> Value:
         special: dict[str, Callable[[ast.Call], Value]] = {
             "softmax": self._softmax,
+            "log_softmax": self._log_softmax,
             "layernorm": self._layernorm,
             "rmsnorm": self._rmsnorm,
             "cast": self._cast,
@@ -245,7 +255,7 @@ class _Walker:
             return special[name](node)
         if name in ("sum", "mean", "max", "min"):
             (x,), given = self._arguments(node, ("x",), {"axis": None})
-            return contractions.reduce(name, x, _axes(given["axis"]), self.math)
+            return contractions.reduce(name, x, self._axes(given["axis"], node), self.math)
         row = FUNCTIONS.get(name)
         if row is None:
             raise EvaluationError(f"unknown function '{name}'")
@@ -288,15 +298,31 @@ class _Walker:
             raise EvaluationError(f"'{ast.unparse(node)}' must be a number")
         return float(value.data.flat[0])
 
+    def _axes(self, axis: Any, node: ast.Call) -> tuple[int, ...]:
+        """Axes counted from the end."""
+        rank = max(1, self.rank(node.args[0]))
+        axes = tuple(int(a) for a in (axis if isinstance(axis, tuple) else (axis,)))
+        if any(not -max(rank, 2) <= a < rank for a in axes):
+            raise EvaluationError(f"'{ast.unparse(node)}': axis {axis} of a tensor of rank {rank}")
+        return tuple(a - rank if a >= 0 else a for a in axes)
+
     # -- composites: their definitions ------------------------------------------------------------------------------
 
     def _softmax(self, node: ast.Call) -> Value:
+        _, powers, total = self._exponentials(node)
+        return self._apply("mul", [powers, self._apply("reciprocal", [total])])
+
+    def _log_softmax(self, node: ast.Call) -> Value:
+        shifted, _, total = self._exponentials(node)
+        return self._apply("sub", [shifted, self._apply("log", [total])])
+
+    def _exponentials(self, node: ast.Call) -> tuple[Value, Value, Value]:
+        """x - max(x), its exponential, and the sum of that."""
         (x,), given = self._arguments(node, ("x",), {"axis": -1.0})
-        axes = _axes(given["axis"])
+        axes = self._axes(given["axis"], node)
         shifted = self._apply("sub", [x, contractions.reduce("max", x, axes, self.math)])
         powers = self._apply("exp", [shifted])
-        total = contractions.reduce("sum", powers, axes, self.math)
-        return self._apply("mul", [powers, self._apply("reciprocal", [total])])
+        return shifted, powers, contractions.reduce("sum", powers, axes, self.math)
 
     def _layernorm(self, node: ast.Call) -> Value:
         (x,), given = self._arguments(node, ("x",), {"eps": 1e-5})
@@ -338,7 +364,7 @@ class _Walker:
 
     def _slice(self, node: ast.Call) -> Value:
         (x,), given = self._arguments(node, ("x",), {"axis": None, "start": None, "stop": None})
-        (axis,) = _axes(given["axis"])
+        (axis,) = self._axes(given["axis"], node)
         start, stop = int(given["start"]), int(given["stop"])
         if not 0 <= start < stop <= x.data.shape[axis]:
             raise EvaluationError(f"'{ast.unparse(node)}' reaches outside of {x.data.shape[axis]} elements")
@@ -346,7 +372,7 @@ class _Walker:
 
     def _concat(self, node: ast.Call) -> Value:
         (x, y), given = self._arguments(node, ("x", "y"), {"axis": None})
-        (axis,) = _axes(given["axis"])
+        (axis,) = self._axes(given["axis"], node)
         err = None
         if x.err is not None or y.err is not None:
             err = np.concatenate([x.errors, y.errors], axis=axis)
@@ -355,24 +381,17 @@ class _Walker:
 
     def _repeat(self, node: ast.Call) -> Value:
         (x,), given = self._arguments(node, ("x",), {"n": None, "axis": None})
-        (axis,) = _axes(given["axis"])
+        (axis,) = self._axes(given["axis"], node)
         return x.moved(lambda a: np.repeat(a, int(given["n"]), axis=axis))
 
     def _rotate_half(self, node: ast.Call) -> Value:
         (x,), _ = self._arguments(node, ("x",), {})
-        half = x.data.shape[-1] // 2
+        half, odd = divmod(x.data.shape[-1], 2)
+        if odd:
+            raise EvaluationError(f"'{ast.unparse(node)}' needs an even last dimension")
         turned = x.moved(lambda a: np.concatenate([a[..., half:], a[..., :half]], axis=-1))
         turned.data = turned.data * np.where(np.arange(x.data.shape[-1]) < half, -1.0, 1.0)
         return turned
-
-
-def _axes(axis: Any) -> tuple[int, ...]:
-    """Axes as negative integers."""
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    whole = tuple(int(a) for a in axes)
-    if any(not -4 <= a < 0 for a in whole):
-        raise EvaluationError(f"axis {axis} must be negative")
-    return whole
 
 
 def _cast_to(x: Value, dtype: str, math: Math) -> Value:

@@ -7,6 +7,7 @@ within the error of their operands. Integers are int64, wrapped to their dtype; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -107,6 +108,12 @@ def read_by_fpu(x: Value, math: Math) -> Array:
     if x.bits <= 10 or (not math.fp32_accumulate and x.dtype is not None):
         return x.errors
     return x.errors + _TF32 * magnitude(x.data)
+
+
+def per_branch(errors: Array, f: Callable[[Array], Array]) -> Array:
+    """``f`` of both rows of errors, evaluated once where they are equal, as they are without discontinuities."""
+    first = f(errors[0])
+    return np.stack([first, first if np.array_equal(errors[0], errors[1]) else f(errors[1])])
 
 
 def finite_difference(moved: Array, data: Array) -> Array:
