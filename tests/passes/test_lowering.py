@@ -137,7 +137,7 @@ def test_k_blocks_shrink_until_they_fit(tmp_path: Path) -> None:
 
 
 shapes = st.tuples(st.integers(1, 200), st.integers(1, 200))
-leaves = st.sampled_from(["A", "B", "row", "column", "scalar", "0.5", "3"])
+leaves = st.sampled_from(["A", "B", "row", "column", "scalar", "(A + 0.5)", "(3 - row)", "(2 / column)"])
 
 
 def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -150,7 +150,7 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     shape=shapes,
     text=st.recursive(leaves, _grow, max_leaves=16),

@@ -9,9 +9,9 @@ import msgspec
 from tt_build.codegen.files import emit
 from tt_build.passes.pipeline import PASSES, compile_kernel, write_stage
 from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.loader import load_file
+from tt_build.spec.loader import SpecFile, load_file
 from tt_build.spec.model import Declaration
-from tt_build.spec.source import render_all
+from tt_build.spec.render import report
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -40,13 +40,18 @@ def compile_files(declaration: Declaration) -> dict[str, bytes]:
 def compile_specification(path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None) -> Compiled:
     """Compile every kernel of a specification; all errors of all kernels are collected."""
     loaded = load_file(path, arch=arch, grid=grid)
-    found = list(loaded.diagnostics)
-    failed = list(loaded.rejected)
+    found = [entry.diagnostic for entry in loaded.diagnostics]
+    failed = failed_names(loaded)
     kernels: dict[str, dict[str, bytes]] = {}
     for declaration in loaded.declarations:
         try:
             kernels[declaration.kernel.name] = compile_files(declaration)
         except Rejected as rejected:
             failed.append(declaration.kernel.name)
-            found += [loaded.source.located(diagnostic) for diagnostic in rejected.diagnostics]
-    return Compiled(kernels=kernels, failed=tuple(failed), text=render_all(found))
+            found += rejected.diagnostics
+    return Compiled(kernels=kernels, failed=tuple(failed), text=report(found, loaded.source))
+
+
+def failed_names(loaded: SpecFile) -> list[str]:
+    """What of a specification cannot be built: the rejected kernels, or the file itself where none can be named."""
+    return list(loaded.rejected) or ([loaded.path.name] if loaded.errors else [])

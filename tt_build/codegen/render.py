@@ -114,7 +114,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "kernel": kernel.name,
         "role": body.role,
         "version": __version__,
-        "origin": f"{kernel.file}: kernels.{kernel.name}",
+        "origin": f"{_UNSAFE.sub('_', kernel.file)}: kernels.{kernel.name}",
         "compute": comment_lines(kernel.compute),
         "grid": f"{grid.x} x {grid.y} x {grid.z}",
         "policy": kernel.policy,
@@ -133,6 +133,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
     }
 
 
+_UNSAFE = re.compile(r"[^\w./-]", re.ASCII)
 _SAFE = re.compile(r"[\w .,+\-*/@()=<>!]*", re.ASCII)
 
 

@@ -90,7 +90,7 @@ def _refuse_l1(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], budget
     refuse(
         kernel,
         "TTB301",
-        f"circular buffers need {need} B of L1 a core; {budget} B of {arch.l1_allocatable} B are left for them\n{rows}",
+        f"circular buffers need {need} B of L1 a core; {budget} B of {arch.l1_allocatable} B are left for them",
         path=("compute",),
-        help=advice,
+        help=f"{advice}\n{rows}",
     )

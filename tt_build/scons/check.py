@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from tt_build.codegen.compile import failed_names
 from tt_build.codegen.write import write_group
 from tt_build.passes.pipeline import PASSES, encode_declaration
 from tt_build.scons.actions import digest, pass_step
@@ -21,7 +22,7 @@ from tt_build.scons.state import State
 from tt_build.spec.diagnostics import Rejected
 from tt_build.spec.loader import SpecFile
 from tt_build.spec.model import Declaration
-from tt_build.spec.source import render_all
+from tt_build.spec.render import report
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -37,11 +38,10 @@ def check(loaded: SpecFile, state: State, folder: Path) -> Checked:
     notes = folder / "checked.json"
     key = digest("".join(module_signature(step.module) for step in PASSES).encode())
     known = _read(notes, key)
-    diagnostics = list(loaded.diagnostics)
     valid: list[Declaration] = []
-    failed = list(loaded.rejected)
+    failed = failed_names(loaded)
+    found = [entry.diagnostic for entry in loaded.diagnostics]
     digests: set[str] = set()
-    rejections: list[Rejected] = []
     for declaration in loaded.declarations:
         data = encode_declaration(declaration)
         mark = digest(data)
@@ -51,15 +51,13 @@ def check(loaded: SpecFile, state: State, folder: Path) -> Checked:
                     (data,) = state.memo(module_signature(step.module).encode(), data, pass_step(step))
         except Rejected as rejected:
             failed.append(declaration.kernel.name)
-            rejections.append(rejected)
+            found += rejected.diagnostics
             continue
         digests.add(mark)
         valid.append(declaration)
     if digests - known:
         _write(notes, key, digests)
-    found = (*diagnostics, *(d for rejected in rejections for d in rejected.diagnostics))
-    text = render_all(found, loaded.source) if found else ""
-    return Checked(valid=tuple(valid), failed=tuple(failed), text=text)
+    return Checked(valid=tuple(valid), failed=tuple(failed), text=report(found, loaded.source))
 
 
 def _read(path: Path, key: str) -> set[str]:

@@ -35,7 +35,7 @@ from tt_build.scons.verify import RESULT as VERIFY_RESULT
 from tt_build.scons.verify import VerifyAction, request_of
 from tt_build.spec.loader import load_file
 from tt_build.spec.model import Declaration
-from tt_build.spec.source import render_all
+from tt_build.spec.render import report
 
 _NAMES = ("target", "spec", "out", "arch", "grid", "sdk")
 
@@ -91,7 +91,7 @@ def tt_kernels(
     except ValueError as error:
         raise SCons.Errors.UserError(str(error)) from None
     loaded = load_file(source, arch=arch or env["arch"] or None, grid=grid)
-    state = State(lambda rejected: render_all(rejected.diagnostics, loaded.source))
+    state = State(lambda rejected: report(rejected.diagnostics, loaded.source))
     result = check(loaded, state, Path(folder.get_abspath()).parent / ".tt-build")
     if result.text:
         print(result.text, file=sys.stderr)

@@ -179,4 +179,5 @@ class _Loading:
             if read.declaration is None:
                 self.rejected.append(member)
             else:
-                self.declarations.append(read.declaration)
+                shown = self.source.files[context.file].path.relative_to(self.source.files[0].path.parent)
+                self.declarations.append(msgspec.structs.replace(read.declaration, file=shown.as_posix()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tt_build.spec.diagnostics import Diagnostic
 from tt_build.spec.positions import Located, SourceMap, Span
 
@@ -32,6 +34,14 @@ def render(diagnostic: Diagnostic, source: SourceMap) -> str:
     if diagnostic.help:
         lines += [f"   help: {_printable(line)}" for line in diagnostic.help.splitlines()]
     return "\n".join(lines)
+
+
+def report(diagnostics: Iterable[Diagnostic], source: SourceMap) -> str:
+    """All messages in full, in file order, an empty line between two; empty without any."""
+    order = {file.name: at for at, file in enumerate(source.files)}
+    located = [locate(diagnostic, source) for diagnostic in diagnostics]
+    located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
+    return "\n\n".join(render(entry.diagnostic, source) for entry in located)
 
 
 def _excerpt(span: Span, source: SourceMap, note: str = "") -> list[str]:

@@ -79,18 +79,17 @@ def verify(job: Job, plan_path: Path) -> Verdict:
         return _verdict(job, "fail", prepared, {}, {}, str(error))
     tolerance = Tolerance(pcc=spec.pcc, rtol=spec.rtol, atol=spec.atol)
     owners = _owners(plan)
-    outputs = {
-        t.name: compare(
-            results[0].outputs[t.name],
-            prepared.references[t.name],
-            tolerance=tolerance,
-            core_of=lambda tile, batch=t.batch: owners[_tile_id(plan, tile, batch)],
-        )
-        for t in kernel.outputs
-    }
-    error = _unequal(results)
-    status = "pass" if not error and all(result.ok for result in outputs.values()) else "fail"
-    return _verdict(job, status, prepared, outputs, results[0].counters, error)
+    outputs: dict[str, OutputResult] = {}
+    for tensor in kernel.outputs:
+
+        def core_of(tile: tuple[int, ...], batch: tuple[int, ...] = tensor.batch) -> tuple[int, int]:
+            return owners[_tile_id(plan, tile, batch)]
+
+        got, reference = results[0].outputs[tensor.name], prepared.references[tensor.name]
+        outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of)
+    difference = _unequal(results)
+    status = "pass" if not difference and all(result.ok for result in outputs.values()) else "fail"
+    return _verdict(job, status, prepared, outputs, results[0].counters, difference)
 
 
 def _verdict(
