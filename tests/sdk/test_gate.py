@@ -32,8 +32,17 @@ def only_error(findings: list[Finding]) -> Finding:
 
 @pytest.mark.parametrize("arch", ["wormhole_b0", "blackhole"])
 @pytest.mark.parametrize("sdk", ["0.78", "0.81"])
-def test_clean_kernels_have_no_findings(sdk: str, arch: str) -> None:
-    assert check(DATA / "gemm" / "tt.plan.json", sdk=sdk, arch=arch) == []
+@pytest.mark.parametrize("kernel", ["gemm", "features"])
+def test_clean_kernels_have_no_findings(kernel: str, sdk: str, arch: str) -> None:
+    assert check(DATA / kernel / "tt.plan.json", sdk=sdk, arch=arch) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arch", ["wormhole_b0", "blackhole"])
+@pytest.mark.parametrize("sdk", ["0.79", "0.80"])
+@pytest.mark.parametrize("kernel", ["gemm", "features"])
+def test_versions_in_between(kernel: str, sdk: str, arch: str) -> None:
+    assert check(DATA / kernel / "tt.plan.json", sdk=sdk, arch=arch) == []
 
 
 @pytest.mark.parametrize("sdk", ["0.78", "0.81"])

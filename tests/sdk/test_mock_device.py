@@ -57,16 +57,21 @@ def test_the_jit_compiles_each_kernel_as_the_gate_does(run: Run) -> None:
     assert sorted({_actual(compile) for compile in run[1].compiles}) == sorted(set(expected))
 
 
-def test_the_jit_searches_the_folders_that_the_gate_does(run: Run) -> None:
-    plan = load_plan(run[0][0])
-    wanted = include_folders(load_sdk("0.81"), plan.arch)
-    for compile in run[1].compiles:
+def _check_folders(run: MockRun, sdk: str, arch: str) -> None:
+    """The -I options inside the wheel are those that the gate uses, in the same order."""
+    wanted = include_folders(load_sdk(sdk), arch)
+    assert run.compiles
+    for compile in run.compiles:
         paths = [argument[2:].rstrip("/") for argument in compile.arguments if argument.startswith("-I")]
         root = next(path for path in paths if path.endswith("/ttnn"))[: -len("/ttnn")]
         inside = [path[len(root) + 1 :] or "." for path in paths if path.startswith(root)]
         compute = any("trisck.cc" in argument for argument in compile.arguments)
         expected = [folder for folder in wanted if compute or "llk_api" not in folder]
         assert [folder for folder in inside if folder != "runtime/sfpi/include"] == expected
+
+
+def test_the_jit_searches_the_folders_that_the_gate_does(run: Run) -> None:
+    _check_folders(run[1], "0.81", load_plan(run[0][0]).arch)
 
 
 def _expected(plan: Plan) -> list[tuple[tuple[str, ...], str]]:
@@ -97,9 +102,19 @@ def _texts(generated: dict[str, str]) -> str:
 
 
 def test_0_78_takes_the_same_programs(plans: Callable[[str], list[Path]]) -> None:
-    """Only with that wheel's own environment; the launcher's oldest version."""
+    """The launcher's oldest version, in an environment of its own."""
     outcome = run_mock(plans("wormhole_b0"), "wormhole_b0", sdk="0.78")
     assert [result.error for result in outcome.results] == ["", ""]
+    _check_folders(outcome, "0.78", "wormhole_b0")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("sdk", ["0.78", "0.79", "0.80"])
+def test_older_versions(plans: Callable[[str], list[Path]], sdk: str, arch: str) -> None:
+    outcome = run_mock(plans(arch), arch, sdk=sdk)
+    assert [result.error for result in outcome.results] == ["", ""]
+    _check_folders(outcome, sdk, arch)
 
 
 @pytest.mark.long

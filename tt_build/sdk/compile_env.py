@@ -132,14 +132,14 @@ def include_folders(sdk: Sdk, arch: str) -> list[str]:
     inc = "tt_metal/hw/inc/internal/tt-1xx"
     llk = f"tt_metal/tt-llk/tt_llk_{arch}"
     api = f"tt_metal/hw/ckernels/{arch}/metal"
-    newer = sdk.name != "0.78"
-    folders = [".", "ttnn", "ttnn/cpp", *([] if newer else ["tt_metal"]), "tt_metal/hw/inc", "tt_metal/tt-llk/common"]
-    folders += ["tt_metal/tt-llk/tools/include"] if newer else []
-    folders += ["tt_metal/hostdevcommon/api", "tt_metal/api", f"{api}/common", f"{api}/llk_io"]
+    folders = [".", "ttnn", "ttnn/cpp", "tt_metal", "tt_metal/hw/inc", "tt_metal/tt-llk/common"]
+    folders += ["tt_metal/tt-llk/tools/include", "tt_metal/hostdevcommon/api", "tt_metal/api"]
+    folders += [f"{api}/common", f"{api}/llk_io"]
     folders += [inc, f"{inc}/{family}", f"{inc}/{family}/{defines_folder}", f"{inc}/{family}/noc"]
-    folders += [f"{llk}/common/inc", f"{llk}/llk_lib"]
-    folders += [f"{llk}/llk_lib/hal"] if newer and arch == "blackhole" else []
-    return [*folders, f"{api}/llk_api", f"{api}/llk_api/llk_sfpu", "tt_metal/hw/firmware/src/tt-1xx"]
+    folders += [f"{llk}/common/inc", f"{llk}/llk_lib", f"{llk}/llk_lib/hal"]
+    folders += [f"{api}/llk_api", f"{api}/llk_api/llk_sfpu", "tt_metal/hw/firmware/src/tt-1xx"]
+    optional = {"tt_metal", "tt_metal/tt-llk/tools/include", f"{llk}/llk_lib/hal"} - set(sdk.include_folders)
+    return [folder for folder in folders if folder not in optional]
 
 
 def generated_headers(plan: Plan, kernel: PlanKernel, source: str, arch: Arch) -> dict[str, str]:

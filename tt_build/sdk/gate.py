@@ -1,5 +1,7 @@
 """The type-check gate: every kernel of a plan against the real SDK headers, compiled the way the SDK's JIT does.
 
+A host program beside the plan is checked too: its SDK symbols against the wheel's library.
+
 Proves that names, signatures, template arguments, include paths, compile-time arguments and -Wall cleanliness are the
 SDK's. Proves nothing about code generation for the card or about behaviour; docs/sdk-gate.md has the whole list.
 """
@@ -23,6 +25,7 @@ from tt_build.sdk.cache import cache_root, write_file
 from tt_build.sdk.compile_env import Processor, command, generated_headers, processors, supported
 from tt_build.sdk.findings import Finding, merge, parse
 from tt_build.sdk.headers import headers
+from tt_build.sdk.host_check import HOST_SOURCE, check_host
 from tt_build.sdk.toolchain import compiler_version
 from tt_build.targets.arch import Arch, load_arch
 from tt_build.targets.sdk import Sdk, load_sdk, newest_sdk
@@ -64,8 +67,11 @@ def check(
     headers(version)  # fetched and copied once, before the threads start
     work = [_Job(kernel, processor) for kernel in plan.kernels for processor in processors(kernel.config)]
     with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        results = pool.map(lambda job: _check_one(version, plan, job, chip, folder, use_cache), work)
-        return merge(finding for group in results for finding in group)
+        results = list(pool.map(lambda job: _check_one(version, plan, job, chip, folder, use_cache), work))
+    host = folder / HOST_SOURCE
+    if host.is_file():
+        results.append(check_host(version, plan.kernel, host, _own_digest(), use_cache=use_cache))
+    return merge(finding for group in results for finding in group)
 
 
 def _check_one(sdk: Sdk, plan: Plan, job: _Job, arch: Arch, folder: Path, use_cache: bool) -> list[Finding]:
@@ -125,7 +131,7 @@ def _own_digest() -> str:
     package = resources.files("tt_build")
     for folder in ("sdk", "targets"):
         for path in sorted(Path(str(package / folder)).rglob("*")):
-            if path.suffix in (".py", ".h", ".json"):
+            if path.suffix in (".py", ".h", ".hpp", ".json"):
                 digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

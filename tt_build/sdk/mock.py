@@ -6,6 +6,7 @@ as it does on a card, up to the transfer itself. Environments are made once, in 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -112,7 +113,7 @@ def environment(sdk: Sdk, python_tag: str = DEFAULT_TAG) -> Path:
 
     def fill(target: Path) -> None:
         interpreter = find_python(python_tag)
-        # Made in place under its final name by a copy: virtual environments cannot be moved, so none is.
+        # Only ``bin/python`` is used, and that finds its packages by its own place: the folder may be renamed.
         _run([str(interpreter), "-m", "venv", "--without-pip", str(target)])
         site = next((target / "lib").glob("python3.*")) / "site-packages"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -158,15 +159,8 @@ def mock_root(sdk: Sdk, python_tag: str = DEFAULT_TAG) -> Path:
             tool.write_text(f"#!{sys.executable}\n{script}")
             tool.chmod(0o755)
 
-    key = f"{abs(hash_text(script + sys.executable)):x}"[:12]
+    key = hashlib.sha256((script + sys.executable).encode()).hexdigest()[:12]
     return build_folder(cache_root() / "mock" / f"{sdk.release}-{python_tag}-{key}", fill)
-
-
-def hash_text(text: str) -> int:
-    """A number for a text, the same in every process."""
-    import zlib
-
-    return zlib.crc32(text.encode())
 
 
 def _run(command: Sequence[str]) -> None:

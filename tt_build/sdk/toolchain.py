@@ -60,12 +60,8 @@ def _works(path: str) -> bool:
 
 
 def main() -> int:
-    """``python -m tt_build.sdk.toolchain``: installs what can be installed, says what cannot; 0 when all is there."""
+    """What ``./dev`` calls: installs what can be installed, says what cannot; 0 when all is there."""
     if install():
         return 0
     print(f"tt-build: no g++ that compiles 32-bit C++ (only the SDK gate needs it); {HELP}", file=sys.stderr)
     return 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -46,8 +46,16 @@ class Include(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new: str
 
 
+class Inline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A class whose members were inline in the host headers up to that version: no symbols to look for."""
+
+    name: str
+    until: str
+
+
 class _Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     release: str
+    include_folders: tuple[str, ...]
     wheels: dict[str, Wheel]
 
 
@@ -58,22 +66,26 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deprecated: tuple[Deprecated, ...]
     includes: tuple[Include, ...]
     host_removed: tuple[Renamed, ...]
+    host_inline: tuple[Inline, ...]
 
 
 class Sdk(msgspec.Struct, frozen=True):
     """One supported version: ``name`` as users write it (0.81), ``release`` as PyPI has it (0.81.1).
 
-    ``wheels`` is by Python tag (cp310, cp312); ``gone`` and ``host_gone`` map names that this version lacks to their
-    replacements, ``deprecated`` those that it marks, ``includes`` old include paths to new ones.
+    ``wheels`` is by Python tag (cp310, cp312); ``include_folders`` are those of the JIT's -I options that not every
+    version has; ``gone`` and ``host_gone`` map names that this version lacks to their replacements, ``deprecated``
+    those that it marks, ``includes`` old include paths to new ones; ``host_inline`` are classes without symbols.
     """
 
     name: str
     release: str
     wheels: dict[str, Wheel]
+    include_folders: tuple[str, ...]
     gone: dict[str, str]
     host_gone: dict[str, str]
     deprecated: dict[str, str]
     includes: dict[str, str]
+    host_inline: tuple[str, ...]
 
 
 def available_sdks() -> tuple[str, ...]:
@@ -100,6 +112,7 @@ def load_sdk(name: str) -> Sdk:
         name=version,
         release=entry.release,
         wheels=entry.wheels,
+        include_folders=entry.include_folders,
         gone={row.name: row.use for row in table.renamed if _key(row.gone_since) <= here},
         host_gone={row.name: row.use for row in table.host_removed if _key(row.gone_since) <= here},
         deprecated={
@@ -107,6 +120,7 @@ def load_sdk(name: str) -> Sdk:
             **{row.name: row.use for row in table.deprecated if _key(row.since) <= here},
         },
         includes={row.old: row.new for row in table.includes},
+        host_inline=tuple(row.name for row in table.host_inline if here <= _key(row.until)),
     )
 
 
