@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ class Origins:
     """Shadow bytes: what each nonzero value says about where poison comes from."""
 
     def __init__(self) -> None:
-        self.names = ["", "a NoC read whose barrier has not been reached"]
+        self.names = ["", "undefined data", "a NoC read whose barrier has not been reached"]
         self._reserved = {
             POISON_LOW_NIBBLE: "padding of a bfloat4_b tensor",
             POISON_HIGH_NIBBLE: "padding of a bfloat4_b tensor",
@@ -41,13 +42,25 @@ class Origins:
         return len(self.names) - 1
 
 
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may vary between runs of a plan. ``seed`` orders threads and transfers, ``fill`` chooses the bytes of undefined
+    memory, ``numerics_seed`` moves SFPU results within their bound; ``scalars`` are the values of run-time scalars."""
+
+    seed: int = 0
+    fill: int = 0
+    numerics_seed: int = 0
+    trace: bool = False
+    scalars: Mapping[str, float | int] = {}
+
+
 class Run:
     """Everything that one run of a plan needs; ``write`` gives the engine's two input files."""
 
-    def __init__(self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, library: Path, *, seed: int, fill: int, trace: bool,
-                 scalars: Mapping[str, float | int]) -> None:  # fmt: skip
+    def __init__(
+        self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, library: Path, settings: Settings
+    ) -> None:
         self.plan, self.arch, self.layout, self.sources, self.library = plan, arch, layout, sources, library
-        self.seed, self.fill, self.trace, self.scalars = seed, fill, trace, scalars
+        self.settings = settings
         self.core_index = {core: i for i, core in enumerate(layout.cores)}
         self.origins = Origins()
 
@@ -66,12 +79,13 @@ class Run:
         a = self.arch
         align = a.alignment
         # 0: transfers move only when they must; else one in n scheduling steps moves one
-        delivery = (0, 4, 16, 64)[self.seed % 4]
+        s = self.settings
+        delivery = (0, 4, 16, 64)[s.seed % 4]
         return [
             f"arch {a.name} {a.l1_bytes} {a.l1_base} {a.circular_buffers} {a.noc_max_burst} {align.l1_read} {align.dram_read} "
             f"{align.dram_write} {a.dram_banks} {self.layout.sem_base} {self.layout.arg_base}",
             "grid " + " ".join(map(str, (*a.grid, *a.virtual_columns[: a.grid[0]], *a.virtual_rows[: a.grid[1]]))),
-            f"run {self.seed} {self.fill} {delivery} {int(self.trace)}",
+            f"run {s.seed} {s.fill} {delivery} {int(s.trace)} {s.numerics_seed}",
         ]
 
     def _cores(self) -> list[str]:
@@ -107,7 +121,7 @@ class Run:
         padding = self.origins.add(f"padding of tensor {name}")
         head = f"buffer {name} {int(placed.dram)} {placed.address} {placed.page} {placed.bank_bytes} {len(placed.pages)} {fresh} {padding}"
         lines = [head]
-        banks = None if array is None else bank_bytes(buffer, placed, array, self.fill, fresh, padding)
+        banks = None if array is None else bank_bytes(buffer, placed, array, self.settings.fill, fresh, padding)
         output = int(buffer.role == "output")
         for i, bank in enumerate(placed.banks):
             core = -1 if placed.dram else self.core_index[bank]
@@ -166,7 +180,7 @@ class Run:
         if arg.semaphore is not None:
             return arg.semaphore
         if arg.scalar is not None:
-            return scalar_bits(self.plan, arg.scalar, self.scalars)
+            return scalar_bits(self.plan, arg.scalar, self.settings.scalars)
         refuse("EMU709", f"kernel {kernel.source}: a runtime argument that names nothing", "set exactly one field")
         raise AssertionError
 

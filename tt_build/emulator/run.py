@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tt_build.emulator import toolchain
-from tt_build.emulator.describe import Run, pages_of
+from tt_build.emulator.describe import Run, Settings, pages_of
 from tt_build.emulator.formats import from_device, poison_mask
 from tt_build.emulator.memory import Layout, lay_out
 from tt_build.emulator.report import EmulationError, Report, Waiting
@@ -36,20 +36,32 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     printed: str
 
 
-def run(plan: Plan, root: Path, inputs: Mapping[str, NDArray[Any]], *, seed: int = 0, fill: int = 0, trace: bool = False,
-        scalars: Mapping[str, float | int] | None = None, timeout: float = WALL_CLOCK_SECONDS) -> Result:  # fmt: skip
+def run(
+    plan: Plan,
+    root: Path,
+    inputs: Mapping[str, NDArray[Any]],
+    *,
+    seed: int = 0,
+    fill: int = 0,
+    numerics_seed: int = 0,
+    trace: bool = False,
+    scalars: Mapping[str, float | int] | None = None,
+    timeout: float = WALL_CLOCK_SECONDS,
+) -> Result:
     """Runs ``plan``, whose kernel sources lie under ``root``, on row-major unpadded ``inputs``.
 
-    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds; a right program gives the same bits
-    under every seed and fill. Raises ``EmulationError`` for whatever the emulator finds wrong.
+    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds: a right program gives the same bits
+    under each. ``numerics_seed`` moves SFPU results within their stated bound. ``timeout`` is in seconds of wall clock.
+    Raises ``EmulationError`` for whatever the emulator finds wrong, ``ToolchainError`` without a compiler.
     """
+    settings = Settings(seed=seed, fill=fill, numerics_seed=numerics_seed, trace=trace, scalars=scalars or {})
     arch = load_arch(plan.arch)
     _check_inputs(plan, inputs)
     layout = lay_out(plan, arch)
     sources, library = compile_plan(plan, root, arch, layout)
     with tempfile.TemporaryDirectory(prefix="tt-build-emu-") as name:
         folder = Path(name)
-        job = Run(plan, arch, layout, sources, library, seed=seed, fill=fill, trace=trace, scalars=scalars or {})
+        job = Run(plan, arch, layout, sources, library, settings)
         with (folder / "data").open("wb") as data:
             job.write(folder / "description", data, inputs)
         printed = _execute(folder, timeout)
