@@ -29,12 +29,12 @@ class Example(NamedTuple):
 
 
 def copy() -> Example:
-    work = split(32, grid(4, 2))
+    work = split(64, grid(4, 2))
     args = {c: (s, n) for c, (s, n) in work.items()}
     return Example(
         plan(
             "copy",
-            {"A": tensor("input", (100, 250)), "C": tensor("output", (100, 250))},
+            {"A": tensor("input", (250, 250)), "C": tensor("output", (250, 250))},
             [cb(0, 8, work)],
             [
                 kernel("reader", "reader.cpp", {c: ["A", *v] for c, v in args.items()}, [0, 4, "A"]),

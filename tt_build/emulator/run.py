@@ -67,7 +67,7 @@ def run(
         printed = _execute(folder, timeout)
         answer = json.loads((folder / "result").read_text())
         if answer["status"] != "ok":
-            raise EmulationError(_report(answer, root), printed)
+            raise EmulationError(_report(answer), printed)
         raw = np.fromfile(folder / "output", np.uint8)
     outputs = _outputs(plan, layout, raw, answer["origins"])
     picture = chrome_trace(answer, layout) if trace else None
@@ -98,7 +98,7 @@ def compile_plan(
             )
     sources = build_sources(plan, root, arch, words)
     units = [(u.text, u.header, u.defines) for u in sources.units]
-    library, messages = toolchain.kernel_library(units, sources.key)
+    library, messages = toolchain.kernel_library(units, root.resolve(), sources.key)
     if messages:
         raise EmulationError(_compile_report(messages, root))
     return sources, library
@@ -146,13 +146,13 @@ def _execute(folder: Path, timeout: float) -> str:
     return done.stdout
 
 
-def _report(answer: dict[str, Any], root: Path) -> Report:
+def _report(answer: dict[str, Any]) -> Report:
     spots = [answer["place"], *(row["place"] for row in answer["table"])]
     lines = toolchain.source_lines((p[0], p[1]) for p in spots if p)
 
     def place(spot: list[Any] | None) -> str:
         found = lines.get((spot[0], spot[1])) if spot else None
-        return f"{_relative(found[0], root)}:{found[1]}" if found else ""
+        return f"{found[0]}:{found[1]}" if found else ""
 
     table = tuple(
         Waiting(core=tuple(row["who"]["core"]), thread=row["who"]["thread"], place=place(row["place"]), call=row["call"], what=row["what"],
@@ -164,13 +164,6 @@ def _report(answer: dict[str, Any], root: Path) -> Report:
                   core=tuple(who["core"]) if who else None, thread=who["thread"] if who else "", place=place(answer["place"]), table=table)  # fmt: skip
 
 
-def _relative(path: str, root: Path) -> str:
-    try:
-        return str(Path(path).resolve().relative_to(root.resolve()))
-    except ValueError:
-        return path
-
-
 _UNKNOWN = re.compile(
     r"‘([\w:]+)’ (?:was not declared|is not a member|has not been declared)|has no member named ‘(\w+)’|'([\w:]+)' was not declared"
 )
@@ -178,21 +171,19 @@ _NO_HEADER = re.compile(r"fatal error: ([\w./]+): No such file")
 
 
 def _compile_report(messages: str, root: Path) -> Report:
-    match = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", messages, re.M)
-    place = f"{_relative(match[1], root)}:{match[2]}" if match else ""
-    first = match[3] if match else messages.strip().splitlines()[0]
+    first = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", messages, re.M)
+    text = f"the kernel does not compile: {first[3] if first else messages.strip().splitlines()[0]}"
+    help_ = "docs/emulator.md lists what is emulated"
     header, name = _NO_HEADER.search(messages), _UNKNOWN.search(messages)
     if header:
-        text, help_ = (
-            f"not emulated: header {header[1]}",
-            "the emulator has the SDK's own paths under api/; docs/emulator.md lists them",
-        )
+        text = f"not emulated: header {header[1]}"
+        help_ = "the emulator has the SDK's own paths under api/; docs/emulator.md lists them"
     elif name:
         text = f"not emulated: {next(g for g in name.groups() if g)}"
         help_ = "misspelt, removed from the SDK (0.78 and up), or outside the emulated subset (docs/emulator.md)"
-    else:
-        text, help_ = f"the kernel does not compile: {first}", "\n".join(messages.strip().splitlines()[:12])
-    return Report(code="EMU801", text=text, help=help_, place=place)
+    # the kernel's own line: an error inside our headers names it as the place of instantiation
+    own = re.search(rf"^{re.escape(str(root.resolve()))}/(\S+?):(\d+):\d+:", messages, re.M)
+    return Report(code="EMU801", text=text, help=help_, place=f"{own[1]}:{own[2]}" if own else "")
 
 
 def _outputs(plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[str]) -> dict[str, NDArray[Any]]:

@@ -96,16 +96,9 @@ def build_sources(plan: Plan, root: Path, arch: Arch, words: dict[str, tuple[int
         for thread in THREADS if is_compute(kernel) else ("",):
             symbol = f"emu_k{index}{'_' + thread.lower() if thread else ''}"
             symbols.append(symbol)
-            body = _body(plan, kernel, path, text, arch, words, thread, symbol, alone)
+            body = _body(plan, kernel, text, arch, words, thread, symbol, alone)
             if alone:
-                extra = (
-                    *defines,
-                    "-DEMU_OWN_UNIT",
-                    f"-I{path.parent}",
-                    f"-I{root}",
-                    f"-Dkernel_main=kernel_main_{symbol}",
-                    "-fvisibility=hidden",
-                )
+                extra = (*defines, "-DEMU_OWN_UNIT", f"-Dkernel_main=kernel_main_{symbol}", "-fvisibility=hidden")
                 own.append(Unit(f'#include "{header}"\n' + body, "", extra))
             else:
                 bodies.setdefault((header, defines), []).append(body)
@@ -133,8 +126,16 @@ def _included(path: Path, text: str) -> list[bytes]:
     return found
 
 
-def _body(plan: Plan, kernel: PlanKernel, path: Path, text: str, arch: Arch, words: dict[str, tuple[int, ...]], thread: str, symbol: str,
-          alone: bool) -> str:  # fmt: skip
+def _body(
+    plan: Plan,
+    kernel: PlanKernel,
+    text: str,
+    arch: Arch,
+    words: dict[str, tuple[int, ...]],
+    thread: str,
+    symbol: str,
+    alone: bool,
+) -> str:
     args = compile_args(kernel, words)
     sizes, formats = _cb_tables(plan, arch)
     named = "".join(f'{{"{name}", {value}u}}, ' for name, value in sorted(kernel.named_compile_time_args.items()))
@@ -167,7 +168,7 @@ def _body(plan: Plan, kernel: PlanKernel, path: Path, text: str, arch: Arch, wor
     lines = [f"#define {name} {value}".rstrip() for name, value in macros.items()]
     if not alone:
         lines.append(f"namespace ns_{symbol} {{")
-    lines += ['#include "emu/kernel_begin.inc"', f'#include "{path}"']
+    lines += ['#include "emu/kernel_begin.inc"', f'#include "{kernel.source}"']
     if not alone:
         lines.append("}")
     target = "kernel_main" if alone else f"ns_{symbol}::kernel_main"

@@ -30,6 +30,9 @@ KERNEL_FLAGS = (
 )  # fmt: skip
 
 
+PLAN_PREFIX = "/plan"
+
+
 class ToolchainError(RuntimeError):
     """No usable compiler, or the engine itself does not compile; the message says what to do."""
 
@@ -145,8 +148,8 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
     return first
 
 
-def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> tuple[Path, str]:
-    """Compiles and links units ``(text, header, defines)``; ``key`` names their content beyond the texts.
+def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, key: str) -> tuple[Path, str]:
+    """Compiles and links units ``(text, header, defines)`` that include files under ``root``, whose content ``key`` names.
 
     Returns the library and "" or, when a unit does not compile, the compiler's messages. ``header`` is precompiled;
     an empty one means none.
@@ -156,6 +159,13 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> t
     target = cache_folder() / "kernels" / name[:2] / f"{name}.so"
     if target.exists():
         return target, ""
+    # Debug information names places below /plan and /emu, so that libraries do not depend on where things lie.
+    places = [
+        f"-I{INCLUDE}",
+        f"-iquote{root}",
+        f"-fdebug-prefix-map={root}={PLAN_PREFIX}",
+        f"-fdebug-prefix-map={INCLUDE}=/emu",
+    ]
     with tempfile.TemporaryDirectory() as folder:
 
         def compile_one(job: tuple[int, tuple[str, str, tuple[str, ...]]]) -> tuple[int, str]:
@@ -164,7 +174,7 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> t
             source.write_text(text)
             first = ["-include", str(precompiled(header, defines))] if header else []
             return run_compiler(
-                [*KERNEL_FLAGS, *defines, *first, f"-I{INCLUDE}", "-c", str(source), "-o", f"{folder}/unit{index}.o"]
+                [*KERNEL_FLAGS, *defines, *first, *places, "-c", str(source), "-o", f"{folder}/unit{index}.o"]
             )
 
         with ThreadPoolExecutor(2) as pool:
@@ -181,7 +191,7 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> t
 
 
 def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
-    """File and line of each (library, offset): the innermost frame that is not one of our headers."""
+    """File (below the plan's folder) and line of each (library, offset): the innermost frame in a kernel text."""
     wanted = sorted(set(places))
     found: dict[tuple[str, int], tuple[str, int]] = {}
     for library in sorted({lib for lib, _ in wanted}):
@@ -198,7 +208,7 @@ def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tup
                 current = int(line, 16)
                 continue
             match = re.match(r"(.*):(\d+)", line)
-            if current is None or match is None or match[1].startswith(str(INCLUDE)) or match[1] == "??":
+            if current is None or match is None or not match[1].startswith(PLAN_PREFIX + "/"):
                 continue
-            found.setdefault((library, current), (match[1], int(match[2])))
+            found.setdefault((library, current), (match[1][len(PLAN_PREFIX) + 1 :], int(match[2])))
     return found

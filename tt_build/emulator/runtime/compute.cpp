@@ -268,6 +268,9 @@ void pack_at(Thread* t, uint32_t dst, const Tile& tile, uint32_t id, uint32_t in
     if (bytes != cb.page)
         fail("EMU307", format("%s: pages of circular buffer %u have %u bytes, a tile of %s has %u", what, id, cb.page, format_name(cb.fmt), bytes),
              "give the circular buffer the tile size of its format");
+    if (c.l1_acc && any_nonzero(t->core->shadow + at, bytes) && t->core->shadow[at] == cb.origin)
+        fail("EMU311", format("%s: adds to page %u of circular buffer %u, which nobody has written", what, index, id),
+             "call pack_reconfig_l1_acc(0) for the first pack of an accumulation, and again after the last");
     num::PackOpts opts;
     opts.l1_acc = c.l1_acc != 0;
     opts.relu_mode = static_cast<num::Relu>(c.relu);
@@ -337,7 +340,9 @@ void emu_pack_init(uint32_t) {
 }
 void emu_pack_l1_acc(uint32_t on) {
     Thread* t = compute_thread(__builtin_return_address(0), "pack_reconfig_l1_acc");
-    if (t->proc == PACK) t->core->compute.l1_acc = on;
+    if (t->proc != PACK) return;
+    t->core->compute.l1_acc = on;
+    t->core->compute.l1_acc_pc = t->pc;
 }
 void emu_pack_relu(uint32_t mode, uint32_t threshold) {
     Thread* t = compute_thread(__builtin_return_address(0), "pack_relu_config");

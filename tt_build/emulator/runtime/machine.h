@@ -100,6 +100,7 @@ struct Compute {
     int reduce_mask = -1;    // ReduceDim that the packer masks for
     uint32_t l1_acc = 0, relu = 0;
     float relu_threshold = 0;
+    const void* l1_acc_pc = nullptr;
     uint32_t sfpu_init = NO_INDEX, sfpu_variant = 0;
     Section section[2];
     int sections = 2, capacity = 8;
@@ -111,6 +112,10 @@ struct Compute {
 };
 
 enum class Wait : uint8_t { None, CbFront, CbSpace, Semaphore, SemaphoreMin, DstFree, DstReady, SrcSpace, SrcReady, Mailbox, Yield };
+
+struct Unflushed {
+    uint32_t src, size;
+};
 
 struct Thread {
     Core* core = nullptr;
@@ -131,6 +136,10 @@ struct Thread {
     bool read_state_set[2] = {}, write_state_set[2] = {};
     bool linked[2] = {};
     const void* linked_pc = nullptr;
+    // What this thread has issued and not yet waited for, whether or not it happens to be done: luck is no barrier.
+    const void* unacknowledged[2] = {};      // line of a write since the last write barrier, per NoC
+    const void* unacknowledged_inc[2] = {};  // line of an increment since the last atomic barrier
+    std::vector<Unflushed> unflushed[2];     // sources of writes since the last flush
 };
 
 struct Read {

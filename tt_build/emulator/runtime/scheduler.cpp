@@ -78,7 +78,6 @@ bool holds(Thread* t) {
 void body() {
     Thread* t = g.current;
     t->entry();
-    t->pc = nullptr;
     check_exit(t);
     t->finished = true;
     --g.live;
