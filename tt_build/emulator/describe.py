@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tt_build.emulator.formats import POISON_HIGH_NIBBLE, POISON_LOW_NIBBLE, poison_mask, to_device
 from tt_build.emulator.memory import Layout, PlacedBuffer, cores_of, refuse
-from tt_build.emulator.sources import THREADS, Sources, is_compute, noc_and_processor
+from tt_build.emulator.sources import Sources, is_compute, noc_and_processor
 from tt_build.ir.plan import ArgRef, Buffer, Plan, PlanKernel, RuntimeArg
 from tt_build.targets import Arch
 
@@ -57,9 +57,9 @@ class Run:
     """Everything that one run of a plan needs; ``write`` gives the engine's two input files."""
 
     def __init__(
-        self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, library: Path, settings: Settings
+        self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, libraries: tuple[Path, ...], settings: Settings
     ) -> None:
-        self.plan, self.arch, self.layout, self.sources, self.library = plan, arch, layout, sources, library
+        self.plan, self.arch, self.layout, self.sources, self.libraries = plan, arch, layout, sources, libraries
         self.settings = settings
         self.core_index = {core: i for i, core in enumerate(layout.cores)}
         self.origins = Origins()
@@ -149,16 +149,17 @@ class Run:
         return lines
 
     def _kernels(self) -> list[str]:
-        lines = [f"library {self.library}", f"kernels {len(self.plan.kernels)}"]
+        lines = [*(f"library {path}" for path in self.libraries), f"kernels {len(self.plan.kernels)}"]
         for index, kernel in enumerate(self.plan.kernels):
             compute, config = is_compute(kernel), kernel.config
             noc, processor = noc_and_processor(kernel)
-            symbols = self.sources.entries[index]
+            found = self.sources.entries[index]
+            entries = " ".join((str(len(found)), *(f"{e.library} {e.symbol}" for e in found)))
             common = " ".join(str(self._value(a, kernel)) for a in kernel.common_runtime_args)
-            entries = f"{len(THREADS) if compute else 1} " + " ".join(f"0 {s}" for s in symbols)
-            flags = (config.fp32_dest_acc_en, config.math_approx_mode, config.dst_full_sync_en)
-            lines.append(f"kernel {kernel.source} {int(compute)} {processor} {noc} {_FIDELITY[config.math_fidelity or 'HiFi4']} "
-                         f"{' '.join(str(int(bool(f))) for f in flags)} {entries} {common}")  # fmt: skip
+            flags = (compute, processor, noc, _FIDELITY[config.math_fidelity or "HiFi4"], bool(config.fp32_dest_acc_en))
+            flags = (*flags, bool(config.math_approx_mode), bool(config.dst_full_sync_en))
+            numbers = " ".join(str(int(f)) for f in flags)
+            lines.append(f"kernel {kernel.source.replace(' ', '_')} {numbers} {entries} {common}")
             given = {a.core: a.args for a in kernel.runtime_args}
             capacity = self.arch.dst_capacity(
                 fp32=bool(config.fp32_dest_acc_en), full_sync=bool(config.dst_full_sync_en)

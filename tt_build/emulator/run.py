@@ -58,10 +58,10 @@ def run(
     arch = load_arch(plan.arch)
     _check_inputs(plan, inputs)
     layout = lay_out(plan, arch)
-    sources, library = compile_plan(plan, root, arch, layout)
+    sources, libraries = compile_plan(plan, root, arch, layout)
     with tempfile.TemporaryDirectory(prefix="tt-build-emu-") as name:
         folder = Path(name)
-        job = Run(plan, arch, layout, sources, library, settings)
+        job = Run(plan, arch, layout, sources, libraries, settings)
         with (folder / "data").open("wb") as data:
             job.write(folder / "description", data, inputs)
         printed = _execute(folder, timeout)
@@ -81,7 +81,7 @@ def run(
 
 def compile_plan(
     plan: Plan, root: Path, arch: Arch | None = None, layout: Layout | None = None
-) -> tuple[Sources, Path]:
+) -> tuple[Sources, tuple[Path, ...]]:
     """Compiles the kernel texts (or finds them in the cache); ``EmulationError`` EMU801 when one does not compile."""
     arch = arch or load_arch(plan.arch)
     layout = layout or lay_out(plan, arch)
@@ -97,11 +97,18 @@ def compile_plan(
                 )
             )
     sources = build_sources(plan, root, arch, words)
-    units = [(u.text, u.header, u.defines) for u in sources.units]
-    library, messages = toolchain.kernel_library(units, root.resolve(), sources.key)
-    if messages:
-        raise EmulationError(_compile_report(messages, root))
-    return sources, library
+    libraries = []
+    for units in sources.libraries:
+        if not units:
+            continue
+        jobs = [(u.text, u.header, u.defines) for u in units]
+        library, messages = toolchain.kernel_library(jobs, root.resolve(), sources.key)
+        if messages:
+            raise EmulationError(_compile_report(messages, root))
+        libraries.append(library)
+    if not sources.libraries[0]:  # keep the numbering of entries
+        libraries.insert(0, libraries[0])
+    return sources, tuple(libraries)
 
 
 def cores_with_work(plan: Plan) -> int:

@@ -25,7 +25,7 @@ ENGINE_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-plt", "-g1", "-Wall"
 # Kernel texts: line tables for reports, and a hook before each load and store that may touch L1 (-fsanitize=thread is used for
 # its instrumentation alone; the hooks are the engine's, no sanitizer is linked).
 KERNEL_FLAGS = (
-    "-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-fpermissive", "-fno-exceptions", "-fno-rtti", "-fno-optimize-sibling-calls",
+    "-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-fpermissive", "-fno-exceptions", "-fno-rtti", "-fno-optimize-sibling-calls", "-fno-gnu-unique",
     "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "--param=tsan-distinguish-volatile=1",
 )  # fmt: skip
 

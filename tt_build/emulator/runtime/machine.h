@@ -16,6 +16,7 @@ namespace emu {
 
 constexpr uint32_t WINDOW_LOW = 0x10000;  // L1 is visible to kernel texts from here on, at its device offsets
 constexpr int MAX_CB = 64;
+constexpr size_t STACK_BYTES = 256 * 1024;
 // Shadow bytes: 0 clean; 1 undefined through a computation; 2 destination of a NoC read before its barrier; others name an origin.
 constexpr uint8_t SHADOW_COMPUTED = 1;
 constexpr uint8_t SHADOW_IN_FLIGHT = 2;

@@ -384,8 +384,15 @@ static void open_window(Core* core) {
 
 // Called by the instrumentation of kernel texts before each load and store that may touch shared memory.
 static void access(uintptr_t addr, uint32_t size, bool write, const void* pc) {
-    if (addr >> 32) return;  // the engine is position-independent: nothing of the host lies below 4 GiB
     Thread* t = g.current;
+    if (addr >> 32) {  // the engine is position-independent: nothing of the host lies below 4 GiB
+        const uintptr_t stack = reinterpret_cast<uintptr_t>(t->stack);
+        if (write && (addr < stack || addr >= stack + STACK_BYTES)) {
+            t->pc = pc;
+            fail("EMU900", "not emulated: writing to a static or global variable (all cores would share it)", "keep state in local variables or in L1");
+        }
+        return;
+    }
     t->pc = pc;
     if (addr < WINDOW_LOW || addr + size > g.l1_bytes)
         fail("EMU206", format("0x%llx is no L1 address", (unsigned long long)addr), "check the pointer arithmetic");

@@ -34,7 +34,6 @@ Machine g;
 
 namespace {
 void* scheduler_sp = nullptr;
-constexpr size_t STACK = 256 * 1024;
 
 void make_ready(Thread* t) {
     t->ready_index = static_cast<int>(g.ready.size());
@@ -99,10 +98,10 @@ Thread* pick() {
 }  // namespace
 
 void start_thread(Thread* t) {
-    char* base = static_cast<char*>(mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    char* base = static_cast<char*>(mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     mprotect(base, 4096, PROT_NONE);
     t->stack = base;
-    void** sp = reinterpret_cast<void**>(base + STACK - 64);
+    void** sp = reinterpret_cast<void**>(base + STACK_BYTES - 64);
     *--sp = nullptr;                              // alignment: body must see rsp % 16 == 8 at its entry
     *--sp = reinterpret_cast<void*>(&body);
     for (int i = 0; i < 6; ++i) *--sp = nullptr;
