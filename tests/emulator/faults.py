@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """Replace ``old`` by ``new`` in ``file`` of ``example``; expect ``code`` (fault_messages.txt has the whole message)."""
+    """Replace ``old`` by ``new`` in ``file`` of ``example``; expect ``code`` (whole message: fault_messages.txt)."""
 
     name: str
     example: str
@@ -26,7 +26,9 @@ FAULTS = [
         "multicast",
         "sender.cpp",
         "    noc_async_write_barrier();\n",
-        "    noc_async_write_barrier();\n    cb_reserve_back(cb, 1);\n    noc_async_read_page(0, tensor, get_write_ptr(cb));\n",
+        "    noc_async_write_barrier();\n"
+        "    cb_reserve_back(cb, 1);\n"
+        "    noc_async_read_page(0, tensor, get_write_ptr(cb));\n",
         "EMU201",
     ),
     Fault(
@@ -171,7 +173,10 @@ FAULTS = [
         "bcast_add",
         "compute.cpp",
         "        relu_tile(0);\n",
-        "        relu_tile(0);\n        mul_init(cb_a, cb_a);\n        mul_tiles(cb_a, cb_a, 0, 0, 0);\n        add_bcast_rows_init(cb_a, cb_bias);\n",
+        "        relu_tile(0);\n"
+        "        mul_init(cb_a, cb_a);\n"
+        "        mul_tiles(cb_a, cb_a, 0, 0, 0);\n"
+        "        add_bcast_rows_init(cb_a, cb_bias);\n",
         "EMU308",
     ),
     Fault("dst_never_written", "bcast_add", "compute.cpp", "relu_tile(0)", "relu_tile(1)", "EMU309"),
@@ -254,7 +259,8 @@ FAULTS = [
         "multicast",
         "sender.cpp",
         "        noc_semaphore_set_multicast(sent, get_noc_multicast_addr(x0, y0, x1, y1, sent), receivers);\n",
-        "        noc_semaphore_set_multicast(sent, get_noc_multicast_addr(x0, y0, x1, y1, sent), receivers);\n        noc_semaphore_set(sent_flag, INVALID);\n",
+        "        noc_semaphore_set_multicast(sent, get_noc_multicast_addr(x0, y0, x1, y1, sent), receivers);\n"
+        "        noc_semaphore_set(sent_flag, INVALID);\n",
         "EMU403",
     ),
     Fault(
@@ -278,7 +284,8 @@ FAULTS = [
         "reduce_rows",
         "reader.cpp",
         "        noc_async_read_barrier();\n",
-        "        if (*reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_write_ptr(cb_in)) == 7) return;\n        noc_async_read_barrier();\n",
+        "        if (*reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_write_ptr(cb_in)) == 7) return;\n"
+        "        noc_async_read_barrier();\n",
         "EMU201",
     ),
     Fault(
@@ -294,7 +301,10 @@ FAULTS = [
         "reduce_rows",
         "reader.cpp",
         "    cb_push_back(cb_scaler, 1);\n",
-        "    cb_push_back(cb_scaler, 1);\n    cb_reserve_back(cb_in, 1);\n    const uint32_t junk = *reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_write_ptr(cb_in));\n    if (junk == 7) return;\n",
+        "    cb_push_back(cb_scaler, 1);\n"
+        "    cb_reserve_back(cb_in, 1);\n"
+        "    const uint32_t junk = *reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_write_ptr(cb_in));\n"
+        "    if (junk == 7) return;\n",
         "EMU214",
     ),
     Fault("argument_index", "copy", "writer.cpp", "get_arg_val<uint32_t>(2)", "get_arg_val<uint32_t>(3)", "EMU216"),

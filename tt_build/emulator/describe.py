@@ -43,8 +43,11 @@ class Origins:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What may vary between runs of a plan. ``seed`` orders threads and transfers, ``fill`` chooses the bytes of undefined
-    memory, ``numerics_seed`` moves SFPU results within their bound; ``scalars`` are the values of run-time scalars."""
+    """What may vary between runs of a plan.
+
+    ``seed`` orders threads and transfers, ``fill`` chooses the bytes of undefined memory, ``numerics_seed`` moves SFPU
+    results within their bound; ``scalars`` are the values of run-time scalars.
+    """
 
     seed: int = 0
     fill: int = 0
@@ -82,8 +85,8 @@ class Run:
         s = self.settings
         delivery = (0, 4, 16, 64)[s.seed % 4]
         return [
-            f"arch {a.name} {a.l1_bytes} {a.l1_base} {a.circular_buffers} {a.noc_max_burst} {align.l1_read} {align.dram_read} "
-            f"{align.dram_write} {a.dram_banks} {self.layout.sem_base} {self.layout.arg_base}",
+            f"arch {a.name} {a.l1_bytes} {a.l1_base} {a.circular_buffers} {a.noc_max_burst} {align.l1_read} "
+            f"{align.dram_read} {align.dram_write} {a.dram_banks} {self.layout.sem_base} {self.layout.arg_base}",
             "grid " + " ".join(map(str, (*a.grid, *a.virtual_columns[: a.grid[0]], *a.virtual_rows[: a.grid[1]]))),
             f"run {s.seed} {s.fill} {delivery} {int(s.trace)} {s.numerics_seed}",
         ]
@@ -119,7 +122,8 @@ class Run:
         buffer = self.plan.buffers[name]
         fresh = self.origins.add(f"tensor {name}, where nobody has written")
         padding = self.origins.add(f"padding of tensor {name}")
-        head = f"buffer {name} {int(placed.dram)} {placed.address} {placed.page} {placed.bank_bytes} {len(placed.pages)} {fresh} {padding}"
+        size = f"{placed.address} {placed.page} {placed.bank_bytes} {len(placed.pages)}"
+        head = f"buffer {name} {int(placed.dram)} {size} {fresh} {padding}"
         lines = [head]
         banks = None if array is None else bank_bytes(buffer, placed, array, self.settings.fill, fresh, padding)
         output = int(buffer.role == "output")
@@ -144,7 +148,8 @@ class Run:
             for core in cb.cores:
                 flags = f"{int(cb.bound is not None)} {int((core, cb.id) in exact)}"
                 lines.append(
-                    f"cb {self.core_index[core]} {cb.id} {cb.address} {cb.page} {cb.pages} {cb.format_code} {origin} {flags}"
+                    f"cb {self.core_index[core]} {cb.id} {cb.address} {cb.page} {cb.pages} {cb.format_code} {origin} "
+                    f"{flags}"
                 )
         return lines
 
@@ -156,9 +161,9 @@ class Run:
             found = self.sources.entries[index]
             entries = " ".join((str(len(found)), *(f"{e.library} {e.symbol}" for e in found)))
             common = " ".join(str(self._value(a, kernel)) for a in kernel.common_runtime_args)
-            flags = (compute, processor, noc, _FIDELITY[config.math_fidelity or "HiFi4"], bool(config.fp32_dest_acc_en))
-            flags = (*flags, bool(config.math_approx_mode), bool(config.dst_full_sync_en))
-            numbers = " ".join(str(int(f)) for f in flags)
+            fidelity = _FIDELITY[config.math_fidelity or "HiFi4"]
+            modes = (config.fp32_dest_acc_en, config.math_approx_mode, config.dst_full_sync_en)
+            numbers = " ".join(map(str, (int(compute), processor, noc, fidelity, *(int(bool(m)) for m in modes))))
             lines.append(f"kernel {kernel.source.replace(' ', '_')} {numbers} {entries} {common}")
             given = {a.core: a.args for a in kernel.runtime_args}
             capacity = self.arch.dst_capacity(
@@ -187,7 +192,7 @@ class Run:
 
 
 def scalar_bits(plan: Plan, name: str, scalars: Mapping[str, float | int]) -> int:
-    """The 32-bit word of a run-time scalar, by its dtype in the plan (float32, bfloat16 twice in a word, or an integer)."""
+    """The 32-bit word of a run-time scalar, by its dtype in the plan (float32 bits, or an integer)."""
     if name not in scalars:
         refuse("EMU709", f"the plan needs a value for scalar {name}", f"pass scalars={{'{name}': ...}}")
     dtype = plan.scalars.get(name, "float32")
@@ -196,7 +201,9 @@ def scalar_bits(plan: Plan, name: str, scalars: Mapping[str, float | int]) -> in
     return int(np.asarray(scalars[name], np.float32).view(np.uint32))
 
 
-def bank_bytes(buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any], fill: int, fresh: int, padding: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
+def bank_bytes(
+    buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any], fill: int, fresh: int, padding: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """(data, shadow) of every bank, shape (banks, bytes of a bank)."""
     raw = np.frombuffer(
         to_device(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill), np.uint8
@@ -231,5 +238,5 @@ def pages_of(placed: PlacedBuffer, banks: NDArray[np.uint8], size: int) -> NDArr
     offsets = where[:, 0] * placed.bank_bytes + where[:, 1]
     flat = banks.reshape(-1)
     if np.all(offsets % size == 0) and flat.size % size == 0:
-        return flat.reshape(-1, size)[offsets // size].reshape(-1)
+        return np.asarray(flat.reshape(-1, size)[offsets // size].reshape(-1), np.uint8)
     return np.concatenate([flat[at : at + size] for at in offsets])

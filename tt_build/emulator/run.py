@@ -28,7 +28,7 @@ WALL_CLOCK_SECONDS = 600.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run gives. ``outputs``: float32 or integer arrays of the logical shapes; ``counters`` as in semantics.md."""
+    """What a run gives. ``outputs``: float32 or integer arrays of logical shapes; ``counters``: docs/emulator.md."""
 
     outputs: dict[str, Any]
     counters: dict[str, Any]
@@ -50,9 +50,9 @@ def run(
 ) -> Result:
     """Runs ``plan``, whose kernel sources lie under ``root``, on row-major unpadded ``inputs``.
 
-    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds: a right program gives the same bits
-    under each. ``numerics_seed`` moves SFPU results within their stated bound. ``timeout`` is in seconds of wall clock.
-    Raises ``EmulationError`` for whatever the emulator finds wrong, ``ToolchainError`` without a compiler.
+    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds: a right program gives the same
+    bits under each. ``numerics_seed`` moves SFPU results within their stated bound. ``timeout`` is in seconds of wall
+    clock. Raises ``EmulationError`` for what the emulator finds wrong, ``ToolchainError`` without a compiler.
     """
     settings = Settings(seed=seed, fill=fill, numerics_seed=numerics_seed, trace=trace, scalars=scalars or {})
     arch = load_arch(plan.arch)
@@ -131,10 +131,22 @@ def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any]]) -> None:
                 )
             )
         if tuple(inputs[name].shape) != tuple(buffer.shape):
-            raise EmulationError(Report(code="EMU710", text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(inputs[name].shape)}", help="inputs are unpadded and row-major"))  # fmt: skip
+            raise EmulationError(
+                Report(
+                    code="EMU710",
+                    text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(inputs[name].shape)}",
+                    help="inputs are unpadded and row-major",
+                )
+            )
     for name in inputs:
         if name not in plan.buffers or plan.buffers[name].role == "output":
-            raise EmulationError(Report(code="EMU710", text=f"{name} is no input of this plan", help=f"its inputs: {', '.join(n for n, b in plan.buffers.items() if b.role != 'output')}"))  # fmt: skip
+            raise EmulationError(
+                Report(
+                    code="EMU710",
+                    text=f"{name} is no input of this plan",
+                    help=f"its inputs: {', '.join(n for n, b in plan.buffers.items() if b.role != 'output')}",
+                )
+            )
 
 
 def _execute(folder: Path, timeout: float) -> str:
@@ -148,8 +160,14 @@ def _execute(folder: Path, timeout: float) -> str:
         ) from error
     if not (folder / "result").exists():
         what = done.stderr.strip() or f"signal {-done.returncode}" if done.returncode < 0 else done.stderr.strip()
-        raise EmulationError(Report(code="EMU901", text=f"the emulator's process ended unexpectedly ({what or done.returncode})",
-                                    help="a kernel touches memory that is not L1, or overflows its stack"), done.stdout)  # fmt: skip
+        raise EmulationError(
+            Report(
+                code="EMU901",
+                text=f"the emulator's process ended unexpectedly ({what or done.returncode})",
+                help="a kernel touches memory that is not L1, or overflows its stack",
+            ),
+            done.stdout,
+        )
     return done.stdout
 
 
@@ -162,17 +180,34 @@ def _report(answer: dict[str, Any]) -> Report:
         return f"{found[0]}:{found[1]}" if found else ""
 
     table = tuple(
-        Waiting(core=tuple(row["who"]["core"]), thread=row["who"]["thread"], place=place(row["place"]), call=row["call"], what=row["what"],
-                wants=row["wants"], have=row["have"], size=row["size"], supplier=row["supplier"] or "")
+        Waiting(
+            core=tuple(row["who"]["core"]),
+            thread=row["who"]["thread"],
+            place=place(row["place"]),
+            call=row["call"],
+            what=row["what"],
+            wants=row["wants"],
+            have=row["have"],
+            size=row["size"],
+            supplier=row["supplier"] or "",
+        )
         for row in answer["table"]
-    )  # fmt: skip
+    )
     who = answer["who"]
-    return Report(code=answer["code"], text=answer["text"], help=answer["help"], kernel=who["kernel"] if who else "",
-                  core=tuple(who["core"]) if who else None, thread=who["thread"] if who else "", place=place(answer["place"]), table=table)  # fmt: skip
+    return Report(
+        code=answer["code"],
+        text=answer["text"],
+        help=answer["help"],
+        kernel=who["kernel"] if who else "",
+        core=tuple(who["core"]) if who else None,
+        thread=who["thread"] if who else "",
+        place=place(answer["place"]),
+        table=table,
+    )
 
 
 _UNKNOWN = re.compile(
-    r"‘([\w:]+)’ (?:was not declared|is not a member|has not been declared)|has no member named ‘(\w+)’|'([\w:]+)' was not declared"
+    r"[‘']([\w:]+)[’'] (?:was not declared|is not a member|has not been declared)|has no member named [‘'](\w+)[’']"
 )
 _NO_HEADER = re.compile(r"fatal error: ([\w./]+): No such file")
 

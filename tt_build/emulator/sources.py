@@ -1,7 +1,8 @@
-"""From a plan's kernels to translation units: the kernel texts, unchanged, inside wrappers that give them their constants.
+"""From a plan's kernels to translation units: the kernel texts, unchanged, in wrappers that give them their constants.
 
-Kernels of one kind share a unit, each in a namespace of its own; a compute kernel's text occurs three times, for the unpack,
-math and pack threads. A text that includes files of its own, opens a namespace or has ``#pragma once`` gets units of its own.
+Kernels of one kind share a unit, each in a namespace of its own; a compute kernel's text occurs three times, for the
+unpack, math and pack threads. A text that includes files of its own, opens a namespace or has ``#pragma once`` gets
+units and libraries of its own.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """Units of a plan by library (the first holds all that may share one), entries of each kernel by thread, and a digest
-    of every file that they include."""
+    """Units of a plan by library (the first holds all that may share one) and entries of each kernel by thread.
+
+    ``key`` is a digest of every file that the units include.
+    """
 
     libraries: tuple[tuple[Unit, ...], ...]
     entries: tuple[tuple[Entry, ...], ...]

@@ -1,7 +1,7 @@
 """g++ and the cache: the engine, precompiled headers and kernel libraries, each compiled once per content.
 
-Everything lies under ``$XDG_CACHE_HOME/tt-build/emulator`` (``~/.cache``), named by a digest of what went into it: sources,
-compiler and flags. A file appears there by rename, so that two builds at once do no harm.
+Everything lies under ``$XDG_CACHE_HOME/tt-build/emulator`` (``~/.cache``), named by a digest of what went into it:
+sources, compiler and flags. A file appears there by rename, so that two builds at once do no harm.
 """
 
 from __future__ import annotations
@@ -22,12 +22,24 @@ HERE = Path(__file__).parent
 INCLUDE = HERE / "include"
 RUNTIME = HERE / "runtime"
 ENGINE_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-plt", "-g1", "-Wall")
-# Kernel texts: line tables for reports, and a hook before each load and store that may touch L1 (-fsanitize=thread is used for
-# its instrumentation alone; the hooks are the engine's, no sanitizer is linked).
+# Kernel texts: line tables for reports, and a hook before each load and store that may touch L1 (-fsanitize=thread is
+# used for its instrumentation alone; the hooks are the engine's, no sanitizer is linked).
 KERNEL_FLAGS = (
-    "-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-fpermissive", "-fno-exceptions", "-fno-rtti", "-fno-optimize-sibling-calls", "-fno-gnu-unique",
-    "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "--param=tsan-distinguish-volatile=1",
-)  # fmt: skip
+    "-std=c++17",
+    "-O1",
+    "-g1",
+    "-gdwarf-4",  # addr2line of binutils 2.40 takes wrong files from version 5 line tables
+    "-w",
+    "-fPIC",
+    "-fpermissive",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-optimize-sibling-calls",
+    "-fno-gnu-unique",
+    "-fsanitize=thread",
+    "--param=tsan-instrument-func-entry-exit=0",
+    "--param=tsan-distinguish-volatile=1",
+)
 
 
 PLAN_PREFIX = "/plan"
@@ -149,7 +161,7 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
 
 
 def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, key: str) -> tuple[Path, str]:
-    """Compiles and links units ``(text, header, defines)`` that include files under ``root``, whose content ``key`` names.
+    """Compiles and links units ``(text, header, defines)``, which include files under ``root`` that ``key`` names.
 
     Returns the library and "" or, when a unit does not compile, the compiler's messages. ``header`` is precompiled;
     an empty one means none.

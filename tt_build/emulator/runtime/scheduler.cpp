@@ -138,8 +138,8 @@ void block(Wait wait, uint32_t a, uint32_t b) {
         else t->core->blocked.push_back(t);
         emu_switch(&t->sp, scheduler_sp);
     } while (!holds(t));
-    t->wait = Wait::None;
     if (g.trace && wait != Wait::Yield) trace_event(t, nullptr, begin, g.ticks);
+    t->wait = Wait::None;
 }
 
 void yield() { block(Wait::Yield); }
