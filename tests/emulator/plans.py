@@ -40,9 +40,17 @@ def tensor(
     padded = (*matrix[:-2], tiles[0] * 32, tiles[1] * 32) if fmt == "tile" else matrix
     page = DTYPES[dtype].tile_bytes if fmt == "tile" else matrix[-1] * DTYPES[dtype].element_bytes
     return Buffer(
-        role=role, shape=tuple(shape), dtype=dtype, layout=layout, tiles=tiles, batch=math.prod(matrix[:-2]), format=fmt,
-        needs_padding=padded != matrix, padded_shape=padded, page_size=page,
-    )  # fmt: skip
+        role=role,
+        shape=tuple(shape),
+        dtype=dtype,
+        layout=layout,
+        tiles=tiles,
+        batch=math.prod(matrix[:-2]),
+        format=fmt,
+        needs_padding=padded != matrix,
+        padded_shape=padded,
+        page_size=page,
+    )
 
 
 def ranges(cores: Iterable[Core]) -> tuple[Range, ...]:
@@ -74,31 +82,53 @@ def kernel(
     common: Sequence[Any] = (),
     **config: Any,
 ) -> PlanKernel:
-    """A kernel; ``args`` maps cores to runtime arguments, strings in them are tensors' addresses, in ``ct`` their accessors."""
+    """A kernel; ``args`` maps cores to runtime arguments, strings there are tensors' addresses, in ``ct`` accessors."""
     defines = config.pop("defines", {})
     named = config.pop("named", {})
     kind = config.pop("type", role)
     return PlanKernel(
-        role=role, source=source, config=KernelConfig(type=kind, **config), core_ranges=ranges(args), defines=defines, named_compile_time_args=named,
+        role=role,
+        source=source,
+        config=KernelConfig(type=kind, **config),
+        core_ranges=ranges(args),
+        defines=defines,
+        named_compile_time_args=named,
         compile_time_args=tuple(AccessorRef(accessor_of=a) if isinstance(a, str) else a for a in ct),
         runtime_args=tuple(CoreArgs(core=c, args=tuple(_ref(a) for a in values)) for c, values in args.items()),
         common_runtime_args=tuple(_ref(a) for a in common),
-    )  # fmt: skip
+    )
 
 
 def _ref(arg: Any) -> Any:
     return ArgRef(address_of=arg) if isinstance(arg, str) else arg
 
 
-def plan(name: str, buffers: dict[str, Buffer], cbs: Sequence[CircularBuffer], kernels: Sequence[PlanKernel], *, arch: str = "wormhole_b0",
-         semaphores: Sequence[Semaphore] = (), scalars: dict[str, str] | None = None) -> Plan:  # fmt: skip
+def plan(
+    name: str,
+    buffers: dict[str, Buffer],
+    cbs: Sequence[CircularBuffer],
+    kernels: Sequence[PlanKernel],
+    *,
+    arch: str = "wormhole_b0",
+    semaphores: Sequence[Semaphore] = (),
+    scalars: dict[str, str] | None = None,
+) -> Plan:
     """A whole plan; the iteration space is not described."""
     cores = tuple(dict.fromkeys(c for k in kernels for r in k.core_ranges for c in r.cores()))
     return Plan(
-        version=1, target="tenstorrent", arch=arch, kernel=name, grid=GridShape(x=1, y=1, z=1, total_tiles=1),
-        schedule=PlanSchedule(policy="contiguous", order="row_major"), cores=Cores(grid=(8, 8), num_cores=len(cores), core_ranges=ranges(cores)),
-        buffers=buffers, circular_buffers=tuple(cbs), semaphores=tuple(semaphores), kernels=tuple(kernels), scalars=scalars or {},
-    )  # fmt: skip
+        version=1,
+        target="tenstorrent",
+        arch=arch,
+        kernel=name,
+        grid=GridShape(x=1, y=1, z=1, total_tiles=1),
+        schedule=PlanSchedule(policy="contiguous", order="row_major"),
+        cores=Cores(grid=(8, 8), num_cores=len(cores), core_ranges=ranges(cores)),
+        buffers=buffers,
+        circular_buffers=tuple(cbs),
+        semaphores=tuple(semaphores),
+        kernels=tuple(kernels),
+        scalars=scalars or {},
+    )
 
 
 def grid(columns: int, rows: int) -> list[Core]:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tt_build.emulator.formats import POISON_HIGH_NIBBLE, POISON_LOW_NIBBLE, poison_mask, to_device
 from tt_build.emulator.memory import Layout, PlacedBuffer, cores_of, refuse
-from tt_build.emulator.sources import THREADS, Sources, is_compute, noc_and_processor
+from tt_build.emulator.sources import Sources, is_compute, noc_and_processor
 from tt_build.ir.plan import ArgRef, Buffer, Plan, PlanKernel, RuntimeArg
 from tt_build.targets import Arch
 
@@ -23,7 +24,7 @@ class Origins:
     """Shadow bytes: what each nonzero value says about where poison comes from."""
 
     def __init__(self) -> None:
-        self.names = ["", "a NoC read whose barrier has not been reached"]
+        self.names = ["", "undefined data", "a NoC read whose barrier has not been reached"]
         self._reserved = {
             POISON_LOW_NIBBLE: "padding of a bfloat4_b tensor",
             POISON_HIGH_NIBBLE: "padding of a bfloat4_b tensor",
@@ -41,13 +42,28 @@ class Origins:
         return len(self.names) - 1
 
 
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may vary between runs of a plan.
+
+    ``seed`` orders threads and transfers, ``fill`` chooses the bytes of undefined memory, ``numerics_seed`` moves SFPU
+    results within their bound; ``scalars`` are the values of run-time scalars.
+    """
+
+    seed: int = 0
+    fill: int = 0
+    numerics_seed: int = 0
+    trace: bool = False
+    scalars: Mapping[str, float | int] = {}
+
+
 class Run:
     """Everything that one run of a plan needs; ``write`` gives the engine's two input files."""
 
-    def __init__(self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, library: Path, *, seed: int, fill: int, trace: bool,
-                 scalars: Mapping[str, float | int]) -> None:  # fmt: skip
-        self.plan, self.arch, self.layout, self.sources, self.library = plan, arch, layout, sources, library
-        self.seed, self.fill, self.trace, self.scalars = seed, fill, trace, scalars
+    def __init__(
+        self, plan: Plan, arch: Arch, layout: Layout, sources: Sources, libraries: tuple[Path, ...], settings: Settings
+    ) -> None:
+        self.plan, self.arch, self.layout, self.sources, self.libraries = plan, arch, layout, sources, libraries
+        self.settings = settings
         self.core_index = {core: i for i, core in enumerate(layout.cores)}
         self.origins = Origins()
 
@@ -66,12 +82,13 @@ class Run:
         a = self.arch
         align = a.alignment
         # 0: transfers move only when they must; else one in n scheduling steps moves one
-        delivery = (0, 4, 16, 64)[self.seed % 4]
+        s = self.settings
+        delivery = (0, 4, 16, 64)[s.seed % 4]
         return [
-            f"arch {a.name} {a.l1_bytes} {a.l1_base} {a.circular_buffers} {a.noc_max_burst} {align.l1_read} {align.dram_read} "
-            f"{align.dram_write} {a.dram_banks} {self.layout.sem_base} {self.layout.arg_base}",
+            f"arch {a.name} {a.l1_bytes} {a.l1_base} {a.circular_buffers} {a.noc_max_burst} {align.l1_read} "
+            f"{align.dram_read} {align.dram_write} {a.dram_banks} {self.layout.sem_base} {self.layout.arg_base}",
             "grid " + " ".join(map(str, (*a.grid, *a.virtual_columns[: a.grid[0]], *a.virtual_rows[: a.grid[1]]))),
-            f"run {self.seed} {self.fill} {delivery} {int(self.trace)}",
+            f"run {s.seed} {s.fill} {delivery} {int(s.trace)} {s.numerics_seed}",
         ]
 
     def _cores(self) -> list[str]:
@@ -105,9 +122,10 @@ class Run:
         buffer = self.plan.buffers[name]
         fresh = self.origins.add(f"tensor {name}, where nobody has written")
         padding = self.origins.add(f"padding of tensor {name}")
-        head = f"buffer {name} {int(placed.dram)} {placed.address} {placed.page} {placed.bank_bytes} {len(placed.pages)} {fresh} {padding}"
+        size = f"{placed.address} {placed.page} {placed.bank_bytes} {len(placed.pages)}"
+        head = f"buffer {name} {int(placed.dram)} {size} {fresh} {padding}"
         lines = [head]
-        banks = None if array is None else bank_bytes(buffer, placed, array, self.fill, fresh, padding)
+        banks = None if array is None else bank_bytes(buffer, placed, array, self.settings.fill, fresh, padding)
         output = int(buffer.role == "output")
         for i, bank in enumerate(placed.banks):
             core = -1 if placed.dram else self.core_index[bank]
@@ -130,21 +148,23 @@ class Run:
             for core in cb.cores:
                 flags = f"{int(cb.bound is not None)} {int((core, cb.id) in exact)}"
                 lines.append(
-                    f"cb {self.core_index[core]} {cb.id} {cb.address} {cb.page} {cb.pages} {cb.format_code} {origin} {flags}"
+                    f"cb {self.core_index[core]} {cb.id} {cb.address} {cb.page} {cb.pages} {cb.format_code} {origin} "
+                    f"{flags}"
                 )
         return lines
 
     def _kernels(self) -> list[str]:
-        lines = [f"library {self.library}", f"kernels {len(self.plan.kernels)}"]
+        lines = [*(f"library {path}" for path in self.libraries), f"kernels {len(self.plan.kernels)}"]
         for index, kernel in enumerate(self.plan.kernels):
             compute, config = is_compute(kernel), kernel.config
             noc, processor = noc_and_processor(kernel)
-            symbols = self.sources.entries[index]
+            found = self.sources.entries[index]
+            entries = " ".join((str(len(found)), *(f"{e.library} {e.symbol}" for e in found)))
             common = " ".join(str(self._value(a, kernel)) for a in kernel.common_runtime_args)
-            entries = f"{len(THREADS) if compute else 1} " + " ".join(f"0 {s}" for s in symbols)
-            flags = (config.fp32_dest_acc_en, config.math_approx_mode, config.dst_full_sync_en)
-            lines.append(f"kernel {kernel.source} {int(compute)} {processor} {noc} {_FIDELITY[config.math_fidelity or 'HiFi4']} "
-                         f"{' '.join(str(int(bool(f))) for f in flags)} {entries} {common}")  # fmt: skip
+            fidelity = _FIDELITY[config.math_fidelity or "HiFi4"]
+            modes = (config.fp32_dest_acc_en, config.math_approx_mode, config.dst_full_sync_en)
+            numbers = " ".join(map(str, (int(compute), processor, noc, fidelity, *(int(bool(m)) for m in modes))))
+            lines.append(f"kernel {kernel.source.replace(' ', '_')} {numbers} {entries} {common}")
             given = {a.core: a.args for a in kernel.runtime_args}
             capacity = self.arch.dst_capacity(
                 fp32=bool(config.fp32_dest_acc_en), full_sync=bool(config.dst_full_sync_en)
@@ -166,13 +186,13 @@ class Run:
         if arg.semaphore is not None:
             return arg.semaphore
         if arg.scalar is not None:
-            return scalar_bits(self.plan, arg.scalar, self.scalars)
+            return scalar_bits(self.plan, arg.scalar, self.settings.scalars)
         refuse("EMU709", f"kernel {kernel.source}: a runtime argument that names nothing", "set exactly one field")
         raise AssertionError
 
 
 def scalar_bits(plan: Plan, name: str, scalars: Mapping[str, float | int]) -> int:
-    """The 32-bit word of a run-time scalar, by its dtype in the plan (float32, bfloat16 twice in a word, or an integer)."""
+    """The 32-bit word of a run-time scalar, by its dtype in the plan (float32 bits, or an integer)."""
     if name not in scalars:
         refuse("EMU709", f"the plan needs a value for scalar {name}", f"pass scalars={{'{name}': ...}}")
     dtype = plan.scalars.get(name, "float32")
@@ -181,7 +201,9 @@ def scalar_bits(plan: Plan, name: str, scalars: Mapping[str, float | int]) -> in
     return int(np.asarray(scalars[name], np.float32).view(np.uint32))
 
 
-def bank_bytes(buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any], fill: int, fresh: int, padding: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
+def bank_bytes(
+    buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any], fill: int, fresh: int, padding: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """(data, shadow) of every bank, shape (banks, bytes of a bank)."""
     raw = np.frombuffer(
         to_device(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill), np.uint8
@@ -216,5 +238,5 @@ def pages_of(placed: PlacedBuffer, banks: NDArray[np.uint8], size: int) -> NDArr
     offsets = where[:, 0] * placed.bank_bytes + where[:, 1]
     flat = banks.reshape(-1)
     if np.all(offsets % size == 0) and flat.size % size == 0:
-        return flat.reshape(-1, size)[offsets // size].reshape(-1)
+        return np.asarray(flat.reshape(-1, size)[offsets // size].reshape(-1), np.uint8)
     return np.concatenate([flat[at : at + size] for at in offsets])

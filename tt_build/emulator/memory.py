@@ -1,8 +1,8 @@
 """Where everything lies: tensors in DRAM banks or L1, circular buffers, and what the SDK's host refuses.
 
-Circular buffers grow upwards from the allocatable base of L1, in plan order, at one address on all their cores; L1 tensors grow
-downwards from its top, at one address on all cores. DRAM tensors start at the same address in every bank, with a gap between
-them that no transfer may touch.
+Circular buffers grow upwards from the allocatable base of L1, in plan order, at one address on all their cores; L1
+tensors grow downwards from its top, at one address on all cores. DRAM tensors start at the same address in every bank,
+with a gap between them that no transfer may touch.
 """
 
 from __future__ import annotations
@@ -128,8 +128,11 @@ def _check_host_rules(plan: Plan, arch: Arch) -> None:
         for args in kernel.runtime_args:
             count = len(args.args) + len(kernel.common_runtime_args)
             if count > arch.runtime_args:
-                refuse("EMU702", f"kernel {kernel.source}: {count} runtime arguments on core {args.core}; the most is {arch.runtime_args}",
-                       "pass fewer arguments, or keep tables in a tensor")  # fmt: skip
+                refuse(
+                    "EMU702",
+                    f"kernel {kernel.source}: {count} arguments on core {args.core}; at most {arch.runtime_args}",
+                    "pass fewer arguments, or keep tables in a tensor",
+                )
     ids: dict[tuple[Core, int], None] = {}
     for semaphore in plan.semaphores:
         if not 0 <= semaphore.id < arch.semaphores:
@@ -150,8 +153,11 @@ def _check_host_rules(plan: Plan, arch: Arch) -> None:
             for key in keys:
                 first = owner.setdefault((core, key), index)
                 if first != index:
-                    refuse("EMU707", f"core {core} has two {key}: {plan.kernels[first].source} and {kernel.source}",
-                           "give them different cores, or different processors and NoCs")  # fmt: skip
+                    refuse(
+                        "EMU707",
+                        f"core {core} has two {key}: {plan.kernels[first].source} and {kernel.source}",
+                        "give them different cores, or different processors and NoCs",
+                    )
 
 
 def _place(name: str, buffer: Buffer, arch: Arch) -> PlacedBuffer:
@@ -172,25 +178,22 @@ def _place(name: str, buffer: Buffer, arch: Arch) -> PlacedBuffer:
         size = max(1, -(-count // number)) * aligned
         return PlacedBuffer(name, dram, 0, aligned, size, banks, places, (2 if dram else 0, aligned))
     # shard in pages: tiles, or whole rows
-    if buffer.format == "tile":
-        shard = (-(-layout.shard[0] // 32), -(-layout.shard[1] // 32))
-    else:
-        shard = (layout.shard[0], 1)
+    tiles = (-(-layout.shard[0] // 32), -(-layout.shard[1] // 32))
+    shard = tiles if buffer.format == "tile" else (layout.shard[0], 1)
     rows, columns = matrix
     per_row = -(-columns // shard[1])
     shards = -(-rows // shard[0]) * per_row
     banks = _shard_banks(layout, shards, dram, arch)
     volume = shard[0] * shard[1]
-    places = []
+    found: list[tuple[int, int]] = []
     for i in range(count):
         r, c = divmod(i, columns)
         index = r // shard[0] * per_row + c // shard[1]
         within = r % shard[0] * shard[1] + c % shard[1]
-        places.append((index % len(banks), (index // len(banks) * volume + within) * aligned))
+        found.append((index % len(banks), (index // len(banks) * volume + within) * aligned))
     size = -(-shards // len(banks)) * volume * aligned
-    return PlacedBuffer(
-        name, dram, 0, aligned, size, banks, tuple(places), _sharded_words(matrix, shard, banks, dram, aligned, arch)
-    )
+    words = _sharded_words(matrix, shard, banks, dram, aligned, arch)
+    return PlacedBuffer(name, dram, 0, aligned, size, banks, tuple(found), words)
 
 
 def _pages(buffer: Buffer) -> tuple[int, int, tuple[int, int]]:
@@ -214,7 +217,9 @@ def _shard_banks(layout: PlanSharding, shards: int, dram: bool, arch: Arch) -> t
     return tuple((x, y) for y in range(gy) for x in range(gx))
 
 
-def _sharded_words(matrix: tuple[int, int], shard: tuple[int, int], banks: tuple[Core, ...], dram: bool, aligned: int, arch: Arch) -> tuple[int, ...]:  # fmt: skip
+def _sharded_words(
+    matrix: tuple[int, int], shard: tuple[int, int], banks: tuple[Core, ...], dram: bool, aligned: int, arch: Arch
+) -> tuple[int, ...]:
     """Words of a sharded accessor (metalium-api section 3.2): squeezed shape, banks as packed coordinates."""
     shape, part = list(matrix), list(shard)
     if shape[1] == part[1]:  # whole rows lie in one shard: one dimension
@@ -246,7 +251,7 @@ def _place_cbs(plan: Plan, arch: Arch, buffers: dict[str, PlacedBuffer], top: in
             if cb.address_offset + total > bound.bank_bytes:
                 refuse(
                     "EMU708",
-                    f"circular buffer {cb.id} ({total} bytes) is larger than the shard of {cb.buffer} ({bound.bank_bytes})",
+                    f"circular buffer {cb.id} ({total} bytes) exceeds the shard of {cb.buffer} ({bound.bank_bytes})",
                     "use the shard's size",
                 )
             address = bound.address + cb.address_offset
@@ -258,8 +263,12 @@ def _place_cbs(plan: Plan, arch: Arch, buffers: dict[str, PlacedBuffer], top: in
                 )
                 if used[core] > top:
                     table = "\n".join(rows[core])
-                    refuse("EMU701", f"circular buffers of core {core} end at {used[core]}, L1 for them ends at {top}: {used[core] - top} bytes too many\n{table}",
-                           "fewer or smaller pages; L1 tensors take from the same memory")  # fmt: skip
+                    refuse(
+                        "EMU701",
+                        f"circular buffers of core {core} end at {used[core]}, L1 for them ends at {top}: "
+                        f"{used[core] - top} bytes too many\n{table}",
+                        "fewer or smaller pages; L1 tensors take from the same memory",
+                    )
         for id_, fmt, page in _formats(cb):
             if not 0 <= id_ < arch.circular_buffers:
                 refuse(

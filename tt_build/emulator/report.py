@@ -20,7 +20,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """An error. ``place`` is ``file:line`` of the kernel text, relative to the plan's folder; "" where there is none."""
+    """An error. ``place`` is ``file:line`` of the kernel text below the plan's folder; "" where there is none."""
 
     code: str
     text: str
@@ -79,7 +79,8 @@ def _deadlock_table(rows: tuple[Waiting, ...]) -> list[str]:
             )
             supplier = f"; from {w.supplier}" if w.supplier else ""
             out.append(
-                f"  core ({w.core[0]}, {w.core[1]}) {w.thread:8} {w.place}: {w.call}: {w.what}{': ' + amount if amount else ''}{supplier}"
+                f"  core ({w.core[0]}, {w.core[1]}) {w.thread:8} {w.place}: {w.call}: {w.what}"
+                f"{': ' + amount if amount else ''}{supplier}"
             )
     for first, count in shown.values():
         if count:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tt_build.emulator import toolchain
-from tt_build.emulator.describe import Run, pages_of
+from tt_build.emulator.describe import Run, Settings, pages_of
 from tt_build.emulator.formats import from_device, poison_mask
 from tt_build.emulator.memory import Layout, lay_out
 from tt_build.emulator.report import EmulationError, Report, Waiting
@@ -28,7 +28,7 @@ WALL_CLOCK_SECONDS = 600.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run gives. ``outputs``: float32 or integer arrays of the logical shapes; ``counters`` as in semantics.md."""
+    """What a run gives. ``outputs``: float32 or integer arrays of logical shapes; ``counters``: docs/emulator.md."""
 
     outputs: dict[str, Any]
     counters: dict[str, Any]
@@ -36,26 +36,38 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     printed: str
 
 
-def run(plan: Plan, root: Path, inputs: Mapping[str, NDArray[Any]], *, seed: int = 0, fill: int = 0, trace: bool = False,
-        scalars: Mapping[str, float | int] | None = None, timeout: float = WALL_CLOCK_SECONDS) -> Result:  # fmt: skip
+def run(
+    plan: Plan,
+    root: Path,
+    inputs: Mapping[str, NDArray[Any]],
+    *,
+    seed: int = 0,
+    fill: int = 0,
+    numerics_seed: int = 0,
+    trace: bool = False,
+    scalars: Mapping[str, float | int] | None = None,
+    timeout: float = WALL_CLOCK_SECONDS,
+) -> Result:
     """Runs ``plan``, whose kernel sources lie under ``root``, on row-major unpadded ``inputs``.
 
-    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds; a right program gives the same bits
-    under every seed and fill. Raises ``EmulationError`` for whatever the emulator finds wrong.
+    ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds: a right program gives the same
+    bits under each. ``numerics_seed`` moves SFPU results within their stated bound. ``timeout`` is in seconds of wall
+    clock. Raises ``EmulationError`` for what the emulator finds wrong, ``ToolchainError`` without a compiler.
     """
+    settings = Settings(seed=seed, fill=fill, numerics_seed=numerics_seed, trace=trace, scalars=scalars or {})
     arch = load_arch(plan.arch)
     _check_inputs(plan, inputs)
     layout = lay_out(plan, arch)
-    sources, library = compile_plan(plan, root, arch, layout)
+    sources, libraries = compile_plan(plan, root, arch, layout)
     with tempfile.TemporaryDirectory(prefix="tt-build-emu-") as name:
         folder = Path(name)
-        job = Run(plan, arch, layout, sources, library, seed=seed, fill=fill, trace=trace, scalars=scalars or {})
+        job = Run(plan, arch, layout, sources, libraries, settings)
         with (folder / "data").open("wb") as data:
             job.write(folder / "description", data, inputs)
         printed = _execute(folder, timeout)
         answer = json.loads((folder / "result").read_text())
         if answer["status"] != "ok":
-            raise EmulationError(_report(answer, root), printed)
+            raise EmulationError(_report(answer), printed)
         raw = np.fromfile(folder / "output", np.uint8)
     outputs = _outputs(plan, layout, raw, answer["origins"])
     picture = chrome_trace(answer, layout) if trace else None
@@ -69,7 +81,7 @@ def run(plan: Plan, root: Path, inputs: Mapping[str, NDArray[Any]], *, seed: int
 
 def compile_plan(
     plan: Plan, root: Path, arch: Arch | None = None, layout: Layout | None = None
-) -> tuple[Sources, Path]:
+) -> tuple[Sources, tuple[Path, ...]]:
     """Compiles the kernel texts (or finds them in the cache); ``EmulationError`` EMU801 when one does not compile."""
     arch = arch or load_arch(plan.arch)
     layout = layout or lay_out(plan, arch)
@@ -85,11 +97,18 @@ def compile_plan(
                 )
             )
     sources = build_sources(plan, root, arch, words)
-    units = [(u.text, u.header, u.defines) for u in sources.units]
-    library, messages = toolchain.kernel_library(units, sources.key)
-    if messages:
-        raise EmulationError(_compile_report(messages, root))
-    return sources, library
+    libraries = []
+    for units in sources.libraries:
+        if not units:
+            continue
+        jobs = [(u.text, u.header, u.defines) for u in units]
+        library, messages = toolchain.kernel_library(jobs, root.resolve(), sources.key)
+        if messages:
+            raise EmulationError(_compile_report(messages, root))
+        libraries.append(library)
+    if not sources.libraries[0]:  # keep the numbering of entries
+        libraries.insert(0, libraries[0])
+    return sources, tuple(libraries)
 
 
 def cores_with_work(plan: Plan) -> int:
@@ -112,10 +131,22 @@ def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any]]) -> None:
                 )
             )
         if tuple(inputs[name].shape) != tuple(buffer.shape):
-            raise EmulationError(Report(code="EMU710", text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(inputs[name].shape)}", help="inputs are unpadded and row-major"))  # fmt: skip
+            raise EmulationError(
+                Report(
+                    code="EMU710",
+                    text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(inputs[name].shape)}",
+                    help="inputs are unpadded and row-major",
+                )
+            )
     for name in inputs:
         if name not in plan.buffers or plan.buffers[name].role == "output":
-            raise EmulationError(Report(code="EMU710", text=f"{name} is no input of this plan", help=f"its inputs: {', '.join(n for n, b in plan.buffers.items() if b.role != 'output')}"))  # fmt: skip
+            raise EmulationError(
+                Report(
+                    code="EMU710",
+                    text=f"{name} is no input of this plan",
+                    help=f"its inputs: {', '.join(n for n, b in plan.buffers.items() if b.role != 'output')}",
+                )
+            )
 
 
 def _execute(folder: Path, timeout: float) -> str:
@@ -129,58 +160,72 @@ def _execute(folder: Path, timeout: float) -> str:
         ) from error
     if not (folder / "result").exists():
         what = done.stderr.strip() or f"signal {-done.returncode}" if done.returncode < 0 else done.stderr.strip()
-        raise EmulationError(Report(code="EMU901", text=f"the emulator's process ended unexpectedly ({what or done.returncode})",
-                                    help="a kernel touches memory that is not L1, or overflows its stack"), done.stdout)  # fmt: skip
+        raise EmulationError(
+            Report(
+                code="EMU901",
+                text=f"the emulator's process ended unexpectedly ({what or done.returncode})",
+                help="a kernel touches memory that is not L1, or overflows its stack",
+            ),
+            done.stdout,
+        )
     return done.stdout
 
 
-def _report(answer: dict[str, Any], root: Path) -> Report:
+def _report(answer: dict[str, Any]) -> Report:
     spots = [answer["place"], *(row["place"] for row in answer["table"])]
     lines = toolchain.source_lines((p[0], p[1]) for p in spots if p)
 
     def place(spot: list[Any] | None) -> str:
         found = lines.get((spot[0], spot[1])) if spot else None
-        return f"{_relative(found[0], root)}:{found[1]}" if found else ""
+        return f"{found[0]}:{found[1]}" if found else ""
 
     table = tuple(
-        Waiting(core=tuple(row["who"]["core"]), thread=row["who"]["thread"], place=place(row["place"]), call=row["call"], what=row["what"],
-                wants=row["wants"], have=row["have"], size=row["size"], supplier=row["supplier"] or "")
+        Waiting(
+            core=tuple(row["who"]["core"]),
+            thread=row["who"]["thread"],
+            place=place(row["place"]),
+            call=row["call"],
+            what=row["what"],
+            wants=row["wants"],
+            have=row["have"],
+            size=row["size"],
+            supplier=row["supplier"] or "",
+        )
         for row in answer["table"]
-    )  # fmt: skip
+    )
     who = answer["who"]
-    return Report(code=answer["code"], text=answer["text"], help=answer["help"], kernel=who["kernel"] if who else "",
-                  core=tuple(who["core"]) if who else None, thread=who["thread"] if who else "", place=place(answer["place"]), table=table)  # fmt: skip
-
-
-def _relative(path: str, root: Path) -> str:
-    try:
-        return str(Path(path).resolve().relative_to(root.resolve()))
-    except ValueError:
-        return path
+    return Report(
+        code=answer["code"],
+        text=answer["text"],
+        help=answer["help"],
+        kernel=who["kernel"] if who else "",
+        core=tuple(who["core"]) if who else None,
+        thread=who["thread"] if who else "",
+        place=place(answer["place"]),
+        table=table,
+    )
 
 
 _UNKNOWN = re.compile(
-    r"‘([\w:]+)’ (?:was not declared|is not a member|has not been declared)|has no member named ‘(\w+)’|'([\w:]+)' was not declared"
+    r"[‘']([\w:]+)[’'] (?:was not declared|is not a member|has not been declared)|has no member named [‘'](\w+)[’']"
 )
 _NO_HEADER = re.compile(r"fatal error: ([\w./]+): No such file")
 
 
 def _compile_report(messages: str, root: Path) -> Report:
-    match = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", messages, re.M)
-    place = f"{_relative(match[1], root)}:{match[2]}" if match else ""
-    first = match[3] if match else messages.strip().splitlines()[0]
+    first = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", messages, re.M)
+    text = f"the kernel does not compile: {first[3] if first else messages.strip().splitlines()[0]}"
+    help_ = "docs/emulator.md lists what is emulated"
     header, name = _NO_HEADER.search(messages), _UNKNOWN.search(messages)
     if header:
-        text, help_ = (
-            f"not emulated: header {header[1]}",
-            "the emulator has the SDK's own paths under api/; docs/emulator.md lists them",
-        )
+        text = f"not emulated: header {header[1]}"
+        help_ = "the emulator has the SDK's own paths under api/; docs/emulator.md lists them"
     elif name:
         text = f"not emulated: {next(g for g in name.groups() if g)}"
         help_ = "misspelt, removed from the SDK (0.78 and up), or outside the emulated subset (docs/emulator.md)"
-    else:
-        text, help_ = f"the kernel does not compile: {first}", "\n".join(messages.strip().splitlines()[:12])
-    return Report(code="EMU801", text=text, help=help_, place=place)
+    # the kernel's own line: an error inside our headers names it as the place of instantiation
+    own = re.search(rf"^{re.escape(str(root.resolve()))}/(\S+?):(\d+):\d+:", messages, re.M)
+    return Report(code="EMU801", text=text, help=help_, place=f"{own[1]}:{own[2]}" if own else "")
 
 
 def _outputs(plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[str]) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,8 @@
-"""From a plan's kernels to translation units: the kernel texts, unchanged, inside wrappers that give them their constants.
+"""From a plan's kernels to translation units: the kernel texts, unchanged, in wrappers that give them their constants.
 
-Kernels of one kind share a unit, each in a namespace of its own; a compute kernel's text occurs three times, for the unpack,
-math and pack threads. A text that includes files of its own, opens a namespace or has ``#pragma once`` gets units of its own.
+Kernels of one kind share a unit, each in a namespace of its own; a compute kernel's text occurs three times, for the
+unpack, math and pack threads. A text that includes files of its own, opens a namespace or has ``#pragma once`` gets
+units and libraries of its own.
 """
 
 from __future__ import annotations
@@ -45,11 +46,21 @@ class Unit(msgspec.Struct, frozen=True):
     defines: tuple[str, ...]
 
 
-class Sources(msgspec.Struct, frozen=True):
-    """Units of a plan, the entry symbols of each kernel by thread, and a digest of every file they include."""
+class Entry(msgspec.Struct, frozen=True):
+    """Where a kernel thread starts: library (index into ``Sources.libraries``) and symbol."""
 
-    units: tuple[Unit, ...]
-    entries: tuple[tuple[str, ...], ...]
+    library: int
+    symbol: str
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Units of a plan by library (the first holds all that may share one) and entries of each kernel by thread.
+
+    ``key`` is a digest of every file that the units include.
+    """
+
+    libraries: tuple[tuple[Unit, ...], ...]
+    entries: tuple[tuple[Entry, ...], ...]
     key: str
 
 
@@ -78,40 +89,37 @@ def noc_and_processor(kernel: PlanKernel) -> tuple[int, int]:
 
 
 def build_sources(plan: Plan, root: Path, arch: Arch, words: dict[str, tuple[int, ...]]) -> Sources:
-    """The units of all kernels of a plan whose sources lie under ``root``."""
+    """The libraries of all kernels of a plan whose sources lie under ``root``."""
     bodies: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    own: list[Unit] = []
-    entries: list[tuple[str, ...]] = []
+    own: list[tuple[Unit, ...]] = []
+    entries: list[tuple[Entry, ...]] = []
     contents: list[bytes] = []
     for index, kernel in enumerate(plan.kernels):
         path = (root / kernel.source).resolve()
         text = path.read_text()
         contents.append(text.encode())
         contents.extend(_included(path, text))
-        alone = bool(
-            _OWN_INCLUDE.search(text) or _NEEDS_OWN_UNIT.search(text) or set(_STD_INCLUDE.findall(text)) - _KNOWN_STD
-        )
+        alone = _needs_own_unit(text)
         header, defines = _header(kernel)
-        symbols = []
+        found: list[Entry] = []
         for thread in THREADS if is_compute(kernel) else ("",):
             symbol = f"emu_k{index}{'_' + thread.lower() if thread else ''}"
-            symbols.append(symbol)
-            body = _body(plan, kernel, path, text, arch, words, thread, symbol, alone)
+            body = _body(plan, kernel, text, arch, words, thread, symbol, alone)
             if alone:
-                extra = (
-                    *defines,
-                    "-DEMU_OWN_UNIT",
-                    f"-I{path.parent}",
-                    f"-I{root}",
-                    f"-Dkernel_main=kernel_main_{symbol}",
-                    "-fvisibility=hidden",
-                )
-                own.append(Unit(f'#include "{header}"\n' + body, "", extra))
+                noc = () if is_compute(kernel) else (f"-DEMU_OWN_NOC={noc_and_processor(kernel)[0]}",)
+                own.append((Unit(f'#include "{header}"\n{body}', "", (*defines, *noc)),))
+                found.append(Entry(len(own), symbol))
             else:
                 bodies.setdefault((header, defines), []).append(body)
-        entries.append(tuple(symbols))
-    shared = [Unit("\n".join(parts), header, defines) for (header, defines), parts in bodies.items()]
-    return Sources(units=tuple(shared + own), entries=tuple(entries), key=digest(*contents))
+                found.append(Entry(0, symbol))
+        entries.append(tuple(found))
+    shared = tuple(Unit("\n".join(parts), header, defines) for (header, defines), parts in bodies.items())
+    return Sources(libraries=(shared, *own), entries=tuple(entries), key=digest(*contents))
+
+
+def _needs_own_unit(text: str) -> bool:
+    other = set(_STD_INCLUDE.findall(text)) - _KNOWN_STD
+    return bool(_OWN_INCLUDE.search(text) or _NEEDS_OWN_UNIT.search(text) or other)
 
 
 def _header(kernel: PlanKernel) -> tuple[str, tuple[str, ...]]:
@@ -133,8 +141,16 @@ def _included(path: Path, text: str) -> list[bytes]:
     return found
 
 
-def _body(plan: Plan, kernel: PlanKernel, path: Path, text: str, arch: Arch, words: dict[str, tuple[int, ...]], thread: str, symbol: str,
-          alone: bool) -> str:  # fmt: skip
+def _body(
+    plan: Plan,
+    kernel: PlanKernel,
+    text: str,
+    arch: Arch,
+    words: dict[str, tuple[int, ...]],
+    thread: str,
+    symbol: str,
+    alone: bool,
+) -> str:
     args = compile_args(kernel, words)
     sizes, formats = _cb_tables(plan, arch)
     named = "".join(f'{{"{name}", {value}u}}, ' for name, value in sorted(kernel.named_compile_time_args.items()))
@@ -167,7 +183,7 @@ def _body(plan: Plan, kernel: PlanKernel, path: Path, text: str, arch: Arch, wor
     lines = [f"#define {name} {value}".rstrip() for name, value in macros.items()]
     if not alone:
         lines.append(f"namespace ns_{symbol} {{")
-    lines += ['#include "emu/kernel_begin.inc"', f'#include "{path}"']
+    lines += ['#include "emu/kernel_begin.inc"', f'#include "{kernel.source}"']
     if not alone:
         lines.append("}")
     target = "kernel_main" if alone else f"ns_{symbol}::kernel_main"

@@ -1,7 +1,7 @@
 """g++ and the cache: the engine, precompiled headers and kernel libraries, each compiled once per content.
 
-Everything lies under ``$XDG_CACHE_HOME/tt-build/emulator`` (``~/.cache``), named by a digest of what went into it: sources,
-compiler and flags. A file appears there by rename, so that two builds at once do no harm.
+Everything lies under ``$XDG_CACHE_HOME/tt-build/emulator`` (``~/.cache``), named by a digest of what went into it:
+sources, compiler and flags. A file appears there by rename, so that two builds at once do no harm.
 """
 
 from __future__ import annotations
@@ -22,12 +22,27 @@ HERE = Path(__file__).parent
 INCLUDE = HERE / "include"
 RUNTIME = HERE / "runtime"
 ENGINE_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-plt", "-g1", "-Wall")
-# Kernel texts: line tables for reports, and a hook before each load and store that may touch L1 (-fsanitize=thread is used for
-# its instrumentation alone; the hooks are the engine's, no sanitizer is linked).
+# Kernel texts: line tables for reports, and a hook before each load and store that may touch L1 (-fsanitize=thread is
+# used for its instrumentation alone; the hooks are the engine's, no sanitizer is linked).
 KERNEL_FLAGS = (
-    "-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-fpermissive", "-fno-exceptions", "-fno-rtti", "-fno-optimize-sibling-calls",
-    "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "--param=tsan-distinguish-volatile=1",
-)  # fmt: skip
+    "-std=c++17",
+    "-O1",
+    "-g1",
+    "-gdwarf-4",  # addr2line of binutils 2.40 takes wrong files from version 5 line tables
+    "-w",
+    "-fPIC",
+    "-fpermissive",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-optimize-sibling-calls",
+    "-fno-gnu-unique",
+    "-fsanitize=thread",
+    "--param=tsan-instrument-func-entry-exit=0",
+    "--param=tsan-distinguish-volatile=1",
+)
+
+
+PLAN_PREFIX = "/plan"
 
 
 class ToolchainError(RuntimeError):
@@ -145,8 +160,8 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
     return first
 
 
-def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> tuple[Path, str]:
-    """Compiles and links units ``(text, header, defines)``; ``key`` names their content beyond the texts.
+def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, key: str) -> tuple[Path, str]:
+    """Compiles and links units ``(text, header, defines)``, which include files under ``root`` that ``key`` names.
 
     Returns the library and "" or, when a unit does not compile, the compiler's messages. ``header`` is precompiled;
     an empty one means none.
@@ -156,6 +171,13 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> t
     target = cache_folder() / "kernels" / name[:2] / f"{name}.so"
     if target.exists():
         return target, ""
+    # Debug information names places below /plan and /emu, so that libraries do not depend on where things lie.
+    places = [
+        f"-I{INCLUDE}",
+        f"-iquote{root}",
+        f"-fdebug-prefix-map={root}={PLAN_PREFIX}",
+        f"-fdebug-prefix-map={INCLUDE}=/emu",
+    ]
     with tempfile.TemporaryDirectory() as folder:
 
         def compile_one(job: tuple[int, tuple[str, str, tuple[str, ...]]]) -> tuple[int, str]:
@@ -164,7 +186,7 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> t
             source.write_text(text)
             first = ["-include", str(precompiled(header, defines))] if header else []
             return run_compiler(
-                [*KERNEL_FLAGS, *defines, *first, f"-I{INCLUDE}", "-c", str(source), "-o", f"{folder}/unit{index}.o"]
+                [*KERNEL_FLAGS, *defines, *first, *places, "-c", str(source), "-o", f"{folder}/unit{index}.o"]
             )
 
         with ThreadPoolExecutor(2) as pool:
@@ -181,7 +203,7 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], key: str) -> t
 
 
 def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
-    """File and line of each (library, offset): the innermost frame that is not one of our headers."""
+    """File (below the plan's folder) and line of each (library, offset): the innermost frame in a kernel text."""
     wanted = sorted(set(places))
     found: dict[tuple[str, int], tuple[str, int]] = {}
     for library in sorted({lib for lib, _ in wanted}):
@@ -198,7 +220,7 @@ def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tup
                 current = int(line, 16)
                 continue
             match = re.match(r"(.*):(\d+)", line)
-            if current is None or match is None or match[1].startswith(str(INCLUDE)) or match[1] == "??":
+            if current is None or match is None or not match[1].startswith(PLAN_PREFIX + "/"):
                 continue
-            found.setdefault((library, current), (match[1], int(match[2])))
+            found.setdefault((library, current), (match[1][len(PLAN_PREFIX) + 1 :], int(match[2])))
     return found

@@ -167,7 +167,9 @@ void emu_cb_pop_front(int32_t id, int32_t n) {
     if (rd + n * cb.page > cb.limit)
         fail("EMU103", format("cb_pop_front(%d, %d): the read pointer passes the end of the buffer instead of landing on it", id, n),
              "pops must add up to exactly the buffer's pages in each lap: make the pages a multiple of the block");
-    if (!cb.bound) std::memset(t->core->shadow + rd, cb.origin, n * cb.page);
+    // What a compute kernel hands to itself it may accumulate onto in place (L1 accumulation), so those pages keep their data.
+    const bool own = cb.producer == PACK && cb.consumer == UNPACK;
+    if (!cb.bound && !own) std::memset(t->core->shadow + rd, cb.origin, n * cb.page);
     rd += n * cb.page;
     if (rd == cb.limit) rd = cb.base;
     for (uint32_t& w : cb.waited) w = w > static_cast<uint32_t>(n) ? w - n : 0;

@@ -64,6 +64,16 @@ void need_formats(Thread* t, int a, int b, const char* what) {
     }
 }
 
+}  // namespace
+
+namespace emu {
+uint8_t worse(uint8_t a, uint8_t b) {
+    auto rank = [](uint8_t o) { return o == 0 ? 0 : o == SHADOW_COMPUTED ? 1 : g.origins[o].compare(0, 7, "padding") == 0 ? 2 : 3; };
+    return rank(b) > rank(a) ? b : a;
+}
+}  // namespace emu
+
+namespace {
 // ---- unpack
 const uint8_t* front_page(Thread* t, uint32_t id, uint32_t index, const char* what, uint32_t bytes, const uint8_t** shadow) {
     Core* core = t->core;
@@ -78,7 +88,7 @@ const uint8_t* front_page(Thread* t, uint32_t id, uint32_t index, const char* wh
     return core->l1 + at;
 }
 
-void unpack_page(Thread* t, uint32_t id, uint32_t index, Tile& out, const char* what) {
+void unpack_page(Thread* t, uint32_t id, uint32_t index, Tile& out, uint8_t& origin, const char* what) {
     const Cb& cb = cb_of(t->core, id);
     const uint32_t bytes = num::tile_bytes(static_cast<num::Fmt>(cb.fmt));
     if (bytes != cb.page)
@@ -89,14 +99,18 @@ void unpack_page(Thread* t, uint32_t id, uint32_t index, Tile& out, const char* 
     const bool poisoned = any_nonzero(shadow, bytes);
     if (poisoned)
         for (uint32_t i = 0; i < bytes; ++i)
-            if (shadow[i] == SHADOW_IN_FLIGHT) fail("EMU201", format("%s: tile %u of circular buffer %u is still being read by the NoC", what, index, id), "call noc_async_read_barrier before cb_push_back");
+            if (shadow[i] == SHADOW_IN_FLIGHT)
+                fail("EMU201", format("%s: tile %u of circular buffer %u is still being read by the NoC", what, index, id), "call noc_async_read_barrier before cb_push_back");
+            else origin = worse(origin, shadow[i]);
     num::unpack(static_cast<num::Fmt>(cb.fmt), data, poisoned ? shadow : nullptr, out);
 }
 
 SrcEntry& src_give(Thread* t) {
     Compute& c = t->core->compute;
     block(Wait::SrcSpace);
-    return c.ring[(c.src_head + c.src_count) & 1];
+    SrcEntry& e = c.ring[(c.src_head + c.src_count) & 1];
+    e.origin = 0;
+    return e;
 }
 void src_given(Thread* t) {
     ++t->core->compute.src_count;
@@ -106,8 +120,10 @@ SrcEntry& src_take(Thread* t) {
     block(Wait::SrcReady);
     return t->core->compute.ring[t->core->compute.src_head];
 }
-void src_taken(Thread* t) {
+void src_taken(Thread* t, uint32_t dst, uint32_t tiles = 1) {
     Compute& c = t->core->compute;
+    if (const uint8_t origin = c.ring[c.src_head].origin)
+        for (uint32_t i = dst; i < dst + tiles; ++i) c.section[c.math_section].origin[i] = worse(c.section[c.math_section].origin[i], origin);
     c.src_head ^= 1;
     --c.src_count;
     wake(t->core);
@@ -181,6 +197,7 @@ void acquire(Thread* t) {
     block(Wait::DstFree);
     c.math_open = true;
     std::memset(c.section[c.math_section].written, 0, 16);
+    std::memset(c.section[c.math_section].origin, 0, 16);
 }
 void commit(Thread* t) {
     Compute& c = t->core->compute;
@@ -235,7 +252,14 @@ uint32_t back_page(Thread* t, uint32_t id, uint32_t index, const char* what) {
     return at;
 }
 
-void pack_at(Thread* t, const Tile& tile, uint32_t id, uint32_t index, const char* what) {
+// Poison that a tile brought along keeps its origin in L1.
+void name_origin(uint8_t* shadow, size_t n, uint8_t origin) {
+    if (origin)
+        for (size_t i = 0; i < n; ++i)
+            if (shadow[i] == SHADOW_COMPUTED) shadow[i] = origin;
+}
+
+void pack_at(Thread* t, uint32_t dst, const Tile& tile, uint32_t id, uint32_t index, const char* what) {
     Compute& c = t->core->compute;
     need_pack_format(t, id, what);
     const Cb& cb = cb_of(t->core, id);
@@ -244,12 +268,16 @@ void pack_at(Thread* t, const Tile& tile, uint32_t id, uint32_t index, const cha
     if (bytes != cb.page)
         fail("EMU307", format("%s: pages of circular buffer %u have %u bytes, a tile of %s has %u", what, id, cb.page, format_name(cb.fmt), bytes),
              "give the circular buffer the tile size of its format");
+    if (c.l1_acc && any_nonzero(t->core->shadow + at, bytes) && t->core->shadow[at] == cb.origin)
+        fail("EMU311", format("%s: adds to page %u of circular buffer %u, which nobody has written", what, index, id),
+             "call pack_reconfig_l1_acc(0) for the first pack of an accumulation, and again after the last");
     num::PackOpts opts;
     opts.l1_acc = c.l1_acc != 0;
     opts.relu_mode = static_cast<num::Relu>(c.relu);
     opts.relu_threshold = c.relu_threshold;
     if (c.reduce_mask >= 0) opts.mask = c.reduce_mask == 0 ? num::EdgeMask::Column0 : c.reduce_mask == 1 ? num::EdgeMask::Row0 : num::EdgeMask::Corner;
     num::pack(static_cast<num::Fmt>(cb.fmt), tile, t->core->l1 + at, t->core->shadow + at, opts);
+    name_origin(t->core->shadow + at, bytes, c.section[c.pack_section].origin[dst]);
     ++g.packs;
 }
 
@@ -312,7 +340,9 @@ void emu_pack_init(uint32_t) {
 }
 void emu_pack_l1_acc(uint32_t on) {
     Thread* t = compute_thread(__builtin_return_address(0), "pack_reconfig_l1_acc");
-    if (t->proc == PACK) t->core->compute.l1_acc = on;
+    if (t->proc != PACK) return;
+    t->core->compute.l1_acc = on;
+    t->core->compute.l1_acc_pc = t->pc;
 }
 void emu_pack_relu(uint32_t mode, uint32_t threshold) {
     Thread* t = compute_thread(__builtin_return_address(0), "pack_relu_config");
@@ -327,7 +357,7 @@ void emu_pack_tile(uint32_t dst, uint32_t cb, uint32_t index, bool out_of_order)
     Tile& tile = packed_slot(t, dst, "pack_tile");
     if (t->core->compute.setup[2].op == Op::Untilize)
         fail("EMU305", "pack_tile while the packer is set up for pack_untilize", "call pack_untilize_uninit first");
-    pack_at(t, tile, cb, out_of_order ? index : cb_of(t->core, cb).pack_offset++, "pack_tile");
+    pack_at(t, dst, tile, cb, out_of_order ? index : cb_of(t->core, cb).pack_offset++, "pack_tile");
 }
 
 // ---- matmul
@@ -362,11 +392,11 @@ static void matmul(Thread* t, uint32_t in0, uint32_t in1, uint32_t i0, uint32_t 
         size_to(e.a, rt);
         size_to(e.b, ct);
         for (uint32_t r = 0; r < rt; ++r) {
-            unpack_page(t, in0, i0 + r * kt, e.a[r], what);
+            unpack_page(t, in0, i0 + r * kt, e.a[r], e.origin, what);
             num::to_src(e.a[r]);
         }
         for (uint32_t c = 0; c < ct; ++c) {
-            unpack_page(t, in1, i1 + c, e.b[c], what);
+            unpack_page(t, in1, i1 + c, e.b[c], e.origin, what);
             num::to_src(e.b[c]);
         }
         src_given(t);
@@ -378,7 +408,7 @@ static void matmul(Thread* t, uint32_t in0, uint32_t in1, uint32_t i0, uint32_t 
         for (uint32_t c = 0; c < ct; ++c)
             num::matmul(e.a[r], e.b[c], s.a, fidelity(t), t->kernel->fp32, accumulator(t, dst + r * ct + c, what, Op::Matmul, true));
     tally(Op::Matmul, uint64_t(rt) * ct);
-    src_taken(t);
+    src_taken(t, dst, rt * ct);
 }
 void emu_matmul(uint32_t in0, uint32_t in1, uint32_t i0, uint32_t i1, uint32_t dst) {
     matmul(compute_thread(__builtin_return_address(0), "matmul_tiles"), in0, in1, i0, i1, dst, -1, 1, 1, 1, "matmul_tiles");
@@ -419,8 +449,8 @@ void emu_binary(int op, int bcast, uint32_t a, uint32_t b, uint32_t ia, uint32_t
         SrcEntry& e = src_give(t);
         size_to(e.a, 1);
         size_to(e.b, 1);
-        unpack_page(t, a, ia, e.a[0], what);
-        unpack_page(t, b, ib, e.b[0], what);
+        unpack_page(t, a, ia, e.a[0], e.origin, what);
+        unpack_page(t, b, ib, e.b[0], e.origin, what);
         num::to_src(e.a[0]);
         num::to_src(e.b[0]);
         src_given(t);
@@ -432,7 +462,7 @@ void emu_binary(int op, int bcast, uint32_t a, uint32_t b, uint32_t ia, uint32_t
     Tile& d = acc ? accumulator(t, dst, what, Op::Binary, s.c) : overwritten(t, dst, what, Op::Binary);
     num::eltwise(bin(op), bcast_of(bcast), e.a[0], e.b[0], fidelity(t), t->kernel->fp32, acc, d);
     tally(Op::Binary);
-    src_taken(t);
+    src_taken(t, dst);
 }
 void emu_reuse_dest_init(int op, int reuse, uint32_t cb) {
     Thread* t = compute_thread(__builtin_return_address(0), "reuse_dest_init");
@@ -461,7 +491,7 @@ void emu_reuse_dest(int op, int reuse, uint32_t cb, uint32_t i, uint32_t dst) {
     if (t->proc == UNPACK) {
         SrcEntry& e = src_give(t);
         size_to(e.a, 1);
-        unpack_page(t, cb, i, e.a[0], what);
+        unpack_page(t, cb, i, e.a[0], e.origin, what);
         num::to_src(e.a[0]);
         src_given(t);
         return;
@@ -475,7 +505,7 @@ void emu_reuse_dest(int op, int reuse, uint32_t cb, uint32_t i, uint32_t dst) {
     num::eltwise(bin(op), num::Bcast::None, reuse == 1 ? old : e.a[0], reuse == 1 ? e.a[0] : old, fidelity(t), t->kernel->fp32, false, d);
     overwritten(t, dst, what, Op::ReuseDest);
     tally(Op::ReuseDest);
-    src_taken(t);
+    src_taken(t, dst);
 }
 
 // ---- moves
@@ -502,7 +532,7 @@ static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t
     if (t->proc == UNPACK) {
         SrcEntry& e = src_give(t);
         size_to(e.a, 1);
-        unpack_page(t, cb, i, e.a[0], what);
+        unpack_page(t, cb, i, e.a[0], e.origin, what);
         const uint8_t fmt = cb_of(t->core, cb).fmt;
         if (!exact && fmt != 8 && fmt != 9 && fmt != 24) num::to_src(e.a[0]);
         src_given(t);
@@ -530,7 +560,7 @@ static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t
     }
     if (!integer) num::round_dst(d, t->kernel->fp32);
     tally(op);
-    src_taken(t);
+    src_taken(t, dst);
 }
 void emu_copy_init(uint32_t cb, uint32_t transpose) { move_init(__builtin_return_address(0), Op::Copy, transpose != 0, cb, "copy_init"); }
 void emu_copy(uint32_t cb, uint32_t i, uint32_t dst) { move(__builtin_return_address(0), Op::Copy, -1, cb, i, dst, "copy_tile"); }
@@ -568,6 +598,8 @@ void emu_copy_dest(uint32_t from, uint32_t to) {
     if (t->core->compute.sfpu_init != 2000) fail("EMU305", "copy_dest_values under another operation's init", "call copy_dest_values_init before it");
     const Tile old = existing(t, from, "copy_dest_values");
     overwritten(t, to, "copy_dest_values", Op::CopyDest) = old;
+    Section& section = t->core->compute.section[t->core->compute.math_section];
+    section.origin[to] = section.origin[from];
     tally(Op::CopyDest);
 }
 
@@ -609,8 +641,8 @@ void emu_reduce(int pool, int dim, uint32_t in, uint32_t scaler, uint32_t i, uin
         SrcEntry& e = src_give(t);
         size_to(e.a, 1);
         size_to(e.b, 1);
-        unpack_page(t, in, i, e.a[0], "reduce_tile");
-        unpack_page(t, scaler, is, e.b[0], "reduce_tile");
+        unpack_page(t, in, i, e.a[0], e.origin, "reduce_tile");
+        unpack_page(t, scaler, is, e.b[0], e.origin, "reduce_tile");
         num::to_src(e.a[0]);
         num::to_src(e.b[0]);
         src_given(t);
@@ -621,11 +653,12 @@ void emu_reduce(int pool, int dim, uint32_t in, uint32_t scaler, uint32_t i, uin
     uint8_t* written;
     Tile& d = dst_slot(t, dst, "reduce_tile", &written);
     const bool first = !*written;
-    accumulator(t, dst, "reduce_tile", Op::Reduce, false);
+    // a tile copied there before is a start value; what another operation left is a mistake
+    accumulator(t, dst, "reduce_tile", Op::Reduce, *written == static_cast<uint8_t>(Op::Copy));
     num::reduce(pool == 0 ? num::Pool::Sum : pool == 1 ? num::Pool::Avg : num::Pool::Max,
                 dim == 0 ? num::Dim::Row : dim == 1 ? num::Dim::Col : num::Dim::Scalar, e.a[0], e.b[0], fidelity(t), t->kernel->fp32, first, d);
     tally(Op::Reduce);
-    src_taken(t);
+    src_taken(t, dst);
 }
 
 // ---- row-major in and out
@@ -649,7 +682,7 @@ void emu_tilize_block(uint32_t in, uint32_t block_tiles, uint32_t out, uint32_t 
     if (t->proc == PACK) {
         for (uint32_t k = 0; k < block_tiles; ++k) {
             regs_wait(t);
-            pack_at(t, packed_slot(t, 0, what), out, k + out_index, what);
+            pack_at(t, 0, packed_slot(t, 0, what), out, k + out_index, what);
             release(t);
         }
         return;
@@ -677,8 +710,9 @@ void emu_tilize_block(uint32_t in, uint32_t block_tiles, uint32_t out, uint32_t 
                     if (cb.fmt == 5) bits <<= 16;
                     tile.u[r * 32 + c] = bits;
                     uint8_t p = 0;
-                    for (uint32_t b = 0; b < size; ++b) p |= shadow[at + b] ? shadow[at + b] : 0;
-                    tile.poison[r * 32 + c] = p;
+                    for (uint32_t b = 0; b < size; ++b) p = worse(p, shadow[at + b]);
+                    tile.poison[r * 32 + c] = p != 0;
+                    e.origin = worse(e.origin, p);
                 }
             if (cb.fmt == 0 || cb.fmt == 5) num::to_src(tile);
             src_given(t);
@@ -691,7 +725,7 @@ void emu_tilize_block(uint32_t in, uint32_t block_tiles, uint32_t out, uint32_t 
         Tile& d = overwritten(t, 0, what, Op::Tilize);
         d = e.a[0];
         if (cb.fmt == 0 || cb.fmt == 5) num::round_dst(d, t->kernel->fp32);
-        src_taken(t);
+        src_taken(t, 0);
         commit(t);
         tally(Op::Tilize);
     }
@@ -734,8 +768,9 @@ static void untilize_rows(Thread* t, uint32_t out, uint32_t row_of_tiles, uint32
     for (uint32_t k = 0; k < block_ct; ++k) {
         const Tile& tile = packed_slot(t, dst0 + k, what);
         // the packer's rounding is that of a tile in L1: pack, then spread the rows
-        uint8_t data[4096], shadow[4096];
+        uint8_t data[4096], shadow[4096] = {};
         num::pack(static_cast<num::Fmt>(cb.fmt), tile, data, shadow, num::PackOpts{});
+        name_origin(shadow, sizeof shadow, t->core->compute.section[t->core->compute.pack_section].origin[dst0 + k]);
         for (uint32_t r = 0; r < 32; ++r)
             for (uint32_t c = 0; c < 32; ++c) {
                 const uint32_t face = (r / 16) * 2 + c / 16, from = (face * 256 + (r % 16) * 16 + c % 16) * size;
@@ -765,7 +800,7 @@ void emu_untilize_block(uint32_t in, uint32_t rt, uint32_t out, uint32_t block_c
             if (t->proc == UNPACK) {
                 SrcEntry& e = src_give(t);
                 size_to(e.a, 1);
-                unpack_page(t, in, c, e.a[0], what);
+                unpack_page(t, in, c, e.a[0], e.origin, what);
                 const uint8_t fmt = cb_of(t->core, in).fmt;
                 if (!cb_of(t->core, in).unpack_fp32 && fmt != 8 && fmt != 9 && fmt != 24) num::to_src(e.a[0]);
                 src_given(t);
@@ -775,7 +810,7 @@ void emu_untilize_block(uint32_t in, uint32_t rt, uint32_t out, uint32_t block_c
                 d = e.a[0];
                 const uint8_t fmt = cb_of(t->core, in).fmt;
                 if (fmt != 8 && fmt != 9 && fmt != 24) num::round_dst(d, t->kernel->fp32);
-                src_taken(t);
+                src_taken(t, c);
                 tally(Op::Untilize);
             }
         }
@@ -870,11 +905,15 @@ void emu_sfpu(uint32_t op, uint32_t init, uint32_t variant, int32_t vector_mode,
         x = existing(t, dst[0], what.c_str());
     }
     for (uint32_t i = 1; i < num_in; ++i) more[i - 1] = &existing(t, dst[i], what.c_str());
+    Section& section = c.section[c.math_section];
+    uint8_t origin = 0;
+    for (uint32_t i = 0; i < num_in; ++i) origin = worse(origin, section.origin[dst[i]]);
     const bool approx = t->kernel->approx || (variant & 1) || (variant >> 16 & 1) || ((sf == num::SfpuOp::recip) && (variant >> 1 & 7) == 2);
-    num::sfpu(sf, params, static_cast<int>(num_params), approx, t->kernel->fp32, g.seed, x, more[0], more[1]);
+    num::sfpu(sf, params, static_cast<int>(num_params), approx, t->kernel->fp32, g.numerics_seed, x, more[0], more[1]);
     uint8_t* written;
     Tile& d = dst_slot(t, out, what.c_str(), &written);
     d = x;
+    section.origin[out] = origin;
     *written = static_cast<uint8_t>(Op::Copy);
     ++g.sfpu_ops[op];
 }

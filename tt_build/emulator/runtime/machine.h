@@ -16,7 +16,10 @@ namespace emu {
 
 constexpr uint32_t WINDOW_LOW = 0x10000;  // L1 is visible to kernel texts from here on, at its device offsets
 constexpr int MAX_CB = 64;
-constexpr uint8_t SHADOW_IN_FLIGHT = 1;  // shadow byte: destination of a NoC read before its barrier; others are origins
+constexpr size_t STACK_BYTES = 256 * 1024;
+// Shadow bytes: 0 clean; 1 undefined through a computation; 2 destination of a NoC read before its barrier; others name an origin.
+constexpr uint8_t SHADOW_COMPUTED = 1;
+constexpr uint8_t SHADOW_IN_FLIGHT = 2;
 constexpr uint32_t NO_INDEX = 0xFFFFFFFFu;
 
 enum Proc : int { BRISC = 0, NCRISC = 1, UNPACK = 2, MATH = 3, PACK = 4, PROCS = 5 };
@@ -81,11 +84,13 @@ struct Setup {
 
 struct SrcEntry {  // what the unpacker hands to the matrix unit in one go
     std::vector<num::Tile> a, b;
+    uint8_t origin = 0;  // where their poison comes from, if they have any
 };
 
 struct Section {
     std::vector<num::Tile> tiles;
     uint8_t written[16] = {};  // Op that wrote the slot, 0 = none yet
+    uint8_t origin[16] = {};   // where its poison comes from
 };
 
 struct Compute {
@@ -96,6 +101,7 @@ struct Compute {
     int reduce_mask = -1;    // ReduceDim that the packer masks for
     uint32_t l1_acc = 0, relu = 0;
     float relu_threshold = 0;
+    const void* l1_acc_pc = nullptr;
     uint32_t sfpu_init = NO_INDEX, sfpu_variant = 0;
     Section section[2];
     int sections = 2, capacity = 8;
@@ -107,6 +113,10 @@ struct Compute {
 };
 
 enum class Wait : uint8_t { None, CbFront, CbSpace, Semaphore, SemaphoreMin, DstFree, DstReady, SrcSpace, SrcReady, Mailbox, Yield };
+
+struct Unflushed {
+    uint32_t src, size;
+};
 
 struct Thread {
     Core* core = nullptr;
@@ -127,6 +137,10 @@ struct Thread {
     bool read_state_set[2] = {}, write_state_set[2] = {};
     bool linked[2] = {};
     const void* linked_pc = nullptr;
+    // What this thread has issued and not yet waited for, whether or not it happens to be done: luck is no barrier.
+    const void* unacknowledged[2] = {};      // line of a write since the last write barrier, per NoC
+    const void* unacknowledged_inc[2] = {};  // line of an increment since the last atomic barrier
+    std::vector<Unflushed> unflushed[2];     // sources of writes since the last flush
 };
 
 struct Read {
@@ -177,7 +191,7 @@ struct Machine {
     int grid_x = 0, grid_y = 0;
     std::vector<int> vcols, vrows;
     uint32_t dram_banks = 0;
-    uint64_t seed = 0, fill = 0, rng = 1;
+    uint64_t seed = 0, fill = 0, numerics_seed = 0, rng = 1;
     int delivery = 0;  // 0: transfers move only when they must; n: one in n scheduling steps moves one
     std::vector<Core*> cores;
     std::vector<Core*> by_virtual;  // 64 x 64
@@ -259,6 +273,9 @@ inline Thread* enter(const void* pc) {
     return t;
 }
 #define EMU_ENTER() ::emu::enter(__builtin_return_address(0))
+
+// The more telling of two origins: padding is expected, everything else is suspicious.
+uint8_t worse(uint8_t a, uint8_t b);
 
 inline bool any_nonzero(const uint8_t* p, size_t n) {
     size_t i = 0;

@@ -62,7 +62,7 @@ void build(const char* path, const char* data_path, std::vector<Chunk>& outputs)
             for (int& v : g.vrows) s >> v;
             g.by_virtual.assign(64 * 64, nullptr);
         } else if (word == "run") {
-            s >> g.seed >> g.fill >> g.delivery >> g.trace;
+            s >> g.seed >> g.fill >> g.delivery >> g.trace >> g.numerics_seed;
             g.rng = (g.seed + 1) * 0x9E3779B97F4A7C15ull | 1;
             for (int i = 0; i < 8; ++i) random_bits();
         } else if (word == "origin") {

@@ -235,6 +235,12 @@ Txn& issue(Thread* t, int noc, TxnKind kind, uint32_t src, uint64_t dst, uint32_
     x.pc = t->pc;
     x.thread = t;
     list(q);
+    if (kind == TxnKind::Write || kind == TxnKind::Multicast) {
+        t->unacknowledged[noc] = t->pc;
+        if (src) t->unflushed[noc].push_back({src, size});
+    } else {
+        t->unacknowledged_inc[noc] = t->pc;
+    }
     return x;
 }
 
@@ -317,13 +323,14 @@ void check_no_reads_in_flight(Core* core, uint32_t addr, uint32_t size) {
 }
 
 void check_no_unsent_writes(Core* core, uint32_t addr, uint32_t size) {
-    for (auto& by_noc : core->queue)
-        for (auto& channels : by_noc)
-            for (Queue& q : channels)
-                for (const Txn& x : q.txns)
-                    if ((x.kind == TxnKind::Write || x.kind == TxnKind::Multicast) && !x.left && !x.inline_value && x.src < addr + size && addr < x.src + x.size)
-                        fail("EMU202", "cb_pop_front frees pages that a NoC write may not have read yet",
-                             "call noc_async_writes_flushed (or noc_async_write_barrier) before cb_pop_front");
+    for (int proc : {BRISC, NCRISC}) {
+        if (!core->threads[proc]) continue;
+        for (const auto& writes : core->threads[proc]->unflushed)
+            for (const Unflushed& w : writes)
+                if (w.src < addr + size && addr < w.src + w.size)
+                    fail("EMU202", "cb_pop_front frees pages that a NoC write may not have read yet",
+                         "call noc_async_writes_flushed (or noc_async_write_barrier) before cb_pop_front");
+    }
 }
 
 void check_exit(Thread* t) {
@@ -331,7 +338,7 @@ void check_exit(Thread* t) {
         Compute& c = t->core->compute;
         if (t->proc == MATH && c.math_open) fail("EMU302", "the kernel ends between tile_regs_acquire and tile_regs_commit", "commit every section");
         if (t->proc == PACK && c.pack_open) fail("EMU302", "the kernel ends between tile_regs_wait and tile_regs_release", "release every section");
-        if (t->proc == PACK && c.l1_acc) fail("EMU311", "the kernel ends with L1 accumulation on", "call pack_reconfig_l1_acc(0) after the last accumulating pack");
+        if (t->proc == PACK && c.l1_acc) fail("EMU311", "the kernel ends with L1 accumulation on", "call pack_reconfig_l1_acc(0) after the last accumulating pack", t, c.l1_acc_pc);
         return;
     }
     for (int noc = 0; noc < 2; ++noc) {
@@ -339,14 +346,11 @@ void check_exit(Thread* t) {
             fail("EMU201", format("the kernel ends with %zu NoC reads under way", t->core->reads[t->proc][noc].size()), "call noc_async_read_barrier after the last read", t,
                  t->core->reads[t->proc][noc].back().pc);
         if (t->linked[noc]) fail("EMU212", "the kernel ends inside a chain of linked multicasts", "the last multicast of a chain has linked=false", t, t->linked_pc);
-        for (int channel = 0; channel < CHANNELS; ++channel) {
-            Queue& q = t->core->queue[t->proc][noc][channel];
-            for (const Txn& x : q.txns)
-                if (!x.posted)
-                    fail(channel == ATOMIC ? "EMU204" : "EMU203",
-                         format("the kernel ends with %zu %s on NoC %d not acknowledged", q.txns.size(), channel == ATOMIC ? "semaphore increments" : "writes", noc),
-                         channel == ATOMIC ? "call noc_async_atomic_barrier before the kernel ends" : "call noc_async_write_barrier before the kernel ends", t, x.pc);
-        }
+        if (t->unacknowledged[noc])
+            fail("EMU203", format("the kernel ends with writes on NoC %d not acknowledged", noc), "call noc_async_write_barrier before the kernel ends", t, t->unacknowledged[noc]);
+        if (t->unacknowledged_inc[noc])
+            fail("EMU204", format("the kernel ends with semaphore increments on NoC %d not acknowledged", noc), "call noc_async_atomic_barrier before the kernel ends", t,
+                 t->unacknowledged_inc[noc]);
     }
 }
 
@@ -380,8 +384,15 @@ static void open_window(Core* core) {
 
 // Called by the instrumentation of kernel texts before each load and store that may touch shared memory.
 static void access(uintptr_t addr, uint32_t size, bool write, const void* pc) {
-    if (addr >= uintptr_t(1) << 21) return;
     Thread* t = g.current;
+    if (addr >> 32) {  // the engine is position-independent: nothing of the host lies below 4 GiB
+        const uintptr_t stack = reinterpret_cast<uintptr_t>(t->stack);
+        if (write && (addr < stack || addr >= stack + STACK_BYTES)) {
+            t->pc = pc;
+            fail("EMU900", "not emulated: writing to a static or global variable (all cores would share it)", "keep state in local variables or in L1");
+        }
+        return;
+    }
     t->pc = pc;
     if (addr < WINDOW_LOW || addr + size > g.l1_bytes)
         fail("EMU206", format("0x%llx is no L1 address", (unsigned long long)addr), "check the pointer arithmetic");
@@ -498,6 +509,7 @@ static void write_like(Thread* t, int noc, uint32_t src, uint64_t dst, uint32_t 
     count(p, t->core, size, false);
     Txn& x = issue(t, noc, TxnKind::Write, src, dst, size);
     x.posted = posted;
+    if (posted) t->unacknowledged[noc] = nullptr;
     if (random_below(16) == 0) yield();
 }
 
@@ -561,6 +573,8 @@ void emu_read_barrier(uint8_t noc_arg) {
 }
 static void writes_done(Thread* t, int noc, bool acknowledged) {
     take_time();
+    t->unflushed[noc].clear();
+    if (acknowledged) t->unacknowledged[noc] = nullptr;
     for (int channel : {UNICAST, MULTICAST}) {
         Queue& q = t->core->queue[t->proc][noc][channel];
         if (acknowledged) drain(q);
@@ -586,6 +600,7 @@ void emu_atomic_barrier(uint8_t noc_arg) {
     Thread* t = EMU_ENTER();
     check_processor(t, "noc_async_atomic_barrier");
     take_time();
+    t->unacknowledged_inc[noc_of(t, noc_arg)] = nullptr;
     drain(t->core->queue[t->proc][noc_of(t, noc_arg)][ATOMIC]);
 }
 void emu_full_barrier(uint8_t noc_arg) {
@@ -595,6 +610,7 @@ void emu_full_barrier(uint8_t noc_arg) {
     take_time();
     finish_reads(t->core, t->core->reads[t->proc][noc]);
     writes_done(t, noc, true);
+    t->unacknowledged_inc[noc] = nullptr;
     drain(t->core->queue[t->proc][noc][ATOMIC]);
 }
 
@@ -632,10 +648,12 @@ void emu_semaphore_set(volatile void* addr, uint32_t value) {
             if (x.kind == TxnKind::Increment && x.dst == here)
                 fail("EMU402", format("noc_semaphore_set while an increment from core (%d, %d) is under way: one of them is lost", x.thread->core->x, x.thread->core->y),
                      "set a semaphore only when every increment that is due has been waited for");
-            if (x.semaphore && !x.left && x.thread->core == t->core && x.src == a)
-                fail("EMU403", "noc_semaphore_set changes the value that a semaphore multicast has not sent yet",
-                     "call noc_async_writes_flushed before changing the local value");
         }
+    for (const auto& writes : t->unflushed)
+        for (const Unflushed& w : writes)
+            if (w.src == a)
+                fail("EMU403", "noc_semaphore_set changes the value that a semaphore write may not have sent yet",
+                     "call noc_async_writes_flushed before changing the local value");
     std::memcpy(t->core->l1 + a, &value, 4);
     wake(t->core);
 }

@@ -34,7 +34,6 @@ Machine g;
 
 namespace {
 void* scheduler_sp = nullptr;
-constexpr size_t STACK = 256 * 1024;
 
 void make_ready(Thread* t) {
     t->ready_index = static_cast<int>(g.ready.size());
@@ -78,7 +77,6 @@ bool holds(Thread* t) {
 void body() {
     Thread* t = g.current;
     t->entry();
-    t->pc = nullptr;
     check_exit(t);
     t->finished = true;
     --g.live;
@@ -100,10 +98,10 @@ Thread* pick() {
 }  // namespace
 
 void start_thread(Thread* t) {
-    char* base = static_cast<char*>(mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    char* base = static_cast<char*>(mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     mprotect(base, 4096, PROT_NONE);
     t->stack = base;
-    void** sp = reinterpret_cast<void**>(base + STACK - 64);
+    void** sp = reinterpret_cast<void**>(base + STACK_BYTES - 64);
     *--sp = nullptr;                              // alignment: body must see rsp % 16 == 8 at its entry
     *--sp = reinterpret_cast<void*>(&body);
     for (int i = 0; i < 6; ++i) *--sp = nullptr;
@@ -140,8 +138,8 @@ void block(Wait wait, uint32_t a, uint32_t b) {
         else t->core->blocked.push_back(t);
         emu_switch(&t->sp, scheduler_sp);
     } while (!holds(t));
-    t->wait = Wait::None;
     if (g.trace && wait != Wait::Yield) trace_event(t, nullptr, begin, g.ticks);
+    t->wait = Wait::None;
 }
 
 void yield() { block(Wait::Yield); }

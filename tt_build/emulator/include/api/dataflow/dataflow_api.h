@@ -4,7 +4,9 @@
 #include "emu/accessor.h"
 #include "emu/common.h"
 
-#ifndef EMU_OWN_UNIT
+#ifdef EMU_OWN_NOC
+constexpr uint8_t noc_index = EMU_OWN_NOC;
+#else
 constexpr uint8_t noc_index = 0xFF;  // "the kernel's own NoC"; kernels see their own constant of this name
 #endif
 
