@@ -1,6 +1,6 @@
 """Cold builds: the GEMM alone and all of kernels.yaml, from nothing, with the wall time and memory of the process.
 
-    .venv/bin/python benchmarks/cold_build.py
+.venv/bin/python benchmarks/cold_build.py
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def main() -> None:
             memory = max(r[1] for r in rounds)
             print(f"{label:<28} {seconds:6.2f} s {memory:6.0f} MB")
         rounds = [measure(folder) for _ in range(ROUNDS)]
-        print(f"{'null build':<28} {statistics.median(r[0] for r in rounds):6.2f} s {max(r[1] for r in rounds):6.0f}
-        MB")
+        seconds = statistics.median(r[0] for r in rounds)
+        print(f"{'null build':<28} {seconds:6.2f} s {max(r[1] for r in rounds):6.0f} MB")
 
 
 if __name__ == "__main__":

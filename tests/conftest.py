@@ -1,4 +1,4 @@
-"""``--long`` also runs the tests that are marked so; without it they are deselected, and their number is shown."""
+"""Options: ``--long`` also runs the tests that are marked so (their number is shown), ``--update-goldens``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", default=False, help="write the golden files anew")
     parser.addoption("--long", action="store_true", default=False, help="also run the slow campaigns")
 
 
@@ -16,3 +17,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(scope="session")
+def update_goldens(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are written instead of compared."""
+    return bool(request.config.getoption("--update-goldens"))

@@ -1,5 +1,6 @@
-"""One kernel, proven: its generated sources run on the emulator under several seeds and fills, and are compared with the
-reference. The result is ``verify.json``.
+"""One kernel, proven: its generated sources run on the emulator under several seeds and fills.
+
+The results are compared with the reference; what comes out is ``verify.json``.
 """
 
 from __future__ import annotations
