@@ -222,3 +222,12 @@ def load_plan(path: Path) -> Plan:
     if plan.version != 1:
         raise PlanError(f"{path} has plan version {plan.version}; this tt-build reads version 1")
     return plan
+
+
+def plan_schema() -> dict[str, Any]:
+    """The JSON Schema of a plan, as ``tt.plan.schema.json`` ships it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tt.plan.json",
+        **msgspec.json.schema(Plan),
+    }

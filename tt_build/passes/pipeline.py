@@ -104,3 +104,12 @@ def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, lis
         trail.append((step, kernel))
     assert isinstance(kernel, stages.VerifiedKernel)
     return kernel, trail
+
+
+def run_from(name: str, kernel: stages.DefaultedKernel) -> stages.DefaultedKernel:
+    """The pass of that name and all that follow, in memory. Raises ``Rejected``; ``ValueError`` for an unknown name."""
+    names = [step.name for step in PASSES]
+    arch = load_arch(kernel.arch)
+    for step in PASSES[names.index(name) :]:
+        kernel = step.run(kernel, arch)
+    return kernel
