@@ -56,11 +56,15 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A kernel that was read: None where it is invalid; the spans of its values; all that was found."""
+    """A kernel that was read: None where it is invalid; the spans of its values; all that was found.
+
+    ``accepted`` holds the codes of warnings that ``allow`` has silenced.
+    """
 
     declaration: Declaration | None
     spans: tuple[tuple[int, int] | None, ...]
     diagnostics: tuple[Diagnostic, ...]
+    accepted: frozenset[str] = frozenset()
 
 
 def read_kernel(name: str, node: Node, context: Context) -> Read:
@@ -129,11 +133,12 @@ class _Kernel:
         spans: tuple[tuple[int, int] | None, ...] = ()
         if compute and compute.strip() and sound and not self.broken_tensors(entries):
             spans, kernel = self.elaborated(kernel, compute)
-        problems = _allowed(fields, allow, path)
+        problems = tuple([entry for entry in fields.problems if entry.severity == "error" or entry.code not in allow])
         if target is None or any(problem.severity == "error" for problem in problems):
-            return Read(None, (), tuple(problems))
+            return Read(None, (), problems)
+        accepted = frozenset(entry.code for entry in fields.problems) & frozenset(allow) if allow else frozenset()
         declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target)
-        return Read(declaration, spans, tuple(problems))
+        return Read(declaration, spans, problems, accepted)
 
     def broken_tensors(self, entries: MappingType[str, Node]) -> bool:
         """Whether something that compute would read was refused: then its errors would be follow-ons."""
@@ -290,13 +295,6 @@ class _Kernel:
             else:
                 found.append(code)
         return tuple(found)
-
-
-def _allowed(fields: Fields, allow: tuple[str, ...], path: Path) -> list[Diagnostic]:
-    """The diagnostics without the accepted warnings; an ``allow`` without effect is a warning itself."""
-    if not allow:
-        return fields.problems
-    return [problem for problem in fields.problems if problem.severity == "error" or problem.code not in allow]
 
 
 _SHAPE_CODES = frozenset(("TTB029",))
