@@ -20,7 +20,7 @@ from tt_build.lang.signatures import SIGNATURES
 from tt_build.lang.syntax import Assignment, Attribute, Binary, Call, Expr, Name, Number, Parsed, Tuple, Unary
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 from tt_build.spec.model import DefaultsSpec, KernelSpec, RuntimeScalar
-from tt_build.spec.nearest import did_you_mean
+from tt_build.spec.nearest import article, did_you_mean
 
 
 class Elaborated(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ class _Elaboration(Calls):
         kind = self.declared_as(name)
         if kind:
             declared = Related(Where(path=(*self.path, f"{kind}s", name), on_key=True), "declared here")
-            self.error("TTB020", f"'{name}' is the name of {_an(kind)}", place, "use a new name", (declared,))
+            self.error("TTB020", f"'{name}' is the name of {article(kind)}", place, "use a new name", (declared,))
             return
         self.assigned[name] = value
         if name in self.kernel.outputs:
@@ -239,10 +239,6 @@ class _Elaboration(Calls):
 
 def _position(diagnostic: Diagnostic) -> tuple[int, int]:
     return diagnostic.where.span or (-1, -1)
-
-
-def _an(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _elements(shape: tuple[int, ...]) -> int:

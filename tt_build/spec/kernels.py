@@ -10,7 +10,7 @@ from tt_build.lang.elaborate import elaborate
 from tt_build.lang.parse import canonical, parse
 from tt_build.spec import schedules
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related
-from tt_build.spec.document import Mapping, Node, Scalar, Sequence
+from tt_build.spec.document import Mapping, Node, Refused, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
     Declaration,
@@ -143,6 +143,9 @@ class _Kernel:
     def broken_tensors(self, entries: MappingType[str, Node]) -> bool:
         """Whether something that compute would read was refused: then its errors would be follow-ons."""
         prefixes = [(*self.path, part) for part in ("sizes", "scalars", "inputs", "outputs")]
+        parts = [entries[part] for part in ("sizes", "scalars", "inputs", "outputs") if part in entries]
+        if any(_refused(part) for part in parts):
+            return True
         return any(
             problem.severity == "error" and (problem.where.path[:3] in prefixes or problem.where.path == self.path)
             for problem in self.fields.problems
@@ -224,7 +227,7 @@ class _Kernel:
         return TensorSpec(shape=shape, dtype=dtype, layout=layout, format=form or "tile")
 
     def shape(self, name: str, node: Node, path: Path, sizes: MappingType[str, int]) -> tuple[int, ...] | None:
-        items = self.fields.items(node, path, "a list of 1 to 4 sizes", (1, 2, 3, 4))
+        items = self.fields.items(node, path, "a list of 1 to 4 sizes, as in [rows, columns]", (1, 2, 3, 4))
         if items is None:
             return None
         found = [self.fields.integer(item, (*path, at), 1, LARGEST, sizes) for at, item in enumerate(items)]
@@ -295,6 +298,13 @@ class _Kernel:
             else:
                 found.append(code)
         return tuple(found)
+
+
+def _refused(node: Node) -> bool:
+    """Whether a part of the mapping was refused while YAML was read."""
+    if not isinstance(node, Mapping):
+        return not isinstance(node, Scalar)
+    return node.incomplete or any(isinstance(value, Refused) for _, value in node.entries.values())
 
 
 _SHAPE_CODES = frozenset(("TTB029",))
