@@ -30,7 +30,7 @@ def _code(code: str, title: str, *, what: str, why: str, example: str, mend: str
 _code(
     "TTB001",
     "The file is not valid YAML",
-    what="The text cannot be read as YAML: a bracket or quote is open, a tab indents a line, two mappings run together.",
+    what="The text cannot be read as YAML: a bracket or quote is open, a tab indents a line.",
     why="Nothing after such a place can be trusted, so reading of this file stops there.",
     example="sizes: {M: 256, N: 256",
     mend="Repair the place that the caret shows; often the cause is just before it.",

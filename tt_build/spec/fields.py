@@ -170,7 +170,7 @@ class Fields:
                 following = node.items[at : at + 2]
                 text = ", ".join([part.value for part in following if isinstance(part, Scalar)])
                 message = "a comma ends an unquoted item of a list"
-                where = Where(file=self.file, offsets=(item.start.index, following[-1].end.index))
+                where = Where(path=path, file=self.file, offsets=(item.start.index, following[-1].end.index))
                 fix = Fix(where, f'"{text}"')
                 self.problems.append(Diagnostic("TTB010", message, where, f'quote it: "{text}"', fix=fix))
                 return True

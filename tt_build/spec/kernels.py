@@ -114,7 +114,6 @@ class _Kernel:
             wishes = (read_target(fields, entries["target"], (*path, "target")), *wishes)
         target = resolve(fields, wishes, path)
 
-        sound = not any(problem.code in _SHAPE_CODES for problem in fields.problems)
         kernel = KernelSpec(
             name=self.name,
             description=description,
@@ -131,8 +130,8 @@ class _Kernel:
             allow=allow,
         )
         spans: tuple[tuple[int, int] | None, ...] = ()
-        if compute and compute.strip() and sound and not self.broken_tensors(entries):
-            spans, kernel = self.elaborated(kernel, compute)
+        if compute and compute.strip():
+            spans, kernel = self.elaborated(kernel, compute, entries)
         problems = tuple([entry for entry in fields.problems if entry.severity == "error" or entry.code not in allow])
         if target is None or any(problem.severity == "error" for problem in problems):
             return Read(None, (), problems)
@@ -140,25 +139,45 @@ class _Kernel:
         declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target)
         return Read(declaration, spans, problems, accepted)
 
-    def broken_tensors(self, entries: MappingType[str, Node]) -> bool:
-        """Whether something that compute would read was refused: then its errors would be follow-ons."""
-        prefixes = [(*self.path, part) for part in ("sizes", "scalars", "inputs", "outputs")]
-        parts = [entries[part] for part in ("sizes", "scalars", "inputs", "outputs") if part in entries]
-        if any(_refused(part) for part in parts):
-            return True
-        return any(
-            problem.severity == "error" and (problem.where.path[:3] in prefixes or problem.where.path == self.path)
-            for problem in self.fields.problems
-        )
+    def broken(self, entries: MappingType[str, Node]) -> frozenset[str] | None:
+        """Names whose declaration was refused, so that what reads them is not reported again; None: all of them."""
+        found: set[str] = set()
+        for part in ("sizes", "scalars", "inputs", "outputs"):
+            node = entries.get(part)
+            if node is None and part in ("inputs", "outputs"):
+                return None
+            if isinstance(node, Mapping) and not node.incomplete:
+                found |= {name for name, (_, value) in node.entries.items() if isinstance(value, Refused)}
+            elif node is not None:
+                return None
+        for problem in self.fields.problems:
+            path = problem.where.path
+            if problem.severity == "error" and len(path) > 3 and path[2] in ("sizes", "scalars", "inputs", "outputs"):
+                if problem.where.on_key and problem.code in ("TTB004", "TTB009"):
+                    return None  # a name that cannot be one: compute may read it in any disguise
+                found.add(str(path[3]))
+        return frozenset(found)
 
-    def elaborated(self, kernel: KernelSpec, compute: str) -> tuple[tuple[tuple[int, int] | None, ...], KernelSpec]:
+    def elaborated(
+        self, kernel: KernelSpec, compute: str, entries: MappingType[str, Node]
+    ) -> tuple[tuple[tuple[int, int] | None, ...], KernelSpec]:
+        """Spans of the program's values, and the kernel with its text made canonical."""
         parsed = parse(compute)
+        broken = self.broken(entries)
+        if broken is None:
+            for problem in parsed.problems:
+                span = (problem.start, problem.end)
+                self.fields.error(problem.code, problem.message, (*self.path, "compute"), problem.help, span=span)
+            return (), kernel
         try:
-            result = elaborate(kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts)
+            result = elaborate(
+                kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts, broken=broken
+            )
         except Rejected as rejected:
             self.fields.problems += rejected.diagnostics
             return (), kernel
-        self.fields.problems += result.warnings
+        if not broken:
+            self.fields.problems += result.warnings
         return result.spans, msgspec.structs.replace(kernel, compute=canonical(parsed))
 
     # Parts
@@ -298,13 +317,3 @@ class _Kernel:
             else:
                 found.append(code)
         return tuple(found)
-
-
-def _refused(node: Node) -> bool:
-    """Whether a part of the mapping was refused while YAML was read."""
-    if not isinstance(node, Mapping):
-        return not isinstance(node, Scalar)
-    return node.incomplete or any(isinstance(value, Refused) for _, value in node.entries.values())
-
-
-_SHAPE_CODES = frozenset(("TTB029",))
