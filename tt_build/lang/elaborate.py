@@ -20,7 +20,7 @@ from tt_build.lang.signatures import SIGNATURES
 from tt_build.lang.syntax import Assignment, Attribute, Binary, Call, Expr, Name, Number, Parsed, Tuple, Unary
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 from tt_build.spec.model import DefaultsSpec, KernelSpec, RuntimeScalar
-from tt_build.spec.nearest import did_you_mean
+from tt_build.spec.nearest import article, did_you_mean
 
 
 class Elaborated(msgspec.Struct, frozen=True):
@@ -37,13 +37,16 @@ def elaborate(
     *,
     parsed: Parsed | None = None,
     shape_texts: Mapping[str, tuple[str, ...]] | None = None,
+    broken: frozenset[str] = frozenset(),
 ) -> Elaborated:
     """The typed program of ``kernel``; raises ``Rejected`` with every error in it.
 
     ``parsed`` is the text to take instead of ``kernel.compute`` (the raw text, for positions). ``shape_texts`` gives
-    for a tensor the text of each dimension as written, so that messages can name sizes.
+    for a tensor the text of each dimension as written, so that messages can name sizes. ``broken`` names tensors,
+    sizes and scalars whose declaration was refused already: what reads them is not reported, and the program that
+    comes back is then none to use.
     """
-    return _Elaboration(kernel, defaults, parsed or parse(kernel.compute), shape_texts or {}).run()
+    return _Elaboration(kernel, defaults, parsed or parse(kernel.compute), shape_texts or {}, broken).run()
 
 
 class _Elaboration(Calls):
@@ -55,8 +58,10 @@ class _Elaboration(Calls):
         defaults: DefaultsSpec,
         parsed: Parsed,
         shape_texts: Mapping[str, tuple[str, ...]],
+        broken: frozenset[str],
     ) -> None:
         super().__init__(kernel, defaults, shape_texts)
+        self.broken = broken
         self.parsed = parsed
         self.assigned: dict[str, Operand] = {}
         self.places: dict[str, Span] = {}
@@ -71,6 +76,8 @@ class _Elaboration(Calls):
         self.check_outputs()
         if self.errors:
             raise Rejected(*sorted(self.errors, key=_position))
+        if self.broken:
+            return Elaborated(Program(values=(), outputs=()), ())
         values, spans, new = self.builder.prune([self.bindings[name][0] for name in self.kernel.outputs])
         outputs = tuple(Binding(tensor=name, value=new[self.bindings[name][0]]) for name in self.kernel.outputs)
         program = Program(values=tuple(values), outputs=outputs)
@@ -89,10 +96,10 @@ class _Elaboration(Calls):
         kind = self.declared_as(name)
         if kind:
             declared = Related(Where(path=(*self.path, f"{kind}s", name), on_key=True), "declared here")
-            self.error("TTB020", f"'{name}' is the name of {_an(kind)}", place, "use a new name", (declared,))
+            self.error("TTB020", f"'{name}' is the name of {article(kind)}", place, "use a new name", (declared,))
             return
         self.assigned[name] = value
-        if name in self.kernel.outputs:
+        if name in self.kernel.outputs and name not in self.broken:
             self.bind(name, value, line)
 
     def declared_as(self, name: str) -> str:
@@ -106,6 +113,8 @@ class _Elaboration(Calls):
     def name(self, node: Name) -> Operand:
         name, span = node.id, (node.start, node.end)
         self.read.add(name)
+        if name in self.broken:
+            return None
         if name in self.assigned:
             return self.assigned[name]
         if name in self.kernel.inputs:
@@ -202,7 +211,7 @@ class _Elaboration(Calls):
                 if len(unassigned) == 1:
                     help_ = f"compute assigns '{unassigned[0]}', which nothing reads: call it '{name}'"
                 self.errors.append(Diagnostic("TTB019", f"output '{name}' is never assigned", where, help_))
-        if self.errors or len(self.kernel.outputs) < 2:
+        if self.errors or self.broken or len(self.kernel.outputs) < 2:
             return
         largest = max(self.kernel.outputs, key=lambda name: _elements(self.kernel.outputs[name].shape))
         space = self.kernel.outputs[largest].shape
@@ -239,10 +248,6 @@ class _Elaboration(Calls):
 
 def _position(diagnostic: Diagnostic) -> tuple[int, int]:
     return diagnostic.where.span or (-1, -1)
-
-
-def _an(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _elements(shape: tuple[int, ...]) -> int:

@@ -93,7 +93,7 @@ class Operations:
         try:
             return Num(fold(op, *(number.value for number in numbers)), span)
         except NotANumber as reason:
-            self.error("TTB036", str(reason), span)
+            self.error("TTB036", str(reason), span, "sizes and scalars are numbers too: look at their values")
             return None
 
     def weak(self, number: Num, dtype: str) -> int | None:
@@ -236,7 +236,12 @@ class Operations:
     def has_matrix(self, operand: Operand, node: Expr, span: Span, what: str) -> bool:
         """Whether the operand has rows and columns; reported where not."""
         if isinstance(operand, Num) or (isinstance(operand, int) and self.builder.ranks[operand] == 0):
-            self.error("TTB021", f"{what} needs a tensor, not a number", (node.start, node.end))
+            self.error(
+                "TTB021",
+                f"{what} needs a tensor, not a number",
+                (node.start, node.end),
+                "write *, the product with a number",
+            )
             return False
         assert isinstance(operand, int)
         if self.builder.ranks[operand] < 2:

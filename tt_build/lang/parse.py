@@ -182,7 +182,8 @@ class _Reader:
         kind, text, start, end = self.peek()
         if kind == "end" or kind == "newline":
             before = self.tokens[self.at - 1] if self.at else (kind, text, start, end)
-            return _Stop(f"expected {wanted} after '{before[1]}'", before[2], before[3])
+            help_ = "a line goes on in the next one only inside parentheses" if kind == "newline" else ""
+            return _Stop(f"expected {wanted} after '{before[1]}'", before[2], before[3], help_)
         if kind == "bad":
             help_ = _CHARACTERS.get(text, "names and numbers are written in ASCII" if not text.isascii() else "")
             return _Stop(f"unexpected character {text!r}", start, end, help_)

@@ -50,12 +50,13 @@ class Sequence:
 
 
 class Mapping:
-    """A mapping: key text -> (key, value), in file order."""
+    """A mapping: key text -> (key, value), in file order; ``incomplete`` where an entry of it was refused."""
 
-    __slots__ = ("end", "entries", "flow", "start")
+    __slots__ = ("end", "entries", "flow", "incomplete", "start")
 
     def __init__(self, start: Any, flow: bool) -> None:
         self.entries: dict[str, tuple[Scalar, Node]] = {}
+        self.incomplete = False
         self.start = start
         self.end = start
         self.flow = flow
@@ -130,6 +131,8 @@ class _Reader:
                     node = Scalar(event.value, event.style or "", event.start_mark, event.end_mark)
                     if event.anchor is not None or event.tag is not None:
                         self.decoration(event)
+                        if event.tag is not None and not awaiting_key:
+                            node = Refused(event.start_mark, event.end_mark)
                 elif kind is ev.MappingStartEvent or kind is ev.SequenceStartEvent:
                     flow = bool(event.flow_style)
                     node = (Mapping if kind is ev.MappingStartEvent else Sequence)(event.start_mark, flow)
@@ -176,7 +179,7 @@ class _Reader:
                         message = f"nested more than {MAX_DEPTH} deep"
                         at = node.start.index
                         self.problem("TTB034", message, at, at + 1, "nothing in kernels.yaml needs that")
-                        return root
+                        return None
                     stack.append(parent)
                     parent = node
                     awaiting_key = isinstance(node, Mapping)
@@ -188,6 +191,7 @@ class _Reader:
         if name == "<<" and key.plain:
             help_ = "write the keys out, or name a policy under 'policies' and refer to it"
             self.problem("TTB003", "merge keys are not allowed", key.start.index, key.end.index, help_)
+            parent.incomplete = True
             return
         if name in parent.entries:
             first = parent.entries[name][0]

@@ -16,7 +16,7 @@ from tt_build.lang.parse import parse_expression
 from tt_build.lang.syntax import SyntaxProblem
 from tt_build.spec.diagnostics import Diagnostic, Fix, Related, Where
 from tt_build.spec.document import Mapping, Node, Refused, Scalar, Sequence
-from tt_build.spec.nearest import did_you_mean
+from tt_build.spec.nearest import article, did_you_mean, nearest
 from tt_build.spec.sizes import SizeProblem, evaluate
 
 Path = tuple[str | int, ...]
@@ -83,19 +83,15 @@ class Fields:
         """The value is of another kind than the field wants."""
         if isinstance(node, Refused):
             return
+        last = path[-1] if path else "the file"
+        what = f"'{last}'" if isinstance(last, str) and path else "the file" if not path else f"item {int(last) + 1}"
+        if isinstance(node, Scalar) and node.plain and node.value in _NULL:
+            self.error("TTB005", f"{what} is empty; it must be {wanted}", path, help_, key=isinstance(last, str))
+            return
         found = "a list" if isinstance(node, Sequence) else "a mapping" if isinstance(node, Mapping) else ""
         if isinstance(node, Scalar):
-            found = "nothing" if node.plain and node.value in _NULL else f"'{_cut(node.value)}'"
-        what = path[-1] if path and isinstance(path[-1], str) else f"item {path[-1] + 1}" if path else "the file"  # type: ignore[operator]
-        what = f"'{what}'" if path and isinstance(path[-1], str) else what
-        empty = found == "nothing"
-        self.error(
-            "TTB005",
-            f"{what} must be {wanted}, not {found}",
-            path,
-            help_,
-            key=empty and isinstance(path[-1], str) if path else False,
-        )
+            found = f"'{_cut(node.value)}'"
+        self.error("TTB005", f"{what} must be {wanted}, not {found}", path, help_)
 
     # Containers
 
@@ -114,15 +110,13 @@ class Fields:
                 found[name] = value
             else:
                 self.unknown_key(name, (*path, name), known, node)
-        for name in required:
+        for name in required if not node.incomplete else ():
             if name not in node.entries:
                 owner = f"'{path[-1]}'" if path else "the file"
                 self.error("TTB007", f"{owner} has no '{name}'", path, f"add '{name}: ...'", key=True)
         return found
 
     def unknown_key(self, name: str, path: Path, known: Collection[str], node: Mapping) -> None:
-        from tt_build.spec.nearest import nearest
-
         near = nearest(name, [key for key in known if key not in node.entries])
         help_ = f"did you mean '{near}'?" if near else f"known keys: {', '.join(known)}"
         self.error("TTB006", f"unknown key '{_cut(name)}'", path, help_, key=True, fix=near)
@@ -154,7 +148,7 @@ class Fields:
             help_ = "a name has letters, digits and underscores, begins with a letter, and has at most 63 characters"
             if name in RESERVED:
                 help_ = "it is a word of the compute language; use another name"
-            self.error("TTB009", f"'{_cut(name)}' cannot be the name of a {what}", path, help_, key=True)
+            self.error("TTB009", f"'{_cut(name)}' cannot be the name of {article(what)}", path, help_, key=True)
             return False
         return True
 
@@ -164,9 +158,23 @@ class Fields:
             self.wrong_type(node, path, wanted)
             return None
         if counts and len(node.items) not in counts:
-            self.error("TTB005", f"'{path[-1]}' must be {wanted}, not {len(node.items)} items", path)
+            if not self.cut_call(node, path):
+                self.error("TTB005", f"'{path[-1]}' must be {wanted}, not {len(node.items)} items", path)
             return None
-        return node.items
+        return None if self.cut_call(node, path) else node.items
+
+    def cut_call(self, node: Sequence, path: Path) -> bool:
+        """Whether an unquoted call was cut at its comma, as in ``[ceildiv(M, 32), N]``; reported."""
+        for at, item in enumerate(node.items):
+            if isinstance(item, Scalar) and item.plain and item.value.count("(") > item.value.count(")"):
+                following = node.items[at : at + 2]
+                text = ", ".join([part.value for part in following if isinstance(part, Scalar)])
+                message = "a comma ends an unquoted item of a list"
+                where = Where(path=path, file=self.file, offsets=(item.start.index, following[-1].end.index))
+                fix = Fix(where, f'"{text}"')
+                self.problems.append(Diagnostic("TTB010", message, where, f'quote it: "{text}"', fix=fix))
+                return True
+        return False
 
     # Scalars
 
@@ -194,8 +202,6 @@ class Fields:
         if not isinstance(node, Scalar) or (node.plain and node.value in _NULL):
             self.wrong_type(node, path, f"one of {', '.join(choices)}")
             return None
-        from tt_build.spec.nearest import nearest
-
         near = nearest(node.value, choices)
         help_ = did_you_mean(node.value, choices, what="known")
         self.error("TTB008", f"unknown {what} '{_cut(node.value)}'", path, help_, fix=near)
@@ -240,10 +246,7 @@ class Fields:
     def size_expression(self, node: Scalar, path: Path, sizes: MappingType[str, int]) -> int | None:
         tree = parse_expression(node.value)
         if isinstance(tree, SyntaxProblem):
-            help_ = tree.help
-            if node.plain and node.value.count("(") > node.value.count(")"):
-                help_ = "quote the whole item: inside [ ] a comma ends an unquoted one"
-            self.error("TTB010", tree.message, path, help_, span=(tree.start, tree.end))
+            self.error("TTB010", tree.message, path, tree.help, span=(tree.start, tree.end))
             return None
         result = evaluate(tree, sizes)
         if isinstance(result, SizeProblem):

@@ -10,7 +10,7 @@ from tt_build.lang.elaborate import elaborate
 from tt_build.lang.parse import canonical, parse
 from tt_build.spec import schedules
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related
-from tt_build.spec.document import Mapping, Node, Scalar, Sequence
+from tt_build.spec.document import Mapping, Node, Refused, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
     Declaration,
@@ -56,11 +56,15 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A kernel that was read: None where it is invalid; the spans of its values; all that was found."""
+    """A kernel that was read: None where it is invalid; the spans of its values; all that was found.
+
+    ``accepted`` holds the codes of warnings that ``allow`` has silenced.
+    """
 
     declaration: Declaration | None
     spans: tuple[tuple[int, int] | None, ...]
     diagnostics: tuple[Diagnostic, ...]
+    accepted: frozenset[str] = frozenset()
 
 
 def read_kernel(name: str, node: Node, context: Context) -> Read:
@@ -110,7 +114,6 @@ class _Kernel:
             wishes = (read_target(fields, entries["target"], (*path, "target")), *wishes)
         target = resolve(fields, wishes, path)
 
-        sound = not any(problem.code in _SHAPE_CODES for problem in fields.problems)
         kernel = KernelSpec(
             name=self.name,
             description=description,
@@ -127,30 +130,54 @@ class _Kernel:
             allow=allow,
         )
         spans: tuple[tuple[int, int] | None, ...] = ()
-        if compute and compute.strip() and sound and not self.broken_tensors(entries):
-            spans, kernel = self.elaborated(kernel, compute)
-        problems = _allowed(fields, allow, path)
+        if compute and compute.strip():
+            spans, kernel = self.elaborated(kernel, compute, entries)
+        problems = tuple([entry for entry in fields.problems if entry.severity == "error" or entry.code not in allow])
         if target is None or any(problem.severity == "error" for problem in problems):
-            return Read(None, (), tuple(problems))
+            return Read(None, (), problems)
+        accepted = frozenset(entry.code for entry in fields.problems) & frozenset(allow) if allow else frozenset()
         declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target)
-        return Read(declaration, spans, tuple(problems))
+        return Read(declaration, spans, problems, accepted)
 
-    def broken_tensors(self, entries: MappingType[str, Node]) -> bool:
-        """Whether something that compute would read was refused: then its errors would be follow-ons."""
-        prefixes = [(*self.path, part) for part in ("sizes", "scalars", "inputs", "outputs")]
-        return any(
-            problem.severity == "error" and (problem.where.path[:3] in prefixes or problem.where.path == self.path)
-            for problem in self.fields.problems
-        )
+    def broken(self, entries: MappingType[str, Node]) -> frozenset[str] | None:
+        """Names whose declaration was refused, so that what reads them is not reported again; None: all of them."""
+        found: set[str] = set()
+        for part in ("sizes", "scalars", "inputs", "outputs"):
+            node = entries.get(part)
+            if node is None and part in ("inputs", "outputs"):
+                return None
+            if isinstance(node, Mapping) and not node.incomplete:
+                found |= {name for name, (_, value) in node.entries.items() if isinstance(value, Refused)}
+            elif node is not None:
+                return None
+        for problem in self.fields.problems:
+            path = problem.where.path
+            if problem.severity == "error" and len(path) > 3 and path[2] in ("sizes", "scalars", "inputs", "outputs"):
+                if problem.where.on_key and problem.code in ("TTB004", "TTB009"):
+                    return None  # a name that cannot be one: compute may read it in any disguise
+                found.add(str(path[3]))
+        return frozenset(found)
 
-    def elaborated(self, kernel: KernelSpec, compute: str) -> tuple[tuple[tuple[int, int] | None, ...], KernelSpec]:
+    def elaborated(
+        self, kernel: KernelSpec, compute: str, entries: MappingType[str, Node]
+    ) -> tuple[tuple[tuple[int, int] | None, ...], KernelSpec]:
+        """Spans of the program's values, and the kernel with its text made canonical."""
         parsed = parse(compute)
+        broken = self.broken(entries)
+        if broken is None:
+            for problem in parsed.problems:
+                span = (problem.start, problem.end)
+                self.fields.error(problem.code, problem.message, (*self.path, "compute"), problem.help, span=span)
+            return (), kernel
         try:
-            result = elaborate(kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts)
+            result = elaborate(
+                kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts, broken=broken
+            )
         except Rejected as rejected:
             self.fields.problems += rejected.diagnostics
             return (), kernel
-        self.fields.problems += result.warnings
+        if not broken:
+            self.fields.problems += result.warnings
         return result.spans, msgspec.structs.replace(kernel, compute=canonical(parsed))
 
     # Parts
@@ -219,7 +246,7 @@ class _Kernel:
         return TensorSpec(shape=shape, dtype=dtype, layout=layout, format=form or "tile")
 
     def shape(self, name: str, node: Node, path: Path, sizes: MappingType[str, int]) -> tuple[int, ...] | None:
-        items = self.fields.items(node, path, "a list of 1 to 4 sizes", (1, 2, 3, 4))
+        items = self.fields.items(node, path, "a list of 1 to 4 sizes, as in [rows, columns]", (1, 2, 3, 4))
         if items is None:
             return None
         found = [self.fields.integer(item, (*path, at), 1, LARGEST, sizes) for at, item in enumerate(items)]
@@ -290,13 +317,3 @@ class _Kernel:
             else:
                 found.append(code)
         return tuple(found)
-
-
-def _allowed(fields: Fields, allow: tuple[str, ...], path: Path) -> list[Diagnostic]:
-    """The diagnostics without the accepted warnings; an ``allow`` without effect is a warning itself."""
-    if not allow:
-        return fields.problems
-    return [problem for problem in fields.problems if problem.severity == "error" or problem.code not in allow]
-
-
-_SHAPE_CODES = frozenset(("TTB029",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import msgspec
@@ -49,9 +50,16 @@ def load_file(path: Path, *, arch: str | None = None, grid: tuple[int, int] | No
     Users' mistakes, also a missing, binary or huge file, are diagnostics; nothing is raised for them. ``arch`` must be
     a known one (``tt_build.targets.available_archs``).
     """
-    source = SourceMap()
-    loaded = read_files(path, source)
-    return _Loading(path, source, loaded, Wish(arch, grid)).run()
+    # A tree of many small objects and no cycles: the collector would only walk it again and again.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        source = SourceMap()
+        loaded = read_files(path, source)
+        return _Loading(path, source, loaded, Wish(arch, grid)).run()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Loading:
@@ -160,17 +168,23 @@ class _Loading:
             self.rejected.append(name)
             return
         self.names[f"kernel {name}"] = place
-        seen: set[tuple[object, ...]] = set()
-        family, problems = expand(context.file, name, node)
-        self.problems += problems
-        if problems:
+        before = len(fields.problems)
+        family = expand(fields, name, node)
+        self.source.kernels[name] = KernelPlace(context.file, key, node)
+        if len(fields.problems) > before:
             self.rejected.append(name)
-            self.source.kernels[name] = KernelPlace(context.file, key, node)
+            # the other mistakes of the kernel are reported all the same
+            self.problems += read_kernel(name, node, context).diagnostics
+            return
+        seen: set[tuple[object, ...]] = set()
+        fired: set[str] = set()
+        allowed: tuple[str, ...] = ()
         for member, variant in family:
             spot = KernelPlace(context.file, key, variant)
             self.source.kernels[member] = spot
             read = read_kernel(member, variant, context)
             spot.spans = read.spans
+            fired |= read.accepted
             for problem in read.diagnostics:
                 mark = (problem.code, problem.where.path[2:], problem.where.span, problem.where.on_key)
                 if mark not in seen:  # the same mistake in every variant is one mistake
@@ -181,3 +195,12 @@ class _Loading:
             else:
                 shown = self.source.files[context.file].path.relative_to(self.source.files[0].path.parent)
                 self.declarations.append(msgspec.structs.replace(read.declaration, file=shown.as_posix()))
+                allowed = read.declaration.kernel.allow
+        self.idle(fields, name, allowed, fired)
+
+    def idle(self, fields: Fields, name: str, allowed: tuple[str, ...], fired: set[str]) -> None:
+        """Warns of accepted warnings that are not there; those of the passes are not known yet."""
+        for at, code in enumerate(allowed):
+            if code.startswith("TTB1") and code not in fired:
+                message = f"there is no {code} here to allow"
+                fields.warning("TTB104", message, ("kernels", name, "allow", at), "remove it from the list")

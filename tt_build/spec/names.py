@@ -26,7 +26,7 @@ def check_kernel_name(fields: Fields, name: str, key: Scalar) -> bool:
     made = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:63]
     fix = made if KERNEL_NAME.match(made) else None
     if fix is not None:
-        help_ = f"{help_}: {fix}"
+        help_ = f"write {fix}: {help_}"
     shown = name if len(name) <= 60 else name[:57] + "..."
     fields.error("TTB009", f"'{shown}' cannot be the name of a kernel", path, help_, key=True, fix=fix)
     return False

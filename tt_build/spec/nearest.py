@@ -32,3 +32,8 @@ def did_you_mean(word: str, known: Iterable[str], *, what: str = "known") -> str
 def plural(count: int, noun: str) -> str:
     """``1 number``, ``2 numbers``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def article(noun: str) -> str:
+    """``an input``, ``a size``."""
+    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 
 from tt_build.lang.calls import dtype_help
-from tt_build.spec.document import Mapping, Node, Scalar, Sequence
+from tt_build.spec.document import Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
     CoreRegion,
@@ -34,7 +34,6 @@ class Policies:
     def __init__(self) -> None:
         self.schedule: dict[str, ScheduleSpec] = {}
         self.layout: dict[str, Sharding] = {}
-        self.used: set[tuple[str, str]] = set()
 
 
 def schedule(fields: Fields, node: Node, path: Path, policies: Policies) -> ScheduleSpec | None:
@@ -43,7 +42,6 @@ def schedule(fields: Fields, node: Node, path: Path, policies: Policies) -> Sche
         name = fields.text(node, path, "a mapping or the name of a policy")
         if name is None:
             return None
-        policies.used.add(("schedule", name))
         if name in policies.schedule:
             return policies.schedule[name]
         help_ = did_you_mean(name, policies.schedule, what="policies") or "define it under policies: {schedule: ...}"
@@ -129,7 +127,6 @@ def layout(
         return None
     if name in LAYOUTS:
         return name
-    policies.used.add(("layout", name))
     if name in policies.layout:
         return policies.layout[name]
     help_ = did_you_mean(name, (*LAYOUTS, *policies.layout), what="layouts")
@@ -241,6 +238,3 @@ def defaults(fields: Fields, node: Node, path: Path, policies: Policies) -> Defa
         else None,
         math=math(fields, entries["math"], (*path, "math")) if "math" in entries else None,
     )
-
-
-__all__ = ["Mapping", "Policies", "defaults", "dtype", "layout", "math", "schedule", "verify"]
