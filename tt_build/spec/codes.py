@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tt_build.spec.codes_lowering import register
+
 
 class CodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One code. ``warning`` where it does not stop a build; ``example`` is text of a kernels.yaml."""
@@ -359,3 +361,4 @@ _code(
     mend="Remove the code from the list.",
     warning=True,
 )
+register(_code)

@@ -1,0 +1,123 @@
+"""The codes of the passes: 2xx cannot be lowered (yet), 3xx resources of the chip, 4xx a fault of tt-build."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Add(Protocol):
+    """How a row is added to the registry."""
+
+    def __call__(self, code: str, title: str, *, what: str, why: str, example: str, mend: str) -> None: ...
+
+
+def register(add: Add) -> None:
+    """Add the rows of the passes."""
+    _cannot_be_lowered(add)
+    _resources(add)
+    _our_faults(add)
+
+
+def _cannot_be_lowered(add: Add) -> None:
+    add(
+        "TTB201",
+        "An expression that cannot be lowered yet",
+        what="The expression is right, but this version has no kernel for it; the message names the part.",
+        why="Nothing is lowered wrongly: what is not supported is refused.",
+        example="compute: Y = softmax(X, axis=-1)",
+        mend="Split the expression over kernels, or compute that part elsewhere.",
+    )
+    add(
+        "TTB202",
+        "A schedule that cannot be used",
+        what="The schedule names an algorithm that this version lacks, or a matmul schedule on a kernel without one.",
+        why="A schedule that is accepted and not followed would be a lie.",
+        example="schedule: {matmul: {algorithm: mcast_2d}}",
+        mend="Use the algorithm that the help names, or leave the key out.",
+    )
+    add(
+        "TTB203",
+        "Cores outside the grid",
+        what="`cores` names a rectangle that the target's core grid does not have.",
+        why="Work placed there would never run.",
+        example="schedule: {cores: {at: [6, 6], size: [4, 4]}}",
+        mend="Keep at + size within the grid.",
+    )
+    add(
+        "TTB204",
+        "A grid or block that does not cover the output once",
+        what="`grid` or `block` says how the output is cut, and the pieces do not make up the output.",
+        why="Part of the output would be missing, or computed twice.",
+        example="grid: [4, 4]   # of an output of 8 x 8 tiles",
+        mend="Write the grid that the help names, or leave both out.",
+    )
+    add(
+        "TTB205",
+        "A dtype or format that cannot be lowered yet",
+        what="A tensor has a dtype or format that this version cannot lower.",
+        why="Nothing is lowered wrongly: what is not supported is refused.",
+        example="inputs: {A: {shape: [64, 64], dtype: int32}}",
+        mend="Use one of the dtypes that the help names.",
+    )
+    add(
+        "TTB206",
+        "A layout that cannot be lowered yet",
+        what="A tensor has a layout that this version cannot lower.",
+        why="Nothing is lowered wrongly: what is not supported is refused.",
+        example="layout: {memory: l1, sharding: block, grid: [2, 2]}",
+        mend="Use one of the layouts that the help names.",
+    )
+    add(
+        "TTB207",
+        "A shard that is no multiple of a tile",
+        what="`shard` cuts through tiles of 32 x 32 elements.",
+        why="A tile is the unit of memory and of work; it lies on one core.",
+        example="layout: {memory: l1, sharding: block, grid: [2, 2], shard: [48, 80]}",
+        mend="Round both numbers up to multiples of 32, or leave `shard` out.",
+    )
+    add(
+        "TTB208",
+        "Shards that do not add up to the tensor",
+        what="`grid` times `shard` does not reach the end of the tensor, or a whole shard lies beyond it.",
+        why="Part of the tensor would have no home, or a core would hold nothing.",
+        example="layout: {memory: l1, sharding: block, grid: [4, 2], shard: [64, 128]}   # of 128 x 256 elements",
+        mend="Write the shard that the help names, or leave `shard` out.",
+    )
+
+
+def _resources(add: Add) -> None:
+    add(
+        "TTB301",
+        "Circular buffers that do not fit L1",
+        what="Even with blocks of one tile the kernel's circular buffers are larger than the L1 of a core.",
+        why="The SDK would refuse the program at launch.",
+        example="compute: C = A.T @ B   # with a very long first dimension of A",
+        mend="The help has a table of the buffers and the smallest change that fits.",
+    )
+    add(
+        "TTB302",
+        "Too many circular buffers",
+        what="The kernel needs more circular buffers than a core of the architecture has.",
+        why="Each tensor that an expression reads needs one.",
+        example="compute: Y = a1 + a2 + ... + a40",
+        mend="Split the expression over two kernels.",
+    )
+
+
+def _our_faults(add: Add) -> None:
+    for code, title in (
+        ("TTB401", "Work is not covered exactly once"),
+        ("TTB402", "Circular buffers do not agree"),
+        ("TTB403", "Pages outside a tensor, or not written exactly once"),
+        ("TTB404", "DST slots beyond the capacity"),
+        ("TTB405", "Arguments do not agree"),
+        ("TTB406", "Circular buffers beyond L1"),
+    ):
+        add(
+            code,
+            title,
+            what="`verify_ir` found a kernel that the passes lowered wrongly. It is a fault of tt-build, not of the
+            file.", why="A kernel that cannot be proven right is not generated.",
+            example="(none is known)",
+            mend="Report it with the kernel's declaration; a change of shape or schedule may avoid it meanwhile.",
+        )
