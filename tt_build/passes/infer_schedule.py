@@ -67,7 +67,7 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 kernel,
                 "TTB205",
                 f"tensor '{tensor.name}' has dtype {tensor.dtype}, which cannot be lowered yet",
-                path=place,
+                path=(*place, "dtype"),
                 help=f"use one of {', '.join(_DTYPES)}",
             )
         if tensor.format != "tile":

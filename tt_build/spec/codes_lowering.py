@@ -116,7 +116,7 @@ def _our_faults(add: Add) -> None:
         add(
             code,
             title,
-            what="`verify_ir` found a kernel that the passes lowered wrongly. It is a fault of tt-build, not of the
+            what="`verify_ir` found a kernel that was lowered wrongly: a fault of tt-build, not of the file.",
             file.", why="A kernel that cannot be proven right is not generated.",
             example="(none is known)",
             mend="Report it with the kernel's declaration; a change of shape or schedule may avoid it meanwhile.",
