@@ -117,7 +117,7 @@ def _our_faults(add: Add) -> None:
             code,
             title,
             what="`verify_ir` found a kernel that was lowered wrongly: a fault of tt-build, not of the file.",
-            file.", why="A kernel that cannot be proven right is not generated.",
+            why="A kernel that cannot be proven right is not generated.",
             example="(none is known)",
             mend="Report it with the kernel's declaration; a change of shape or schedule may avoid it meanwhile.",
         )
