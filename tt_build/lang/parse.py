@@ -170,9 +170,10 @@ class _Reader:
         if text in ("+", "-", "*", "/", "@", "**", "//") and following[1] == "=" and following[2] == end:
             help_ = f"write {target} = {target} {text} ..., under a new name: a name is assigned once"
             return _Stop(f"'{text}=' is not in the language", start, following[3], help_)
-        return _Stop(
-            f"expected '=' after '{target}'", start, max(end, start + 1), "a line is an assignment: name = expression"
-        )
+        help_ = "a line is an assignment: name = expression"
+        if end == start or text in ("\n", "\r", "\r\n"):
+            start, end = self.tokens[self.at - 1][2:]
+        return _Stop(f"expected '=' after '{target}'", start, end, help_)
 
     def finish(self, wanted: str) -> None:
         if self.peek()[0] not in ("newline", "end"):

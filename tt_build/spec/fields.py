@@ -21,6 +21,9 @@ from tt_build.spec.sizes import SizeProblem, evaluate
 
 Path = tuple[str | int, ...]
 
+MOST_PROBLEMS = 1000
+"""Problems after which a file is read no further: nobody reads more, and hostile files must not take for ever."""
+
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
@@ -117,6 +120,8 @@ class Fields:
         return found
 
     def unknown_key(self, name: str, path: Path, known: Collection[str], node: Mapping) -> None:
+        if len(self.problems) >= MOST_PROBLEMS:
+            return
         near = nearest(name, [key for key in known if key not in node.entries])
         help_ = f"did you mean '{near}'?" if near else f"known keys: {', '.join(known)}"
         self.error("TTB006", f"unknown key '{_cut(name)}'", path, help_, key=True, fix=near)
@@ -133,6 +138,9 @@ class Fields:
         return found
 
     def name(self, name: str, key: Scalar, path: Path, what: str) -> bool:
+        """Whether a thing of the user's may be called that; reported where not."""
+        if len(self.problems) >= MOST_PROBLEMS:
+            return False
         if (key.plain and name in _BOOL) or name in _NULL:
             meant = trap(name)
             self.error(

@@ -10,7 +10,7 @@ import msgspec
 from tt_build.spec import schedules
 from tt_build.spec.diagnostics import Diagnostic, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar
-from tt_build.spec.fields import Fields
+from tt_build.spec.fields import MOST_PROBLEMS, Fields
 from tt_build.spec.files import Loaded, read_files
 from tt_build.spec.kernels import Context, read_kernel
 from tt_build.spec.model import Declaration, DefaultsSpec
@@ -19,7 +19,7 @@ from tt_build.spec.positions import KernelPlace, Located, SourceMap
 from tt_build.spec.render import locate
 from tt_build.spec.schedules import Policies
 from tt_build.spec.targets import Wish, read_target
-from tt_build.spec.variants import expand
+from tt_build.spec.variants import MOST_MEMBERS_OF_ALL, expand
 
 FILE_KEYS = ("version", "include", "target", "defaults", "policies", "kernels")
 VERSION = 1
@@ -73,6 +73,8 @@ class _Loading:
         self.declarations: list[Declaration] = []
         self.rejected: list[str] = []
         self.names: dict[str, Where] = {}
+        self.members = 0
+        self.crowded: Where | None = None
 
     def run(self) -> SpecFile:
         roots = [self.top(file) for file in range(len(self.source.files))]
@@ -80,6 +82,9 @@ class _Loading:
             self.read_policies(file, entries.get("policies"))
         for file, entries in enumerate(roots):
             self.kernels(file, entries)
+        if self.crowded is not None:
+            message = f"more than {MOST_PROBLEMS} problems: the kernels from here on are not read"
+            self.problems.append(Diagnostic("TTB034", message, self.crowded, "mend those above, then run again"))
         located = [locate(problem, self.source) for problem in self.problems]
         order = {file.name: at for at, file in enumerate(self.source.files)}
         located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
@@ -152,7 +157,11 @@ class _Loading:
             fields.wrong_type(node, ("kernels",), "a mapping of kernels")
         if isinstance(node, Mapping):
             for name, (key, value) in node.entries.items():
-                self.kernel(fields, name, key, value, context)
+                if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:
+                    self.rejected.append(name)
+                    self.crowded = self.crowded or fields.where(("kernels", name), key=True)
+                else:
+                    self.kernel(fields, name, key, value, context)
         self.problems += fields.problems
 
     def kernel(self, fields: Fields, name: str, key: Scalar, node: Node, context: Context) -> None:
@@ -171,6 +180,11 @@ class _Loading:
         before = len(fields.problems)
         family = expand(fields, name, node)
         self.source.kernels[name] = KernelPlace(context.file, key, node)
+        if len(family) > 1:
+            self.members += len(family)
+            if self.members > MOST_MEMBERS_OF_ALL:
+                message = f"the variants of all files make more than {MOST_MEMBERS_OF_ALL} kernels"
+                fields.error("TTB030", message, ("kernels", name, "variants"), "leave some out", key=True)
         if len(fields.problems) > before:
             self.rejected.append(name)
             # the other mistakes of the kernel are reported all the same

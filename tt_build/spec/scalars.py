@@ -39,7 +39,7 @@ def _places(text: str, node: Scalar) -> list[int]:
     first, last = node.start.index, node.end.index
     raw = text[first:last]
     if node.style in ("|", ">"):
-        found = _block(raw)
+        found = _block(raw, node.value)
     elif node.style == '"':
         found = _double(raw)
     elif node.style == "'":
@@ -68,11 +68,12 @@ def _align(found: list[tuple[str, int]], value: str) -> list[int]:
     return places
 
 
-def _block(raw: str) -> list[tuple[str, int]]:
+def _block(raw: str, value: str) -> list[tuple[str, int]]:
     """Literal and folded scalars: the lines after the header without their indentation."""
     lines = list(re.finditer(f"[^{_BREAKS}]*(?:\r\n|[{_BREAKS}]|$)", raw))[1:]
     indents = [len(line.group()) - len(line.group().lstrip(" ")) for line in lines if line.group().strip(" " + _BREAKS)]
-    indent = indents[0] if indents else 0
+    first = next((line for line in value.split("\n") if line.strip(" ")), "")
+    indent = max(indents[0] - (len(first) - len(first.lstrip(" "))), 0) if indents else 0
     found: list[tuple[str, int]] = []
     for line in lines:
         body = line.group().rstrip(_BREAKS)
