@@ -1,4 +1,4 @@
-"""Options of the whole test suite."""
+"""Options: ``--long`` also runs the tests that are marked so (their number is shown), ``--update-goldens``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--update-goldens`` writes expected texts anew, for review in the diff; ``--long`` runs everything."""
-    parser.addoption("--update-goldens", action="store_true", help="write golden files instead of comparing with them")
-    parser.addoption("--long", action="store_true", help="also run the slow campaigns (marker long)")
+    parser.addoption("--update-goldens", action="store_true", default=False, help="write the golden files anew")
+    parser.addoption("--long", action="store_true", default=False, help="also run the slow campaigns")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the slow campaigns out unless ``--long`` asks for them."""
     if config.getoption("--long"):
         return
     slow = [item for item in items if item.get_closest_marker("long")]
@@ -21,7 +19,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in slow]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def update_goldens(request: pytest.FixtureRequest) -> bool:
-    """Whether golden files are to be written."""
+    """Whether golden files are written instead of compared."""
     return bool(request.config.getoption("--update-goldens"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from tt_build.spec.document import Scalar
 
 _BREAKS = "\r\n\x85\u2028\u2029"
+_LONGEST = 200_000
 _ESCAPE_LENGTHS = {"x": 2, "u": 4, "U": 8}
 _ESCAPES = {"0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _ESCAPES |= {
@@ -34,9 +36,12 @@ def offsets_in_source(text: str, node: Scalar, start: int, end: int) -> tuple[in
     return places[start], places[end - 1] + 1
 
 
+@functools.lru_cache(maxsize=4)
 def _places(text: str, node: Scalar) -> list[int]:
     """For each character of the value its offset in the file; empty where that cannot be told."""
     first, last = node.start.index, node.end.index
+    if last - first > _LONGEST:
+        return []
     raw = text[first:last]
     if node.style in ("|", ">"):
         found = _block(raw, node.value)
