@@ -123,27 +123,38 @@ class _Loading:
             if kind not in entries:
                 continue
             path = ("policies", kind)
-            for name, value in fields.named(entries[kind], path, f"{kind} policy").items():
-                place = (*path, name)
-                key = f"{kind} {name}"
-                if name in schedules.LAYOUTS:
-                    fields.error("TTB027", f"'{name}' is a layout of its own", place, "use another name", key=True)
-                    continue
-                if key in self.names:
-                    related = (Related(self.names[key], "first defined here"),)
-                    message = f"the {kind} policy '{name}' is defined a second time"
-                    fields.error("TTB027", message, place, "rename one of the two", key=True, related=related)
-                    continue
-                self.names[key] = fields.where(place, key=True)
-                if kind == "schedule":
-                    made = schedules.schedule_mapping(fields, value, place)
-                    if made is not None:
-                        self.policies.schedule[name] = made
-                else:
-                    shards = schedules.sharding(fields, value, place, {})
-                    if shards is not None:
-                        self.policies.layout[name] = shards
+            before = len(fields.problems)
+            named = fields.named(entries[kind], path, f"{kind} policy")
+            if len(fields.problems) > before:
+                self.policies.refused.add(kind)  # a name that cannot be one: no use of it is reported
+            for name, value in named.items():
+                self.policy(fields, kind, name, value)
         self.problems += fields.problems
+
+    def policy(self, fields: Fields, kind: str, name: str, node: Node) -> None:
+        """One named policy."""
+        place = ("policies", kind, name)
+        key = f"{kind} {name}"
+        if name in schedules.LAYOUTS:
+            fields.error("TTB027", f"'{name}' is a layout of its own", place, "use another name", key=True)
+            return
+        if key in self.names:
+            related = (Related(self.names[key], "first defined here"),)
+            message = f"the {kind} policy '{name}' is defined a second time"
+            fields.error("TTB027", message, place, "rename one of the two", key=True, related=related)
+            return
+        self.names[key] = fields.where(place, key=True)
+        before = len(fields.problems)
+        if kind == "schedule":
+            schedule = schedules.schedule_mapping(fields, node, place)
+            if schedule is not None:
+                self.policies.schedule[name] = schedule
+        else:
+            layout = schedules.sharding(fields, node, place, {})
+            if layout is not None:
+                self.policies.layout[name] = layout
+        if len(fields.problems) > before:
+            self.policies.refused.add(key)
 
     def kernels(self, file: int, entries: dict[str, Node]) -> None:
         fields = Fields(file)
@@ -168,6 +179,8 @@ class _Loading:
         place = fields.where(("kernels", name), key=True)
         if not check_kernel_name(fields, name, key):
             self.rejected.append(name)
+            self.source.kernels.setdefault(name, KernelPlace(context.file, key, node))
+            self.problems += read_kernel(name, node, context).diagnostics
             return
         first = self.names.get(f"kernel {name}")
         if first is not None:
