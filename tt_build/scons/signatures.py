@@ -60,7 +60,8 @@ def _closure(module: str) -> set[Path]:
         found.add(path)
         tree = ast.parse(path.read_bytes())
         todo += _imports(tree)
-        todo.append(name.rpartition(".")[0])  # importing a module runs its package
+        # Importing a module runs its package. The outermost one only offers the passes under other names.
+        todo += [name.rpartition(".")[0]] if name.count(".") > 1 else []
         for pattern in _data_patterns(tree):
             found |= set(path.parent.glob(pattern))
     return found
