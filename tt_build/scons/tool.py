@@ -25,6 +25,9 @@ from tt_build.passes.pipeline import PASSES, encode_declaration
 from tt_build.scons.actions import StepAction, codegen_action, digest, pass_action
 from tt_build.scons.check import check
 from tt_build.scons.clean import remove_empty_folders
+from tt_build.scons.run import ALIAS as RUN
+from tt_build.scons.run import RESULT as RUN_RESULT
+from tt_build.scons.run import RunAction
 from tt_build.scons.sdk import ALIAS as CHECK_SDK
 from tt_build.scons.sdk import RESULT as SDK_RESULT
 from tt_build.scons.sdk import check_action
@@ -37,7 +40,7 @@ from tt_build.spec.loader import load_file
 from tt_build.spec.model import Declaration
 from tt_build.spec.render import report
 
-_NAMES = ("target", "spec", "out", "arch", "grid", "sdk")
+_NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on")
 
 
 def options(variables: Variables) -> None:
@@ -106,7 +109,9 @@ def tt_kernels(
         env.Alias(f"kernel-{name}", generated)
         nodes += generated
         env.Alias(CHECK_SDK, chains.check_sdk(name, generated, folder.Dir(name)))
-        env.Alias(VERIFY, chains.verify(declaration, generated, folder.Dir(name), source.name))
+        request = chains.request(declaration, source.name)
+        env.Alias(VERIFY, chains.verify(name, generated, folder.Dir(name), request))
+        env.Alias(RUN, chains.run_on_device(name, generated, folder.Dir(name), request))
     for name in result.failed:
         nodes += chains.failed(name, folder.Dir(name))
     env.Default(nodes)
@@ -141,6 +146,7 @@ class _Chains:
         self.codegen = self._builder(codegen_action(state))
         self.sdk = self._builder(check_action(env["sdk"]))
         self.run = self._builder(VerifyAction())
+        self.device = self._builder(RunAction())
 
     @staticmethod
     def _builder(action: StepAction) -> Any:
@@ -157,13 +163,23 @@ class _Chains:
             file.attributes.tt_kernel = name
         return list(generated)
 
-    def verify(self, declaration: Declaration, generated: list[Any], folder: Any, spec: str) -> Any:
+    def request(self, declaration: Declaration, spec: str) -> Any:
+        """What running a kernel needs of its declaration beside its files, as a node."""
+        return self._value(f"{spec}#{declaration.kernel.name}:verify", request_of(declaration))
+
+    def verify(self, name: str, generated: list[Any], folder: Any, request: Any) -> Any:
         """The run on the emulator and its comparison, built only when it is asked for."""
-        name = declaration.kernel.name
-        request = self._value(f"{spec}#{name}:verify", request_of(declaration))
         (node,) = self.run(self.env, folder.File(VERIFY_RESULT), [*generated, folder.File(stage_file(1)), request])
         node.attributes.tt_kernel = name
         self.env.Clean(generated, [node, folder.File("verify.failed.json")])
+        return node
+
+    def run_on_device(self, name: str, generated: list[Any], folder: Any, request: Any) -> Any:
+        """The run on a device and its comparison, anew each time it is asked for."""
+        (node,) = self.device(self.env, folder.File(RUN_RESULT), [*generated, folder.File(stage_file(1)), request])
+        node.attributes.tt_kernel = name
+        self.env.AlwaysBuild(node)
+        self.env.Clean(generated, node)
         return node
 
     def _value(self, label: str, data: bytes) -> Any:

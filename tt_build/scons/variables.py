@@ -22,6 +22,7 @@ def add_options(variables: Variables) -> None:
         ("out", "folder of everything that is built", "build"),
         ("arch", f"architecture of kernels that do not name one: {', '.join(available_archs())}", ""),
         EnumVariable("sdk", "TT-Metalium version to check against", newest_sdk(), allowed_values=available_sdks()),
+        EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
     )
 
