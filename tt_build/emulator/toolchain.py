@@ -207,7 +207,7 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, ke
 
 
 def _forget_oldest(folder: Path, keep: int = 24) -> None:
-    """Bounds the cache: of one of its 256 folders of libraries, the ``keep`` last used stay, and those of the last hour."""
+    """Bounds the cache: of one of its 256 folders of libraries, the ``keep`` last used stay; so do those of an hour."""
     if not folder.is_dir():
         return
     libraries = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)
