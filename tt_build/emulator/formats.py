@@ -181,7 +181,8 @@ def _block_values(exponents: Array, codes: Array, width: int) -> Array:
     magnitude = (codes & ((1 << width) - 1)).astype(np.float64)
     values = np.ldexp(magnitude, exponents.astype(np.int64)[:, None] - 127 - (width - 1))
     values = np.where(values < 2.0**-126, 0.0, values)
-    return np.where(codes >> width, -values, values).astype(np.float32)
+    with np.errstate(over="ignore"):  # exponent 255 is beyond float32
+        return np.where(codes >> width, -values, values).astype(np.float32)
 
 
 def _encode_blocks(tiles: Array, dtype: str) -> bytes:

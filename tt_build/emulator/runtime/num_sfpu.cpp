@@ -453,9 +453,11 @@ void integers(SfpuOp op, const uint32_t* params, Tile& x, const Tile* b) {
 
 bool is_integer(Fmt f) { return f == Fmt::Int32 || f == Fmt::UInt16 || f == Fmt::UInt32; }
 
-void select(Fmt fmt, Tile& x, const Tile& b, const Tile& c) {
+// The hardware's test for zero is unspecified for -0.0 (ISA, SFPSETCC): the seed decides.
+void select(const Rounding& rounding, Fmt fmt, Tile& x, const Tile& b, const Tile& c) {
     for (int i = 0; i < 1024; ++i) {
-        const bool taken = is_integer(fmt) ? x.u[i] != 0 : (x.u[i] & 0x7FFFFFFFu) != 0;
+        const bool minus_zero = !is_integer(fmt) && x.u[i] == 0x80000000u;
+        const bool taken = minus_zero ? (rounding.salt & 1) != 0 : x.u[i] != 0;
         const Tile& from = taken ? b : c;
         x.u[i] = from.u[i];
         x.poison[i] |= from.poison[i];
@@ -545,7 +547,7 @@ void round_to(const Rounding& rounding, int decimals, Tile& x) {
 void other(SfpuOp op, const uint32_t* params, const Rounding& rounding, Tile& x, const Tile* b, const Tile* c) {
     const auto fmt = [&](int i) { return static_cast<Fmt>(params[i]); };
     switch (op) {
-        case SfpuOp::where: return select(fmt(0), x, *b, *c);
+        case SfpuOp::where: return select(rounding, fmt(0), x, *b, *c);
         case SfpuOp::mask: return mask_tile(x, *b, 0);
         case SfpuOp::mask_posinf: return mask_tile(x, *b, 0x7F800000u);
         case SfpuOp::typecast: return typecast(rounding, fmt(0), fmt(1), x);
@@ -553,7 +555,7 @@ void other(SfpuOp op, const uint32_t* params, const Rounding& rounding, Tile& x,
         case SfpuOp::sfpu_reduce: return reduce_in_dst(rounding, params[0], fmt(1), static_cast<Dim>(params[2]), x);
         case SfpuOp::logical_not:
             for (uint32_t& u : x.u)
-                u = is_integer(fmt(0)) ? u == 0 : (u & 0x7FFFFFFFu) == 0 ? 0x3F800000u : 0u;
+                u = is_integer(fmt(0)) ? u == 0 : (u & 0x7F800000u) == 0 ? 0x3F800000u : 0u;
             return;
         default: return;
     }
