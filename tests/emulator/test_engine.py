@@ -181,6 +181,19 @@ def test_endless_loop_ends_by_the_clock(copy_folder: Path) -> None:
         run(copy_through_dst("bfloat16", False), copy_folder, {"A": random((64, 64))}, timeout=2)
 
 
+def test_polling_a_semaphore_by_hand_lets_others_run(tmp_path: Path) -> None:
+    for source in (FOLDER / "multicast").glob("*.cpp"):
+        shutil.copy(source, tmp_path)
+    text = (tmp_path / "receiver.cpp").read_text()
+    (tmp_path / "receiver.cpp").write_text(
+        text.replace("noc_semaphore_wait(sent_flag, VALID);", "while (*sent_flag != VALID) {}")
+    )
+    example = EXAMPLES["multicast"]()
+    given = inputs(example)
+    result = run(example.plan, tmp_path, given, seed=3, timeout=30)
+    assert np.array_equal(result.outputs["C"], example.expect(given)["C"])
+
+
 def test_prints_and_trace(copy_folder: Path) -> None:
     line = '    DPRINT_PACK("{} tiles, {:x}, {:.2f}\\n", tiles, 255u, 1.5f);\n    compute_kernel_hw_startup(0, 16);\n'
     (copy_folder / "compute.cpp").write_text(COPY.replace("    compute_kernel_hw_startup(0, 16);\n", line))

@@ -242,12 +242,13 @@ void check_end() {
             if (!cb.present || cb.bound) continue;
             const uint32_t left = cb.received - cb.acked;
             if (!left) continue;
-            // Pages that were waited for but never popped are constants (scalers); pages nobody waited for are a mistake.
-            if (cb.received - cb.seen == 0 && cb.seen > 0) continue;
+            const uint32_t unseen = cb.received - cb.seen;
             Thread* t = cb.producer >= 0 ? core->threads[cb.producer] : nullptr;
-            fail("EMU108", format("at the end circular buffer %d of core (%d, %d) holds %u pages that nobody has waited for (%u pushed, %u popped)", i, core->x, core->y,
-                                  cb.received - cb.seen, cb.received, cb.acked),
-                 "producer and consumer must agree on the number of pages", t);
+            if (unseen)
+                fail("EMU108", format("at the end circular buffer %d holds %u pages that nobody has waited for (%u pushed, %u popped)", i, unseen, cb.received, cb.acked),
+                     "producer and consumer must agree on the number of pages", t);
+            fail("EMU108", format("at the end circular buffer %d holds %u pages that were never popped (%u pushed, %u popped)", i, left, cb.received, cb.acked),
+                 "pop what was pushed, constants such as scaler tiles too, before the kernel ends", t);
         }
 }
 }  // namespace
