@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, write_spec
 from tt_build.codegen.compile import compile_files
 from tt_build.codegen.files import OUTPUTS
 from tt_build.spec.loader import load_file
@@ -45,3 +46,21 @@ def test_no_golden_is_left_over() -> None:
     assert {path.relative_to(GOLDEN) for path in GOLDEN.rglob("*") if path.is_file()} == {
         Path(name) / output for name in KERNELS for output in OUTPUTS
     }
+
+
+def test_rendering_is_safe_in_threads(tmp_path: Path) -> None:
+    """Kernels that differ in names and math, rendered at once, are what they are one after the other."""
+    kernels = {}
+    for number in range(12):
+        a, b = ("A", "a") if number % 2 else ("a", "A")
+        kernels[f"k{number}"] = {
+            "inputs": {a: {"shape": [64, 64]}, b: {"shape": [64, 64]}},
+            "outputs": {"C": {"shape": [64, 64]}},
+            "compute": f"C = where({a} > 0, {a}, {b} - {number + 1})",
+            "math": {"fp32_accumulate": bool(number % 3)},
+        }
+    found = load_file(write_spec(tmp_path, kernels)).declarations
+    alone = [compile_files(declaration) for declaration in found]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert list(pool.map(compile_files, found)) == alone

@@ -16,11 +16,14 @@ from tt_build.codegen.sfpu import call_of, call_text, init_text
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
     KernelBody,
+    Loop,
     ReadPage,
+    Section,
     SfpuInit,
     SfpuOp,
     Stmt,
     TileOp,
+    When,
     WritePage,
     ZeroPadding,
     ZOrderPoint,
@@ -56,19 +59,14 @@ class Sized(msgspec.Struct, frozen=True):
 
 def render_source(kernel: VerifiedKernel, body: KernelBody) -> str:
     """The text of ``reader.cpp``, ``compute.cpp`` or ``writer.cpp``."""
-    environment = _environment(templates_dir()).overlay()
     names = identifiers(tuple(t.name for t in kernel.tensors))
-    environment.filters.update(
-        ident=lambda tensor: names[tensor],
-        sfpu_init=lambda stmt: init_text(stmt, kernel.math),
-        sfpu_call=lambda stmt: call_text(stmt, kernel.math),
-    )
-    text = environment.get_template(f"{body.role}.cpp.j2").render(k=_context(kernel, body, names))
-    return tidy(text)
+    template = _environment(templates_dir()).get_template(f"{body.role}.cpp.j2")
+    return tidy(template.render(k=_context(kernel, body, names)))
 
 
 @functools.cache
 def _environment(folder: Path) -> jinja2.Environment:
+    """Shared by all renderings, also those of other threads: nothing in it depends on a kernel."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
@@ -77,15 +75,34 @@ def _environment(folder: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(
-        cpp=to_cpp,
-        kind=lambda stmt: type(stmt).__name__,
-        l1_address=_l1_address,
-        ident=str,
-        sfpu_init=str,
-        sfpu_call=str,
-    )
+    environment.filters.update(cpp=to_cpp, kind=lambda stmt: type(stmt).__name__, l1_address=_l1_address)
     return environment
+
+
+class SfpuCallText(msgspec.Struct, frozen=True):
+    """An SFPU init or call, looked up in the op table."""
+
+    text: str
+
+
+def _printable(body: tuple[Stmt, ...], kernel: VerifiedKernel, names: dict[str, str]) -> tuple[Any, ...]:
+    """The body with names that depend on the kernel put in: tensors' identifiers, SFPU calls."""
+    done: list[Any] = []
+    for stmt in body:
+        if isinstance(stmt, SfpuInit):
+            done.append(SfpuCallText(init_text(stmt, kernel.math)))
+        elif isinstance(stmt, SfpuOp):
+            done.append(SfpuCallText(call_text(stmt, kernel.math)))
+        elif isinstance(stmt, ReadPage | WritePage):
+            done.append(msgspec.structs.replace(stmt, tensor=names[stmt.tensor]))
+        elif isinstance(stmt, Loop | When):
+            done.append(msgspec.structs.replace(stmt, body=_printable(stmt.body, kernel, names)))
+        elif isinstance(stmt, Section):
+            math, packs = (_printable(part, kernel, names) for part in (stmt.math, stmt.packs))
+            done.append(Section(math=math, packs=packs))
+        else:
+            done.append(stmt)
+    return tuple(done)
 
 
 def _l1_address(stmt: ReadPage | WritePage | ZeroPadding) -> str:
@@ -129,7 +146,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "uses_min": uses_z_order or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
         "uses_z_order": uses_z_order,
         "uses_local_memory": any(isinstance(stmt, ZeroPadding) for stmt in flat),
-        "body": body.body,
+        "body": _printable(body.body, kernel, names),
     }
 
 
