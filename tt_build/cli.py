@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tt_build.targets import available_archs
 from tt_build.version import __version__
 
 Command = Callable[[argparse.Namespace], int]
@@ -67,13 +68,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC", help="kernels.yaml")
-    parser.add_argument("--arch", help="architecture of kernels that do not name one")
+    parser.add_argument("--arch", choices=available_archs(), help="architecture of kernels that do not name one")
     parser.add_argument("--grid", type=_grid, metavar="8x8", help="worker cores of kernels that do not name a grid")
 
 
 def _grid(text: str) -> tuple[int, int]:
     columns, _, rows = text.partition("x")
-    if not columns.isdecimal() or not rows.isdecimal():
+    if not columns.isdecimal() or not rows.isdecimal() or not int(columns) * int(rows):
         raise argparse.ArgumentTypeError("write COLUMNSxROWS, as in 8x8")
     return int(columns), int(rows)
 
