@@ -344,4 +344,6 @@ FAULTS = [
     Fault(
         "stale_write_pointer", "matmul_streaming", "writer.cpp", "get_read_ptr(cb_c)", "get_write_ptr(cb_c)", "EMU109"
     ),
+    Fault("division_by_zero", "transpose", "reader.cpp", "tile / columns", "tile / (columns - 2)", "EMU217"),
+    Fault("never_popped", "reduce_rows", "compute.cpp", "    cb_pop_front(cb_scaler, 1);\n", "", "EMU108"),
 ]

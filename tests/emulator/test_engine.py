@@ -13,7 +13,7 @@ from tests.emulator.examples import EXAMPLES, FOLDER, inputs
 from tests.emulator.plans import cb, grid, kernel, matmul_streaming, plan, split, tensor
 from tt_build.emulator.report import EmulationError
 from tt_build.emulator.run import run
-from tt_build.ir.plan import Plan, Semaphore
+from tt_build.ir.plan import Plan, PlanSharding, Semaphore
 
 STREAMING = FOLDER / "matmul_streaming"
 TILE = 2048
@@ -181,6 +181,19 @@ def test_endless_loop_ends_by_the_clock(copy_folder: Path) -> None:
         run(copy_through_dst("bfloat16", False), copy_folder, {"A": random((64, 64))}, timeout=2)
 
 
+def test_polling_a_semaphore_by_hand_lets_others_run(tmp_path: Path) -> None:
+    for source in (FOLDER / "multicast").glob("*.cpp"):
+        shutil.copy(source, tmp_path)
+    text = (tmp_path / "receiver.cpp").read_text()
+    (tmp_path / "receiver.cpp").write_text(
+        text.replace("noc_semaphore_wait(sent_flag, VALID);", "while (*sent_flag != VALID) {}")
+    )
+    example = EXAMPLES["multicast"]()
+    given = inputs(example)
+    result = run(example.plan, tmp_path, given, seed=3, timeout=30)
+    assert np.array_equal(result.outputs["C"], example.expect(given)["C"])
+
+
 def test_prints_and_trace(copy_folder: Path) -> None:
     line = '    DPRINT_PACK("{} tiles, {:x}, {:.2f}\\n", tiles, 255u, 1.5f);\n    compute_kernel_hw_startup(0, 16);\n'
     (copy_folder / "compute.cpp").write_text(COPY.replace("    compute_kernel_hw_startup(0, 16);\n", line))
@@ -189,6 +202,50 @@ def test_prints_and_trace(copy_folder: Path) -> None:
     assert result.trace is not None
     names = {event["name"] for event in result.trace["traceEvents"]}
     assert {"process_name", "cb_wait_front", "tile_regs_wait"} <= names
+
+
+SHARDINGS = {
+    "l1_interleaved": "l1_interleaved",
+    "height": PlanSharding(memory="l1", sharding="height", grid=(1, 3), shard=(96, 96)),
+    "width": PlanSharding(memory="l1", sharding="width", grid=(3, 1), shard=(256, 32)),
+    "block": PlanSharding(memory="l1", sharding="block", grid=(2, 4), shard=(64, 64)),
+    "dram": PlanSharding(memory="dram", sharding="height", grid=(4, 1), shard=(64, 96)),
+}
+
+
+@pytest.mark.parametrize("name", SHARDINGS)
+def test_accessors_reach_every_layout(name: str) -> None:
+    """256 x 96 is 8 x 3 tiles: the last shard of height and of block is uneven."""
+    work = split(24, grid(3, 2))
+    made = plan(
+        "layouts",
+        {
+            "A": tensor("input", (250, 90), layout=SHARDINGS[name]),
+            "C": tensor("output", (250, 90), layout=SHARDINGS[name]),
+        },
+        [cb(0, 4, work)],
+        [
+            kernel("reader", "reader.cpp", {c: ["A", s, n] for c, (s, n) in work.items()}, [0, 4, "A"]),
+            kernel("writer", "writer.cpp", {c: ["C", s, n] for c, (s, n) in work.items()}, [0, 4, "C"]),
+        ],
+    )
+    a = random((250, 90))
+    for seed in range(2):
+        assert np.array_equal(run(made, FOLDER / "copy", {"A": a}, seed=seed).outputs["C"], a)
+
+
+def test_zero_block_and_stateful_reads(copy_folder: Path) -> None:
+    text = (copy_folder / "reader.cpp").read_text()
+    zeros = "noc_async_read(get_noc_addr(MEM_ZEROS_BASE), l1, MEM_ZEROS_SIZE);\n            "
+    stateful = (
+        "const uint64_t from = tensor.get_noc_addr(start + done + i);\n"
+        "noc_async_read_one_packet_set_state(from, page_bytes);\n"
+        "noc_async_read_one_packet_with_state(static_cast<uint32_t>(from), l1);"
+    )
+    old = "noc_async_read_page(start + done + i, tensor, l1);"
+    (copy_folder / "reader.cpp").write_text(text.replace(old, zeros + "noc_async_read_barrier();\n" + stateful))
+    a = random((64, 64))
+    assert np.array_equal(run(copy_through_dst("bfloat16", False), copy_folder, {"A": a}).outputs["C"], a)
 
 
 def test_wrong_inputs_are_named() -> None:

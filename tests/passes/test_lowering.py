@@ -52,6 +52,13 @@ def test_a_number_is_an_argument_of_the_call(tmp_path: Path) -> None:
     assert steps(kernel)[1:] == [SfpuStep(function="div", form="rscalar", slots=(0,), out=0, params=(0x40000000,))]
 
 
+def test_a_condition_that_is_no_comparison_is_compared_with_zero(tmp_path: Path) -> None:
+    plain = steps(verified(tmp_path, elementwise("C = where(A, A, B)")))
+    assert [s.function for s in plain if isinstance(s, SfpuStep)] == ["ne", "where"]
+    compared = steps(verified(tmp_path, elementwise("C = where(A > B, A, B)")))
+    assert [s.function for s in compared if isinstance(s, SfpuStep)] == ["gt", "where"]
+
+
 def test_an_expression_that_does_not_fit_dst_is_cut(tmp_path: Path) -> None:
     wide = "C = ((exp(A) + log(B)) * (sin(A) + cos(B))) / ((tanh(A) + sqrt(B)) * (abs(A) + erf(B)))"
     deep = verified(tmp_path, elementwise(f"{wide} + {wide.replace('C = ', '').replace('exp', 'exp2')}"))

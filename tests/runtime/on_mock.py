@@ -24,7 +24,7 @@ def answer(name: str, function: Callable[[], str]) -> None:
     try:
         text = function()
     except Exception as error:
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        text = " ".join(f"{type(error).__name__}: {error}".split())
     print("ANSWER", name, text, flush=True)
 
 
@@ -74,6 +74,13 @@ def no_source() -> str:
             raise type(error)(str(error).replace(empty, "EMPTY")) from error
 
 
+def refused() -> str:
+    """A circular buffer whose size is no multiple of its page: the runtime's own check."""
+    plan = msgspec.to_builtins(gemm.plan)
+    plan["circular_buffers"][0]["formats"] = [{"id": 5, "data_format": "Float16_b", "page_size": 3000}]
+    return str(Launcher(msgspec.convert(plan, type(gemm.plan)), gemm.folder)(SQUARE, SQUARE, device=device))
+
+
 def dtypes() -> str:
     for dtype in (np.int64, np.float64, ml_dtypes.bfloat16):
         result = gemm(SQUARE.astype(dtype), SQUARE, device=device)
@@ -109,6 +116,8 @@ answer("memory_config", lambda: shown(gemm(a, a, memory_config=ttnn.L1_MEMORY_CO
 answer("given_output", lambda: "the same tensor" if gemm(a, a, outputs=[out]) is out else "another tensor")
 answer("two_outputs", lambda: "tuple " + arrays(*features(x, bias, device=device, scalars=alpha)))
 answer("dtypes", dtypes)
+answer("bound", lambda: str(features(x, bias, device=device, scalars=alpha, memory_config=ttnn.L1_MEMORY_CONFIG)))
+answer("refused", refused)
 answer("wrong_dtype", lambda: shown(gemm(wide, a)))
 answer("wrong_shape", lambda: shown(gemm(short, a)))
 answer("wrong_layout", lambda: shown(gemm(rows, a)))

@@ -14,7 +14,7 @@ def emit(kernel: VerifiedKernel) -> dict[str, bytes]:
     """The generated files by name, in the order of ``OUTPUTS``."""
     files = {f"{body.role}.cpp": render_source(kernel, body).encode() for body in kernel.bodies}
     plan = make_plan(kernel)
-    files["host_program.cpp"] = render_host(plan).encode()
+    files["host_program.cpp"] = render_host(plan, origin=kernel.file).encode()
     files["CMakeLists.txt"] = render_cmake(plan).encode()
     files["tt.plan.json"] = plan_text(kernel)
     return {name: files[name] for name in OUTPUTS}

@@ -120,6 +120,9 @@ def _padded(array: Array, kind: DType, padded_shape: tuple[int, ...], fill: int)
     shape = _aligned(_as_matrix(array.shape), len(padded))
     if len(shape) != len(padded) or any(n > m for n, m in zip(shape, padded, strict=True)):
         raise ValueError(f"a tensor of shape {array.shape} does not fit the padded shape {padded_shape}")
+    values = array.reshape(shape).astype(np.float32 if kind.is_float else np.int64, copy=False)
+    if shape == padded:
+        return values, np.ones(padded, bool)
     rng = np.random.default_rng([fill, 0x7A])
     whole: Array = rng.integers(-(2**31), 2**31, padded)
     if kind.is_float:
@@ -127,7 +130,7 @@ def _padded(array: Array, kind: DType, padded_shape: tuple[int, ...], fill: int)
     inside = tuple(slice(0, n) for n in shape)
     valid = np.zeros(padded, bool)
     valid[inside] = True
-    whole[inside] = array.reshape(shape).astype(np.float32 if kind.is_float else np.int64)
+    whole[inside] = values
     return whole, valid
 
 

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -170,7 +171,10 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, ke
     name = digest(key, _headers_digest(), compiler_version(), *KERNEL_FLAGS, *parts)
     target = cache_folder() / "kernels" / name[:2] / f"{name}.so"
     if target.exists():
+        with contextlib.suppress(OSError):
+            os.utime(target)  # recently used
         return target, ""
+    _forget_oldest(target.parent)
     # Debug information names places below /plan and /emu, so that libraries do not depend on where things lie.
     places = [
         f"-I{INCLUDE}",
@@ -200,6 +204,16 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, ke
             if code:
                 return target, messages
     return target, ""
+
+
+def _forget_oldest(folder: Path, keep: int = 24) -> None:
+    """Bounds the cache: of one of its 256 folders of libraries, the ``keep`` last used stay; so do those of an hour."""
+    if not folder.is_dir():
+        return
+    libraries = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)
+    for library in libraries[: max(0, len(libraries) - keep)]:
+        if time.time() - library.stat().st_mtime > 3600:
+            library.unlink(missing_ok=True)
 
 
 def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:

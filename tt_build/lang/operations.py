@@ -11,8 +11,9 @@ from tt_build.lang.parse import expression_text
 from tt_build.lang.program import Value
 from tt_build.lang.signatures import OPERATORS, SIGNATURES
 from tt_build.lang.syntax import Attribute, Binary, Expr, Name, Number, Unary
-from tt_build.spec.diagnostics import Diagnostic, Related, Where
+from tt_build.spec.diagnostics import Diagnostic, Fix, Related, Where
 from tt_build.spec.model import DefaultsSpec, KernelSpec, TensorSpec
+from tt_build.spec.nearest import suggested
 from tt_build.targets.dtypes import DTYPES
 
 Operand: TypeAlias = "int | Num | None"
@@ -43,7 +44,9 @@ class Operations:
         return Where(path=(*self.path, "compute"), span=span)
 
     def error(self, code: str, message: str, span: Span, help_: str = "", related: tuple[Related, ...] = ()) -> None:
-        self.errors.append(Diagnostic(code, message, self.at(span), help_, related))
+        word = suggested(help_)
+        fix = Fix(self.at(span), word) if word is not None else None
+        self.errors.append(Diagnostic(code, message, self.at(span), help_, related, fix=fix))
 
     def declared_shape(self, kind: str, name: str, axis: int | None = None) -> Related:
         """The place where a tensor's shape is declared; says what the size on ``axis`` is where it has a name."""

@@ -75,6 +75,7 @@ class _Stop(Exception):
     def __init__(self, message: str, start: int, end: int, help_: str = "", code: str = "TTB011") -> None:
         super().__init__(message)
         self.problem = SyntaxProblem(code, message, start, end, help_)
+        self.resume = False
 
 
 def parse(text: str) -> Parsed:
@@ -88,11 +89,16 @@ def parse(text: str) -> Parsed:
     assignments: list[Assignment] = []
     problems: list[SyntaxProblem] = []
     while not reader.skip_newlines():
+        kind, word, _, _ = reader.peek()
         try:
             assignments.append(reader.assignment())
         except _Stop as stop:
-            problems.append(stop.problem)
-            reader.next_line()
+            problem = stop.problem
+            target = word if kind == "name" and word not in _WORDS else ""
+            problems.append(
+                SyntaxProblem(problem.code, problem.message, problem.start, problem.end, problem.help, target)
+            )
+            reader.next_line(here=stop.resume)
     return Parsed(text, tuple(assignments), tuple(problems))
 
 
@@ -138,9 +144,11 @@ class _Reader:
             self.at += 1
         return self.tokens[self.at][0] == "end"
 
-    def next_line(self) -> None:
-        """Recovers after a problem: the next newline, also when a parenthesis is still open."""
+    def next_line(self, *, here: bool) -> None:
+        """Recovers after a problem: the next newline, also when a parenthesis is still open; or right here."""
         self.nesting = 0
+        if here:
+            return
         while self.tokens[self.at][0] not in ("newline", "end"):
             self.at += 1
 
@@ -170,9 +178,10 @@ class _Reader:
         if text in ("+", "-", "*", "/", "@", "**", "//") and following[1] == "=" and following[2] == end:
             help_ = f"write {target} = {target} {text} ..., under a new name: a name is assigned once"
             return _Stop(f"'{text}=' is not in the language", start, following[3], help_)
-        return _Stop(
-            f"expected '=' after '{target}'", start, max(end, start + 1), "a line is an assignment: name = expression"
-        )
+        help_ = "a line is an assignment: name = expression"
+        if end == start or text in ("\n", "\r", "\r\n"):
+            start, end = self.tokens[self.at - 1][2:]
+        return _Stop(f"expected '=' after '{target}'", start, end, help_)
 
     def finish(self, wanted: str) -> None:
         if self.peek()[0] not in ("newline", "end"):
@@ -292,6 +301,11 @@ class _Reader:
         if kind == "end":
             raise _Stop("this parenthesis is never closed", opened, opened + 1, "add ')'")
         if text != ")":
+            if kind == "name" and self.tokens[self.at - 1][0] == "newline" and self.tokens[self.at + 1][1] == "=":
+                # the next line is an assignment: the one before it lacks the parenthesis
+                stop = _Stop("this parenthesis is never closed", opened, opened + 1, "add ')'")
+                stop.resume = True
+                raise stop
             raise self.unexpected("',' or ')'")
         self.at += 1
         self.nesting -= 1

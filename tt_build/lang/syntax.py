@@ -87,13 +87,17 @@ class Assignment(Node, frozen=True, gc=False):
 
 
 class SyntaxProblem(msgspec.Struct, frozen=True):
-    """One thing that is not in the language: where, what, and what to write instead. ``code`` is TTB011 or TTB034."""
+    """One thing that is not in the language: where, what, and what to write instead. ``code`` is TTB011 or TTB034.
+
+    ``target`` is the name that the line begins with, probably the one that it meant to assign.
+    """
 
     code: str
     message: str
     start: int
     end: int
     help: str = ""
+    target: str = ""
 
 
 class Parsed(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from tt_build.lang.program import Program, Value
 
 _FPU = ("add", "sub", "mul")
 _COMMUTATIVE = ("add", "mul")
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,7 +228,10 @@ class SectionBuilder:
             return slot
         slots: dict[int, tuple[int, bool]] = {}
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
-            slots[position] = self._operand(operands[position])
+            if value.op == "where" and position == 0:
+                slots[position] = self._condition(operands[position]), True
+            else:
+                slots[position] = self._operand(operands[position])
         owned = [slot for slot, own in (slots[p] for p in range(len(operands))) if own]
         out = owned[0] if owned else self._take()
         self.steps.append(
@@ -243,6 +247,13 @@ class SectionBuilder:
             if slot != out:
                 self._release(slot)
         return out
+
+    def _condition(self, index: int) -> int:
+        """A condition as 0 or 1: where_tile looks at the bits, so a minus zero of other values would count as true."""
+        slot = self._owned(index)
+        if self._value(index).op not in _COMPARISONS:
+            self.steps.append(SfpuStep(function="ne", form="scalar", slots=(slot,), out=slot, params=(0,)))
+        return slot
 
     def _need(self, index: int) -> int:
         """Slots that the tree below a value needs (an estimate: shared values count as trees)."""

@@ -80,7 +80,7 @@ class Launcher:
         with self._device(ttnn, tensors, device, device_id) as opened:
             placed = self._place(ttnn, tensors, opened, memory_config, outputs)
             descriptor = program_descriptor(ttnn, self.plan, self.folder, placed, opened, scalars or {})
-            ttnn.generic_op([placed[name] for name in (*self.inputs, *self.outputs)], descriptor)
+            self._launch(ttnn, [placed[name] for name in (*self.inputs, *self.outputs)], descriptor)
             results = [placed[name] for name in self.outputs]
             if all_numpy and outputs is None:
                 buffers = self.plan.buffers
@@ -94,6 +94,13 @@ class Launcher:
         return program_descriptor(
             ttnn_module(), self.plan, self.folder, placed, placed[names[0]].device(), scalars or {}
         )
+
+    def _launch(self, ttnn: Any, tensors: list[Any], descriptor: Any) -> None:
+        try:
+            ttnn.generic_op(tensors, descriptor)
+        except RuntimeError as error:
+            reason = str(error).split("backtrace:")[0].split("info:")[-1].strip()
+            raise LaunchError(f"the runtime refused {self.plan.kernel}: {reason}") from error
 
     def _check_arrays(self, tensors: Sequence[Any]) -> None:
         """Shapes of arrays are checked before a device is opened: the answer then comes at once."""
@@ -115,6 +122,12 @@ class Launcher:
                 placed[name] = tensor
         for index, name in enumerate(self.outputs):
             buffer = self.plan.buffers[name]
+            bound = [cb.name for cb in self.plan.circular_buffers if cb.buffer == name]
+            if config is not None and bound:
+                raise LaunchError(
+                    f"{name} keeps the plan's memory configuration: "
+                    f"the circular buffer {bound[0]} is bound to its shards"
+                )
             if outputs is None:
                 placed[name] = allocate(ttnn, buffer, device, config)
             else:

@@ -80,7 +80,7 @@ class Index:
         for name, (digest, stats) in new.items():
             entries[name] = (digest, array("q", [number for stat in stats for number in stat]).tobytes())
         blank = bytes(32 * len(self._files))
-        rows = {name: ("", blank) for name in others} | entries
+        rows = dict.fromkeys(others, ("", blank)) | entries
         numbers = b"".join(row[1] for row in rows.values())
         value = {
             "fingerprint": self._fingerprint,

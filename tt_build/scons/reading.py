@@ -137,7 +137,13 @@ class Reading:
             except ValueError:
                 path = str(file.path)
             others.append([path, hashlib.sha256(file.path.read_bytes()).hexdigest()])
-        note: dict[str, Any] = {"wish": self._wish, "mark": self._mark, "others": others, "text": self.text, "frame": ""}
+        note: dict[str, Any] = {
+            "wish": self._wish,
+            "mark": self._mark,
+            "others": others,
+            "text": self.text,
+            "frame": "",
+        }
         split = None if files or self.text else split_items(self._text)
         if split is not None:
             owners: dict[int, dict[str, str]] = {}

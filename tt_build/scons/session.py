@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tt_build.scons.state import State
     from tt_build.spec.diagnostics import Rejected
 
-EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json")
+EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json", "run.ttnn.json")
 LOADER = "tt_build.spec.loader"
 
 
@@ -208,7 +208,7 @@ class Session:
 
     def finish(self) -> None:
         """Record what this build proved."""
-        if not self.open or self.request.dry:
+        if not self.open or self.request.dry or self.request.clean:
             return
         touched = bool(self.declared)
         proven: dict[str, tuple[str, list[tuple[int, int, int, int]]]] = {}

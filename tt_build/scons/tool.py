@@ -140,11 +140,11 @@ class _Nothing(SCons.Node.Alias.Alias):  # type: ignore[misc]
 
 
 def _offer(session: Session) -> None:
-    """Let names of targets find kernels that are not declared yet: ``kernel-NAME``, ``verify``, ``check-sdk``."""
+    """Let names of targets find kernels that are not declared yet: ``kernel-NAME`` and the aliases of extras."""
     buildable = set(session.buildable())
 
     def lookup(name: str, **_: Any) -> Any:
-        if name in ("verify", "check-sdk"):
+        if name in ("verify", "check-sdk", "run"):
             session.declare_extras(session.buildable())
         elif name.startswith("kernel-") and name[len("kernel-") :] in buildable:
             session.declare(name[len("kernel-") :])

@@ -9,7 +9,7 @@ from typing import Any
 import SCons.Script
 from SCons.Variables import BoolVariable, EnumVariable, Variables
 
-NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "rehash", "explain", "plan")
+NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on", "rehash", "explain", "plan")
 
 
 def add_options(variables: Variables) -> None:
@@ -19,6 +19,7 @@ def add_options(variables: Variables) -> None:
         ("spec", "the specification", "kernels.yaml"),
         ("out", "folder of everything that is built", "build"),
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
+        EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
         BoolVariable("rehash", "compare contents of outputs, not only size, times and inode", False),
         ("explain", "a kernel of which to say why each step runs", ""),
         BoolVariable("plan", "show what would run and how files would change; write nothing", False),

@@ -39,25 +39,30 @@ def request_of(declaration: Declaration) -> bytes:
     return msgspec.json.encode(request)
 
 
+def job_of(source: list[Any]) -> tuple[Job, Path]:
+    """What a node's sources say: the job and the plan. The last source is the request."""
+    by_name = {node.name: node for node in source}
+    request = msgspec.json.decode(read_source(source[-1]), type=Request)
+    stage = Path(by_name["01_apply_defaults.json"].get_abspath()).read_bytes()
+    job = Job(
+        kernel=read_stage(stage, DefaultedKernel),
+        verify=request.verify,
+        sizes=request.sizes,
+        scalars=request.scalars,
+    )
+    return job, Path(by_name["tt.plan.json"].get_abspath())
+
+
 class VerifyAction(SignedAction):
     """Runs and compares; keeps the verdicts for the table at the end."""
 
     def __init__(self, compiler: Compiler, state: State) -> None:
         self._verdicts: list[Verdict] = []
         super().__init__(self._execute, ALIAS, compiler.signature("tt_build.verify.driver"), state)
-        atexit.register(self._table)
+        summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        by_name = {node.name: node for node in source}
-        request = msgspec.json.decode(read_source(source[-1]), type=Request)
-        stage = Path(by_name["01_apply_defaults.json"].get_abspath()).read_bytes()
-        job = Job(
-            kernel=read_stage(stage, DefaultedKernel),
-            verify=request.verify,
-            sizes=request.sizes,
-            scalars=request.scalars,
-        )
-        verdict = verify(job, Path(by_name["tt.plan.json"].get_abspath()))
+        verdict = verify(*job_of(source))
         self._verdicts.append(verdict)
         result = Path(target[0].get_abspath())
         text = to_text(msgspec.to_builtins(verdict))
@@ -70,17 +75,23 @@ class VerifyAction(SignedAction):
         self.state.failed(verdict.kernel, describe(verdict))
         return 1
 
-    def _table(self) -> None:
-        if not self._verdicts:
-            return
-        print(f"{'kernel':<24} {'output':<10} {'PCC':>10} {'max ulp':>9} {'DRAM bytes':>12}  verdict")
-        for verdict in self._verdicts:
-            counters = verdict.counters
-            moved = counters.get("dram_read_bytes", 0) + counters.get("dram_write_bytes", 0)
-            for name, result in verdict.outputs.items() or [("-", None)]:
-                pcc = f"{result.pcc:.6f}" if result else "-"
-                ulp = f"{result.max_ulp_error:.2f}" if result and not isinstance(result.max_ulp_error, str) else "-"
-                print(f"{verdict.kernel:<24} {name:<10} {pcc:>10} {ulp:>9} {moved:>12}  {verdict.status}")
+
+def summarize(verdicts: list[Verdict]) -> None:
+    """Print a table of the verdicts when the build ends."""
+    atexit.register(lambda: _table(verdicts))
+
+
+def _table(verdicts: list[Verdict]) -> None:
+    if not verdicts:
+        return
+    print(f"{'kernel':<24} {'output':<10} {'PCC':>10} {'max ulp':>9} {'DRAM bytes':>12}  verdict")
+    for verdict in verdicts:
+        counters = verdict.counters
+        moved = counters.get("dram_read_bytes", 0) + counters.get("dram_write_bytes", 0)
+        for name, result in verdict.outputs.items() or [("-", None)]:
+            pcc = f"{result.pcc:.6f}" if result else "-"
+            ulp = f"{result.max_ulp_error:.2f}" if result and not isinstance(result.max_ulp_error, str) else "-"
+            print(f"{verdict.kernel:<24} {name:<10} {pcc:>10} {ulp:>9} {moved:>12}  {verdict.status}")
 
 
 def describe(verdict: Verdict) -> str:

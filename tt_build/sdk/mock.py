@@ -6,6 +6,8 @@ as it does on a card, up to the transfer itself. Environments are made once, in 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -58,12 +60,15 @@ class MockRun(msgspec.Struct, frozen=True, kw_only=True):
     log: str
 
 
-def run_mock(plans: Sequence[Path], arch: str, *, sdk: str | None = None, python_tag: str = DEFAULT_TAG) -> MockRun:
+def run_mock(plans: Sequence[Path], arch: str, *, sdk: str | None = None, python_tag: str | None = None) -> MockRun:
     """Runs all plans, which are built for ``arch``, through ``ttnn.generic_op`` in one process with a mock device.
+
+    ``python_tag`` is cp310 or cp312, by default the one whose interpreter is there.
 
     ``SdkUnavailable`` where the wheel, the interpreter or the packages cannot be had, or the process dies.
     """
     version = load_sdk(sdk or newest_sdk())
+    python_tag = python_tag or available_tag()
     interpreter = environment(version, python_tag)
     with tempfile.TemporaryDirectory(prefix="tt-build-mock.") as temporary:
         folder = Path(temporary)
@@ -126,6 +131,16 @@ def environment(sdk: Sdk, python_tag: str = DEFAULT_TAG) -> Path:
     return folder / "bin" / "python"
 
 
+def available_tag() -> str:
+    """The Python tag whose interpreter is on this machine, 3.10 before 3.12; cp310 where neither is."""
+    for tag in ("cp310", "cp312"):
+        with contextlib.suppress(SdkUnavailable):
+            find_python(tag)
+            return tag
+    return DEFAULT_TAG
+
+
+@functools.cache
 def find_python(python_tag: str) -> Path:
     """An interpreter of that version: ``$TT_BUILD_PYTHON310`` (``312``), on PATH, or pyenv's."""
     version = f"{python_tag[2]}.{python_tag[3:]}"

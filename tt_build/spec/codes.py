@@ -226,7 +226,7 @@ _code(
     "A path of include that leads nowhere or outside",
     what="An entry of `include` matches no file, leads out of the file's folder, or includes itself.",
     why="A specification is the folder that it lives in: a build never reads beyond it.",
-    example="include: [../shared/*.yaml]",
+    example="include: [../other/*.yaml]",
     mend="Write a path below the folder of the file, as in `library/*.yaml`.",
 )
 _code(

@@ -83,6 +83,14 @@ def _cannot_be_lowered(add: Add) -> None:
         example="layout: {memory: l1, sharding: block, grid: [4, 2], shard: [64, 128]}   # of 128 x 256 elements",
         mend="Write the shard that the help names, or leave `shard` out.",
     )
+    add(
+        "TTB209",
+        "Verification at other sizes cannot be done yet",
+        what="`verify: {sizes: ...}` asks to verify the kernel at a smaller shape, which this version cannot do.",
+        why="Verifying another shape than was asked for would prove nothing.",
+        example="verify: {sizes: {M: 64}}",
+        mend="Leave `sizes` out; the kernel is then verified at its own sizes.",
+    )
 
 
 def _resources(add: Add) -> None:

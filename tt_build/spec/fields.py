@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from collections.abc import Mapping as MappingType
 from typing import Any
 
@@ -16,10 +16,13 @@ from tt_build.lang.parse import parse_expression
 from tt_build.lang.syntax import SyntaxProblem
 from tt_build.spec.diagnostics import Diagnostic, Fix, Related, Where
 from tt_build.spec.document import Mapping, Node, Refused, Scalar, Sequence
-from tt_build.spec.nearest import article, did_you_mean, nearest
+from tt_build.spec.nearest import article, did_you_mean, nearest, several, suggested
 from tt_build.spec.sizes import SizeProblem, evaluate
 
 Path = tuple[str | int, ...]
+
+MOST_PROBLEMS = 1000
+"""Problems after which a file is read no further: nobody reads more, and hostile files must not take for ever."""
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
@@ -61,6 +64,7 @@ class Fields:
     def __init__(self, file: int) -> None:
         self.file = file
         self.problems: list[Diagnostic] = []
+        self.broken_sizes: Container[str] = frozenset()
 
     def where(self, path: Path, *, key: bool = False, span: tuple[int, int] | None = None) -> Where:
         """A place in this file."""
@@ -69,7 +73,7 @@ class Fields:
     def error(self, code: str, message: str, path: Path, help_: str = "", **more: Any) -> None:
         """Reports an error; ``key``, ``span``, ``related`` and ``fix`` (a replacement text) are optional."""
         where = self.where(path, key=more.get("key", False), span=more.get("span"))
-        replacement = more.get("fix")
+        replacement = more.get("fix", suggested(help_))
         fix = None if replacement is None else Fix(where, replacement)
         self.problems.append(Diagnostic(code, message, where, help_, more.get("related", ()), fix=fix))
 
@@ -105,26 +109,31 @@ class Fields:
             )
             return None
         found: dict[str, Node] = {}
+        meant: set[str | None] = set()
         for name, (_, value) in node.entries.items():
             if name in known:
                 found[name] = value
             else:
-                self.unknown_key(name, (*path, name), known, node)
+                meant.add(self.unknown_key(name, (*path, name), known, node))
         for name in required if not node.incomplete else ():
-            if name not in node.entries:
+            if name not in node.entries and name not in meant:
                 owner = f"'{path[-1]}'" if path else "the file"
                 self.error("TTB007", f"{owner} has no '{name}'", path, f"add '{name}: ...'", key=True)
         return found
 
-    def unknown_key(self, name: str, path: Path, known: Collection[str], node: Mapping) -> None:
+    def unknown_key(self, name: str, path: Path, known: Collection[str], node: Mapping) -> str | None:
+        """Reports it; the known key that was probably meant."""
+        if len(self.problems) >= MOST_PROBLEMS:
+            return None
         near = nearest(name, [key for key in known if key not in node.entries])
         help_ = f"did you mean '{near}'?" if near else f"known keys: {', '.join(known)}"
         self.error("TTB006", f"unknown key '{_cut(name)}'", path, help_, key=True, fix=near)
+        return near
 
     def named(self, node: Node, path: Path, what: str) -> dict[str, Node]:
         """A mapping with names of the user's own as keys."""
         if not isinstance(node, Mapping):
-            self.wrong_type(node, path, f"a mapping of {what}s")
+            self.wrong_type(node, path, f"a mapping of {several(what)}")
             return {}
         found = {}
         for name, (key, value) in node.entries.items():
@@ -133,6 +142,9 @@ class Fields:
         return found
 
     def name(self, name: str, key: Scalar, path: Path, what: str) -> bool:
+        """Whether a thing of the user's may be called that; reported where not."""
+        if len(self.problems) >= MOST_PROBLEMS:
+            return False
         if (key.plain and name in _BOOL) or name in _NULL:
             meant = trap(name)
             self.error(
@@ -249,6 +261,8 @@ class Fields:
             self.error("TTB010", tree.message, path, tree.help, span=(tree.start, tree.end))
             return None
         result = evaluate(tree, sizes)
+        if isinstance(result, SizeProblem) and result.name in self.broken_sizes:
+            return None  # its declaration was refused already
         if isinstance(result, SizeProblem):
             self.error("TTB010", result.message, path, result.help, span=(result.start, result.end))
             return None

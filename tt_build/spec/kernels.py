@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Mapping as MappingType
 
 import msgspec
@@ -10,7 +11,7 @@ from tt_build.lang.elaborate import elaborate
 from tt_build.lang.parse import canonical, parse
 from tt_build.spec import schedules
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related
-from tt_build.spec.document import Mapping, Node, Refused, Scalar, Sequence
+from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
     Declaration,
@@ -90,6 +91,8 @@ class _Kernel:
         if "description" in entries:
             description = fields.text(entries["description"], (*path, "description")) or ""
         sizes = self.sizes(entries["sizes"]) if "sizes" in entries else {}
+        if "sizes" in entries:
+            self.fields.broken_sizes = _broken_names(entries["sizes"], sizes)
         scalars = self.scalars(entries["scalars"]) if "scalars" in entries else {}
         inputs = self.tensors(entries["inputs"], "inputs", sizes) if "inputs" in entries else {}
         outputs = self.tensors(entries["outputs"], "outputs", sizes) if "outputs" in entries else {}
@@ -139,7 +142,7 @@ class _Kernel:
         declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target)
         return Read(declaration, spans, problems, accepted)
 
-    def broken(self, entries: MappingType[str, Node]) -> frozenset[str] | None:
+    def broken(self, entries: MappingType[str, Node], kernel: KernelSpec) -> frozenset[str] | None:
         """Names whose declaration was refused, so that what reads them is not reported again; None: all of them."""
         found: set[str] = set()
         for part in ("sizes", "scalars", "inputs", "outputs"):
@@ -147,7 +150,7 @@ class _Kernel:
             if node is None and part in ("inputs", "outputs"):
                 return None
             if isinstance(node, Mapping) and not node.incomplete:
-                found |= {name for name, (_, value) in node.entries.items() if isinstance(value, Refused)}
+                found |= node.entries.keys() - getattr(kernel, part).keys()
             elif node is not None:
                 return None
         for problem in self.fields.problems:
@@ -163,7 +166,7 @@ class _Kernel:
     ) -> tuple[tuple[tuple[int, int] | None, ...], KernelSpec]:
         """Spans of the program's values, and the kernel with its text made canonical."""
         parsed = parse(compute)
-        broken = self.broken(entries)
+        broken = self.broken(entries, kernel)
         if broken is None:
             for problem in parsed.problems:
                 span = (problem.start, problem.end)
@@ -294,7 +297,7 @@ class _Kernel:
             if size % TILE:
                 up = -(-size // TILE) * TILE
                 message = f"a block of {size} {('rows', 'columns')[at]} is no multiple of a tile ({TILE})"
-                self.fields.error("TTB035", message, (*path, at), f"write {up}")
+                self.fields.error("TTB035", message, (*path, at), f"write {up}", fix=str(up))
                 return None
         return pair
 
@@ -317,3 +320,17 @@ class _Kernel:
             else:
                 found.append(code)
         return tuple(found)
+
+
+class _Everything:
+    """Contains every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _broken_names(node: Node, read: MappingType[str, int]) -> Container[str]:
+    """The declared sizes that were refused; all where the declaration itself was."""
+    if not isinstance(node, Mapping) or node.incomplete:
+        return _Everything()
+    return node.entries.keys() - read.keys()

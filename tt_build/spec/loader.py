@@ -10,7 +10,7 @@ import msgspec
 from tt_build.spec import schedules
 from tt_build.spec.diagnostics import Diagnostic, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar
-from tt_build.spec.fields import Fields
+from tt_build.spec.fields import MOST_PROBLEMS, Fields
 from tt_build.spec.files import Loaded, read_files
 from tt_build.spec.kernels import Context, read_kernel
 from tt_build.spec.model import Declaration, DefaultsSpec
@@ -19,7 +19,7 @@ from tt_build.spec.positions import KernelPlace, Located, SourceMap
 from tt_build.spec.render import locate
 from tt_build.spec.schedules import Policies
 from tt_build.spec.targets import Wish, read_target
-from tt_build.spec.variants import expand
+from tt_build.spec.variants import MOST_MEMBERS_OF_ALL, expand
 
 FILE_KEYS = ("version", "include", "target", "defaults", "policies", "kernels")
 VERSION = 1
@@ -73,6 +73,8 @@ class _Loading:
         self.declarations: list[Declaration] = []
         self.rejected: list[str] = []
         self.names: dict[str, Where] = {}
+        self.members = 0
+        self.crowded: Where | None = None
 
     def run(self) -> SpecFile:
         roots = [self.top(file) for file in range(len(self.source.files))]
@@ -80,6 +82,9 @@ class _Loading:
             self.read_policies(file, entries.get("policies"))
         for file, entries in enumerate(roots):
             self.kernels(file, entries)
+        if self.crowded is not None:
+            message = f"more than {MOST_PROBLEMS} problems: the kernels from here on are not read"
+            self.problems.append(Diagnostic("TTB034", message, self.crowded, "mend those above, then run again"))
         located = [locate(problem, self.source) for problem in self.problems]
         order = {file.name: at for at, file in enumerate(self.source.files)}
         located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
@@ -118,27 +123,38 @@ class _Loading:
             if kind not in entries:
                 continue
             path = ("policies", kind)
-            for name, value in fields.named(entries[kind], path, f"{kind} policy").items():
-                place = (*path, name)
-                key = f"{kind} {name}"
-                if name in schedules.LAYOUTS:
-                    fields.error("TTB027", f"'{name}' is a layout of its own", place, "use another name", key=True)
-                    continue
-                if key in self.names:
-                    related = (Related(self.names[key], "first defined here"),)
-                    message = f"the {kind} policy '{name}' is defined a second time"
-                    fields.error("TTB027", message, place, "rename one of the two", key=True, related=related)
-                    continue
-                self.names[key] = fields.where(place, key=True)
-                if kind == "schedule":
-                    made = schedules.schedule_mapping(fields, value, place)
-                    if made is not None:
-                        self.policies.schedule[name] = made
-                else:
-                    shards = schedules.sharding(fields, value, place, {})
-                    if shards is not None:
-                        self.policies.layout[name] = shards
+            before = len(fields.problems)
+            named = fields.named(entries[kind], path, f"{kind} policy")
+            if len(fields.problems) > before:
+                self.policies.refused.add(kind)  # a name that cannot be one: no use of it is reported
+            for name, value in named.items():
+                self.policy(fields, kind, name, value)
         self.problems += fields.problems
+
+    def policy(self, fields: Fields, kind: str, name: str, node: Node) -> None:
+        """One named policy."""
+        place = ("policies", kind, name)
+        key = f"{kind} {name}"
+        if name in schedules.LAYOUTS:
+            fields.error("TTB027", f"'{name}' is a layout of its own", place, "use another name", key=True)
+            return
+        if key in self.names:
+            related = (Related(self.names[key], "first defined here"),)
+            message = f"the {kind} policy '{name}' is defined a second time"
+            fields.error("TTB027", message, place, "rename one of the two", key=True, related=related)
+            return
+        self.names[key] = fields.where(place, key=True)
+        before = len(fields.problems)
+        if kind == "schedule":
+            schedule = schedules.schedule_mapping(fields, node, place)
+            if schedule is not None:
+                self.policies.schedule[name] = schedule
+        else:
+            layout = schedules.sharding(fields, node, place, {})
+            if layout is not None:
+                self.policies.layout[name] = layout
+        if len(fields.problems) > before:
+            self.policies.refused.add(key)
 
     def kernels(self, file: int, entries: dict[str, Node]) -> None:
         fields = Fields(file)
@@ -152,13 +168,19 @@ class _Loading:
             fields.wrong_type(node, ("kernels",), "a mapping of kernels")
         if isinstance(node, Mapping):
             for name, (key, value) in node.entries.items():
-                self.kernel(fields, name, key, value, context)
+                if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:
+                    self.rejected.append(name)
+                    self.crowded = self.crowded or fields.where(("kernels", name), key=True)
+                else:
+                    self.kernel(fields, name, key, value, context)
         self.problems += fields.problems
 
     def kernel(self, fields: Fields, name: str, key: Scalar, node: Node, context: Context) -> None:
         place = fields.where(("kernels", name), key=True)
         if not check_kernel_name(fields, name, key):
             self.rejected.append(name)
+            self.source.kernels.setdefault(name, KernelPlace(context.file, key, node))
+            self.problems += read_kernel(name, node, context).diagnostics
             return
         first = self.names.get(f"kernel {name}")
         if first is not None:
@@ -171,6 +193,11 @@ class _Loading:
         before = len(fields.problems)
         family = expand(fields, name, node)
         self.source.kernels[name] = KernelPlace(context.file, key, node)
+        if len(family) > 1:
+            self.members += len(family)
+            if self.members > MOST_MEMBERS_OF_ALL:
+                message = f"the variants of all files make more than {MOST_MEMBERS_OF_ALL} kernels"
+                fields.error("TTB030", message, ("kernels", name, "variants"), "leave some out", key=True)
         if len(fields.problems) > before:
             self.rejected.append(name)
             # the other mistakes of the kernel are reported all the same

@@ -29,9 +29,20 @@ def did_you_mean(word: str, known: Iterable[str], *, what: str = "known") -> str
     return f"{what}: {shown}"
 
 
+def suggested(help_: str) -> str | None:
+    """The word that a help of ``did_you_mean`` proposes: the mechanical repair."""
+    head = "did you mean '"
+    return help_[len(head) :].split("'", 1)[0] if help_.startswith(head) else None
+
+
 def plural(count: int, noun: str) -> str:
     """``1 number``, ``2 numbers``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def several(noun: str) -> str:
+    """``inputs``, ``policies``."""
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def article(noun: str) -> str:

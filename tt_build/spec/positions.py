@@ -98,15 +98,16 @@ class SourceMap:
 
     def locate(self, where: Where) -> Span:
         """The place; where the path leads to nothing that was written, the nearest thing around it."""
-        file, start, end = self._range(where)
+        file, start, end = self.range(where)
         return self.files[file].span(start, end)
 
     def position(self, where: Where) -> tuple[int, int]:
         """File index and offset, for sorting."""
-        file, start, _ = self._range(where)
+        file, start, _ = self.range(where)
         return file, start
 
-    def _range(self, where: Where) -> tuple[int, int, int]:
+    def range(self, where: Where) -> tuple[int, int, int]:
+        """File index and the range of its characters."""
         if where.offsets is not None:
             return where.file or 0, *where.offsets
         path = where.path

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from tt_build.spec.document import Scalar
 
 _BREAKS = "\r\n\x85\u2028\u2029"
+_LONGEST = 200_000
 _ESCAPE_LENGTHS = {"x": 2, "u": 4, "U": 8}
 _ESCAPES = {"0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _ESCAPES |= {
@@ -34,12 +36,15 @@ def offsets_in_source(text: str, node: Scalar, start: int, end: int) -> tuple[in
     return places[start], places[end - 1] + 1
 
 
+@functools.lru_cache(maxsize=4)
 def _places(text: str, node: Scalar) -> list[int]:
     """For each character of the value its offset in the file; empty where that cannot be told."""
     first, last = node.start.index, node.end.index
+    if last - first > _LONGEST:
+        return []
     raw = text[first:last]
     if node.style in ("|", ">"):
-        found = _block(raw)
+        found = _block(raw, node.value)
     elif node.style == '"':
         found = _double(raw)
     elif node.style == "'":
@@ -68,11 +73,12 @@ def _align(found: list[tuple[str, int]], value: str) -> list[int]:
     return places
 
 
-def _block(raw: str) -> list[tuple[str, int]]:
+def _block(raw: str, value: str) -> list[tuple[str, int]]:
     """Literal and folded scalars: the lines after the header without their indentation."""
     lines = list(re.finditer(f"[^{_BREAKS}]*(?:\r\n|[{_BREAKS}]|$)", raw))[1:]
     indents = [len(line.group()) - len(line.group().lstrip(" ")) for line in lines if line.group().strip(" " + _BREAKS)]
-    indent = indents[0] if indents else 0
+    first = next((line for line in value.split("\n") if line.strip(" ")), "")
+    indent = max(indents[0] - (len(first) - len(first.lstrip(" "))), 0) if indents else 0
     found: list[tuple[str, int]] = []
     for line in lines:
         body = line.group().rstrip(_BREAKS)

@@ -34,6 +34,12 @@ class Policies:
     def __init__(self) -> None:
         self.schedule: dict[str, ScheduleSpec] = {}
         self.layout: dict[str, Sharding] = {}
+        self.refused: set[str] = set()
+        """``schedule NAME`` and ``layout NAME`` whose definition was refused; ``schedule`` and ``layout``: any."""
+
+    def is_refused(self, kind: str, name: str) -> bool:
+        """Whether the definition was there and was refused, so that nothing is to be said about its uses."""
+        return kind in self.refused or f"{kind} {name}" in self.refused
 
 
 def schedule(fields: Fields, node: Node, path: Path, policies: Policies) -> ScheduleSpec | None:
@@ -44,6 +50,8 @@ def schedule(fields: Fields, node: Node, path: Path, policies: Policies) -> Sche
             return None
         if name in policies.schedule:
             return policies.schedule[name]
+        if policies.is_refused("schedule", name):
+            return None
         help_ = did_you_mean(name, policies.schedule, what="policies") or "define it under policies: {schedule: ...}"
         if name in POLICIES:
             help_ = f"write schedule: {{policy: {name}}}"
@@ -129,6 +137,8 @@ def layout(
         return name
     if name in policies.layout:
         return policies.layout[name]
+    if policies.is_refused("layout", name):
+        return None
     help_ = did_you_mean(name, (*LAYOUTS, *policies.layout), what="layouts")
     fields.error("TTB026", f"there is no layout '{name}'", path, help_)
     return None
@@ -199,6 +209,8 @@ def verify(fields: Fields, node: Node, path: Path, sizes: MappingType[str, int])
         smaller = {}
         for name, value in fields.named(entries["sizes"], (*path, "sizes"), "size").items():
             place = (*path, "sizes", name)
+            if name in fields.broken_sizes:
+                continue
             if name not in sizes:
                 help_ = did_you_mean(name, sizes, what="sizes of this kernel")
                 fields.error("TTB010", f"unknown size '{name}'", place, help_, key=True)

@@ -20,12 +20,14 @@ class SizeProblem(msgspec.Struct, frozen=True):
     start: int
     end: int
     help: str = ""
+    name: str = ""
+    """The unknown size, where there is one."""
 
 
 class _Stop(Exception):
-    def __init__(self, message: str, node: Expr, help_: str = "", end: int | None = None) -> None:
+    def __init__(self, message: str, node: Expr, help_: str = "", end: int | None = None, name: str = "") -> None:
         super().__init__(message)
-        self.problem = SizeProblem(message, node.start, node.end if end is None else end, help_)
+        self.problem = SizeProblem(message, node.start, node.end if end is None else end, help_, name)
 
 
 def evaluate(node: Expr, sizes: Mapping[str, int]) -> int | SizeProblem:
@@ -45,7 +47,7 @@ def _value(node: Expr, sizes: Mapping[str, int]) -> int:
         if node.id not in sizes:
             what = "there are no sizes" if not sizes else ""
             help_ = what or did_you_mean(node.id, sizes, what="known sizes")
-            raise _Stop(f"unknown size '{node.id}'", node, help_)
+            raise _Stop(f"unknown size '{node.id}'", node, help_, name=node.id)
         return sizes[node.id]
     if isinstance(node, Unary):
         value = _value(node.operand, sizes)

@@ -14,6 +14,7 @@ from tt_build.spec.fields import Fields, Path
 from tt_build.spec.nearest import did_you_mean
 
 MOST_MEMBERS = 1000
+MOST_MEMBERS_OF_ALL = 5000
 LONGEST_NAME = 200
 VARIED = ("sizes", "scalars", "inputs", "outputs", "compute", "grid", "block", "schedule", "math", "verify", "target")
 _LABEL = re.compile(r"[A-Za-z0-9_]{1,63}\Z")

@@ -5,7 +5,7 @@ The results are compared with the reference; what comes out is ``verify.json``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,37 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == "pass"
 
 
+Runner = Callable[[Path, Mapping[str, Any]], Mapping[str, Any]]
+
+
 def verify(job: Job, plan_path: Path) -> Verdict:
-    """Run and compare the kernel of that plan."""
-    kernel, spec = job.kernel, job.verify
+    """Run the kernel of that plan on the emulator under every seed and fill, and compare."""
     plan = load_plan(plan_path)
-    prepared = prepare(
+    prepared = _prepare(job)
+    results: list[Result] = []
+    try:
+        for seed, fill in RUNS:
+            results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill))
+    except EmulationError as error:
+        return _verdict(job, "fail", prepared, {}, {}, str(error))
+    outputs = _compare(job, plan, prepared, results[0].outputs)
+    difference = _unequal(results)
+    status = "pass" if not difference and all(result.ok for result in outputs.values()) else "fail"
+    return _verdict(job, status, prepared, outputs, results[0].counters, difference)
+
+
+def check_once(job: Job, plan_path: Path, runner: Runner) -> Verdict:
+    """Run the kernel once wherever ``runner`` runs it, and compare; a verdict without counters."""
+    prepared = _prepare(job)
+    outputs = _compare(job, load_plan(plan_path), prepared, runner(plan_path, prepared.inputs))
+    status = "pass" if all(result.ok for result in outputs.values()) else "fail"
+    return _verdict(job, status, prepared, outputs, {}, "")
+
+
+def _prepare(job: Job) -> Prepared:
+    """Inputs and references."""
+    kernel, spec = job.kernel, job.verify
+    return prepare(
         kernel.compute,
         {t.name: (t.shape, t.dtype) for t in kernel.inputs},
         {t.name: (t.shape, t.dtype) for t in kernel.outputs},
@@ -72,25 +98,21 @@ def verify(job: Job, plan_path: Path) -> Verdict:
         kind=spec.inputs or "normal",
         seed=spec.seed or 0,
     )
-    results: list[Result] = []
-    try:
-        for seed, fill in RUNS:
-            results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill))
-    except EmulationError as error:
-        return _verdict(job, "fail", prepared, {}, {}, str(error))
+
+
+def _compare(job: Job, plan: Plan, prepared: Prepared, results: Mapping[str, Any]) -> dict[str, OutputResult]:
+    spec = job.verify
     tolerance = Tolerance(pcc=spec.pcc, rtol=spec.rtol, atol=spec.atol)
     owners = _owners(plan)
     outputs: dict[str, OutputResult] = {}
-    for tensor in kernel.outputs:
+    for tensor in job.kernel.outputs:
 
         def core_of(tile: tuple[int, ...], batch: tuple[int, ...] = tensor.batch) -> tuple[int, int]:
             return owners[_tile_id(plan, tile, batch)]
 
-        got, reference = results[0].outputs[tensor.name], prepared.references[tensor.name]
+        got, reference = results[tensor.name], prepared.references[tensor.name]
         outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of)
-    difference = _unequal(results)
-    status = "pass" if not difference and all(result.ok for result in outputs.values()) else "fail"
-    return _verdict(job, status, prepared, outputs, results[0].counters, difference)
+    return outputs
 
 
 def _verdict(

@@ -65,7 +65,8 @@ std::vector<T> input(
     std::vector<T> values(count);
     const auto path = options.find("input " + name);
     if (path == options.end()) {
-        std::mt19937 random(name[0]);
+        std::seed_seq seed(name.begin(), name.end());
+        std::mt19937 random(seed);
         for (T& value : values) {
             value = std::is_integral_v<T> ? T(random() % 100) : T(int(random() % 2001) - 1000) / T(1000);
         }
@@ -290,7 +291,8 @@ int run(const Options& options) {
 
     // Results
     const auto Y_words = read_buffer<uint16_t>(queue, Y_buffer);
-    output<float>(options, "Y", from_bfloat16(untilize_nfaces(Y_words, 320, 512)), "<f4", "(320, 512)");
+    const std::vector<float> Y_values = from_bfloat16(untilize_nfaces(Y_words, 320, 512));
+    output(options, "Y", Y_values, "<f4", "(320, 512)");
     device->close();
     return 0;
 }

@@ -65,7 +65,8 @@ std::vector<T> input(
     std::vector<T> values(count);
     const auto path = options.find("input " + name);
     if (path == options.end()) {
-        std::mt19937 random(name[0]);
+        std::seed_seq seed(name.begin(), name.end());
+        std::mt19937 random(seed);
         for (T& value : values) {
             value = std::is_integral_v<T> ? T(random() % 100) : T(int(random() % 2001) - 1000) / T(1000);
         }
@@ -255,7 +256,8 @@ int run(const Options& options) {
 
     // Results
     const auto C_words = read_buffer<uint16_t>(queue, C_buffer);
-    output<float>(options, "C", from_bfloat16(untilize_nfaces(C_words, 256, 256)), "<f4", "(256, 256)");
+    const std::vector<float> C_values = from_bfloat16(untilize_nfaces(C_words, 256, 256));
+    output(options, "C", C_values, "<f4", "(256, 256)");
     device->close();
     return 0;
 }

@@ -65,7 +65,8 @@ std::vector<T> input(
     std::vector<T> values(count);
     const auto path = options.find("input " + name);
     if (path == options.end()) {
-        std::mt19937 random(name[0]);
+        std::seed_seq seed(name.begin(), name.end());
+        std::mt19937 random(seed);
         for (T& value : values) {
             value = std::is_integral_v<T> ? T(random() % 100) : T(int(random() % 2001) - 1000) / T(1000);
         }
@@ -264,7 +265,8 @@ int run(const Options& options) {
     // Results
     const Matrices C_matrices{1, 100, 100, 128, 128};
     const auto C_words = read_buffer<uint16_t>(queue, C_buffer);
-    output<float>(options, "C", from_bfloat16(repack(untilize_nfaces(C_words, 128, 128), C_matrices, false)), "<f4", "(100, 100)");
+    const std::vector<float> C_values = from_bfloat16(repack(untilize_nfaces(C_words, 128, 128), C_matrices, false));
+    output(options, "C", C_values, "<f4", "(100, 100)");
     device->close();
     return 0;
 }

@@ -66,7 +66,8 @@ std::vector<T> input(
     std::vector<T> values(count);
     const auto path = options.find("input " + name);
     if (path == options.end()) {
-        std::mt19937 random(name[0]);
+        std::seed_seq seed(name.begin(), name.end());
+        std::mt19937 random(seed);
         for (T& value : values) {
             value = std::is_integral_v<T> ? T(random() % 100) : T(int(random() % 2001) - 1000) / T(1000);
         }
@@ -283,10 +284,12 @@ int run(const Options& options) {
     // Results
     const Matrices r_matrices{1, 100, 200, 128, 224};
     const auto r_words = read_buffer<uint16_t>(queue, r_buffer);
-    output<float>(options, "r", from_bfloat16(repack(untilize_nfaces(r_words, 128, 224), r_matrices, false)), "<f4", "(100, 200)");
+    const std::vector<float> r_values = from_bfloat16(repack(untilize_nfaces(r_words, 128, 224), r_matrices, false));
+    output(options, "r", r_values, "<f4", "(100, 200)");
     const Matrices q_matrices{1, 100, 200, 128, 224};
     const auto q_words = read_buffer<uint16_t>(queue, q_buffer);
-    output<float>(options, "q", from_bfloat16(repack(untilize_nfaces(q_words, 128, 224), q_matrices, false)), "<f4", "(100, 200)");
+    const std::vector<float> q_values = from_bfloat16(repack(untilize_nfaces(q_words, 128, 224), q_matrices, false));
+    output(options, "q", q_values, "<f4", "(100, 200)");
     device->close();
     return 0;
 }

@@ -137,6 +137,7 @@ struct Thread {
     bool read_state_set[2] = {}, write_state_set[2] = {};
     bool linked[2] = {};
     const void* linked_pc = nullptr;
+    uint32_t polled = 0, polls = 0;  // the L1 word that the text reads again and again
     // What this thread has issued and not yet waited for, whether or not it happens to be done: luck is no barrier.
     const void* unacknowledged[2] = {};      // line of a write since the last write barrier, per NoC
     const void* unacknowledged_inc[2] = {};  // line of an increment since the last atomic barrier

@@ -1,5 +1,6 @@
 // emu_run DESCRIPTION DATA RESULT OUTPUT: builds the machine that the description names, runs it, writes counters and tensors.
 // The description is lines of words (tt_build/emulator/describe.py writes it); DATA and OUTPUT are the raw bytes of banks.
+#include <csignal>
 #include <dlfcn.h>
 #include <fstream>
 #include <iostream>
@@ -208,6 +209,30 @@ void build(const char* path, const char* data_path, std::vector<Chunk>& outputs)
     std::fclose(data);
 }
 
+// A fault inside a kernel text: reported at the very instruction. Stack overflows meet the guard page below a fiber's stack.
+void on_fault(int number, siginfo_t* info, void* context) {
+    const void* at = reinterpret_cast<const void*>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP] + 1);
+    Thread* t = g.current;
+    if (!t) _exit(70);
+    const uintptr_t stack = reinterpret_cast<uintptr_t>(t->stack), addr = reinterpret_cast<uintptr_t>(info->si_addr);
+    if (number == SIGFPE) fail("EMU217", "division by zero", "check the arguments that the divisor comes from", t, at);
+    if (addr >= stack && addr < stack + 4096)
+        fail("EMU218", "the kernel's stack overflows", "no recursion and no large local arrays: the card has less than 4 KiB", t, at);
+    fail("EMU218", format("the kernel touches memory at %p, which is no L1", info->si_addr), "check the pointer arithmetic", t, at);
+}
+
+void catch_faults() {
+    static char stack[65536];
+    stack_t alternate{};
+    alternate.ss_sp = stack;
+    alternate.ss_size = sizeof stack;
+    sigaltstack(&alternate, nullptr);
+    struct sigaction action {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) sigaction(number, &action, nullptr);
+}
+
 void check_end() {
     while (deliver_one()) {
     }
@@ -217,12 +242,13 @@ void check_end() {
             if (!cb.present || cb.bound) continue;
             const uint32_t left = cb.received - cb.acked;
             if (!left) continue;
-            // Pages that were waited for but never popped are constants (scalers); pages nobody waited for are a mistake.
-            if (cb.received - cb.seen == 0 && cb.seen > 0) continue;
+            const uint32_t unseen = cb.received - cb.seen;
             Thread* t = cb.producer >= 0 ? core->threads[cb.producer] : nullptr;
-            fail("EMU108", format("at the end circular buffer %d of core (%d, %d) holds %u pages that nobody has waited for (%u pushed, %u popped)", i, core->x, core->y,
-                                  cb.received - cb.seen, cb.received, cb.acked),
-                 "producer and consumer must agree on the number of pages", t);
+            if (unseen)
+                fail("EMU108", format("at the end circular buffer %d holds %u pages that nobody has waited for (%u pushed, %u popped)", i, unseen, cb.received, cb.acked),
+                     "producer and consumer must agree on the number of pages", t);
+            fail("EMU108", format("at the end circular buffer %d holds %u pages that were never popped (%u pushed, %u popped)", i, left, cb.received, cb.acked),
+                 "pop what was pushed, constants such as scaler tiles too, before the kernel ends", t);
         }
 }
 }  // namespace
@@ -233,6 +259,7 @@ int main(int argc, char** argv) {
     g.print_out = stdout;
     std::vector<Chunk> outputs;
     build(argv[1], argv[2], outputs);
+    catch_faults();
     for (Thread* t : g.threads) start_thread(t);
     run_all();
     check_end();

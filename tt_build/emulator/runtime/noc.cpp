@@ -396,8 +396,14 @@ static void access(uintptr_t addr, uint32_t size, bool write, const void* pc) {
     t->pc = pc;
     if (addr < WINDOW_LOW || addr + size > g.l1_bytes)
         fail("EMU206", format("0x%llx is no L1 address", (unsigned long long)addr), "check the pointer arithmetic");
-    open_window(t->core);
     const uint32_t at = static_cast<uint32_t>(addr);
+    if (write || at != t->polled) {
+        t->polled = write ? 0 : at;
+        t->polls = 0;
+    } else if (++t->polls % 32 == 0) {  // a loop that waits for a word to change
+        yield();
+    }
+    open_window(t->core);
     if (write) {
         check_local_write(t->core, at, size, nullptr, nullptr, "store");
         std::memset(t->core->shadow + at, 0, size);

@@ -14,6 +14,7 @@ constexpr bool DST_ACCUM_MODE = EMU_FP32_DST;
 namespace ckernel {
 using std::int32_t;
 using std::uint32_t;
+constexpr uint32_t TILE_C_DIM = 32;
 
 // ---- start, sections, circular buffers
 template <SrcOrder src_order = SrcOrder::Regular>
@@ -244,14 +245,14 @@ template <uint32_t block_ct_dim = 8, uint32_t full_ct_dim = block_ct_dim, bool i
 ALWI void pack_untilize_block(uint32_t icb, uint32_t block_rt_dim, uint32_t ocb, uint32_t block_c_index = 0) {
     emu_untilize_block(icb, block_rt_dim, ocb, block_ct_dim, full_ct_dim, block_c_index);
 }
-template <uint32_t block_ct_dim = 8, uint32_t full_ct_dim = block_ct_dim, bool narrow_row = false, uint32_t row_num_datums = 32,
+template <uint32_t block_ct_dim = 8, uint32_t full_ct_dim = block_ct_dim, bool narrow_row = false, uint32_t row_num_datums = TILE_C_DIM,
           bool dense = false, bool configure_remap = true, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void pack_untilize_dest_init(uint32_t ocb, uint32_t call_line = __builtin_LINE()) {
-    static_assert(!narrow_row && !dense && row_num_datums == 32, "not emulated: pack_untilize_dest_init of narrow or dense rows");
+    static_assert(!narrow_row && !dense && row_num_datums == TILE_C_DIM, "not emulated: pack_untilize_dest_init of narrow or dense rows");
     emu_untilize_init(0xFFFFFFFFu, ocb, block_ct_dim, full_ct_dim, true);
 }
 template <uint32_t block_ct_dim = 8, uint32_t full_ct_dim = block_ct_dim, bool diagonal = false, bool narrow_row = false,
-          uint32_t row_num_datums = 32, uint32_t tile_dst_ct_offset = 0, bool dense = false>
+          uint32_t row_num_datums = TILE_C_DIM, uint32_t tile_dst_ct_offset = 0, bool dense = false>
 ALWI void pack_untilize_dest(uint32_t ocb, uint32_t block_rt_dim = 1, uint32_t block_c_index = 0, uint32_t tile_dst_rt_offset = 0) {
     static_assert(!diagonal && !narrow_row && !dense, "not emulated: pack_untilize_dest of diagonal, narrow or dense rows");
     emu_untilize_dest(ocb, block_rt_dim, block_ct_dim, full_ct_dim, block_c_index,

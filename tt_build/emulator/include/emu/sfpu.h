@@ -117,6 +117,14 @@ ALWI void recip_tile(uint32_t idst, VectorMode vector_mode = VectorMode::RC) {
     sfpu1(Sf::recip, Sf::recip, uint32_t(dest_acc) << 4 | uint32_t(approximation) << 1, vector_mode, idst);
 }
 
+EMU_UFF(tanhshrink)
+template <bool APPROXIMATION_MODE>
+ALWI void mish_tile_init() { emu::sfpu_init(Sf::mish, APPROXIMATION_MODE); }
+template <bool APPROXIMATION_MODE, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void mish_tile(uint32_t idst) { sfpu1(Sf::mish, Sf::mish, APPROXIMATION_MODE, EMU_RC, idst); }
+EMU_INIT(rsub)
+template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void rsub_tile(uint32_t idst, uint32_t scalar) { sfpu1(Sf::rsub, Sf::rsub, 0, EMU_RC, idst, scalar); }
 // scalars
 EMU_INIT(leaky_relu)
 ALWI void leaky_relu_tile(uint32_t idst, uint32_t slope = 0) { sfpu1(Sf::leaky_relu, Sf::leaky_relu, 0, EMU_RC, idst, slope); }
@@ -199,6 +207,10 @@ ALWI void typecast_tile(uint32_t idst) { sfpu1(Sf::typecast, Sf::typecast, IN_DT
     EMU_INIT(name)                                       \
     template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE> \
     ALWI void name##_tile(uint32_t idst0, uint32_t idst1, uint32_t odst) { sfpu2(Sf::name, Sf::name, EMU_RC, idst0, idst1, odst); }
+#define EMU_BFF(name)                                    \
+    EMU_INIT_F(name)                                     \
+    template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE> \
+    ALWI void name##_tile(uint32_t idst0, uint32_t idst1, uint32_t odst) { sfpu2(Sf::name, Sf::name, EMU_RC, idst0, idst1, odst); }
 #define EMU_BR(name)                                                                                                \
     EMU_INIT(name)                                                                                                  \
     template <DstRoundingMode dst_rounding_mode = DstRoundingMode::Default, bool is_fp32_dest_acc_en = DST_ACCUM_MODE> \
@@ -214,6 +226,7 @@ EMU_B(eq_binary) EMU_B(ne_binary) EMU_B(lt_binary) EMU_B(gt_binary) EMU_B(le_bin
         sfpu2(Sf::name, Sf::name, vector_mode, idst0, idst1, odst);                                                \
     }
 EMU_MAXMIN(binary_max) EMU_MAXMIN(binary_min)
+EMU_BFF(atan2_binary) EMU_BF(xlogy_binary) EMU_BFF(logaddexp_binary) EMU_BFF(logaddexp2_binary)
 EMU_B(binary_max_int32) EMU_B(binary_max_uint32) EMU_B(binary_min_int32) EMU_B(binary_min_uint32)
 #undef EMU_MAXMIN
 #define EMU_INT2(name, INIT)          \
@@ -287,4 +300,5 @@ ALWI void sfpu_reduce(uint32_t idst, uint32_t ct_dim = 1, uint32_t rt_dim = 1) {
 #undef EMU_B
 #undef EMU_BF
 #undef EMU_BR
+#undef EMU_BFF
 }  // namespace ckernel

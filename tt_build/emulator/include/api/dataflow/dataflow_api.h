@@ -10,6 +10,7 @@ constexpr uint8_t noc_index = EMU_OWN_NOC;
 constexpr uint8_t noc_index = 0xFF;  // "the kernel's own NoC"; kernels see their own constant of this name
 #endif
 
+constexpr uint32_t NOC_MAX_BURST_SIZE = 8192;  // kernels see their architecture's, as a macro
 constexpr uint32_t NOC_UNICAST_WRITE_VC = 1;
 constexpr uint32_t NOC_MULTICAST_WRITE_VC = 4;
 constexpr uint32_t MEM_ZEROS_BASE = 0x10000;
@@ -55,7 +56,7 @@ inline uint64_t get_noc_addr(const uint32_t id, const TensorAccessor<Args>& s, u
 }
 
 // ---- reads
-template <uint32_t max_page_size = 8193, bool enable_noc_tracing = true>
+template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1, bool enable_noc_tracing = true>
 inline void noc_async_read(uint64_t src_noc_addr, uint32_t dst_local_l1_addr, uint32_t size, uint8_t noc = noc_index,
                            uint32_t read_req_vc = NOC_UNICAST_WRITE_VC) {
     emu_read(src_noc_addr, dst_local_l1_addr, size, noc);
@@ -95,7 +96,7 @@ FORCE_INLINE void noc_async_read_shard(const uint32_t shard_id, const TensorAcce
 }
 
 // ---- writes
-template <uint32_t max_page_size = 8193, bool enable_noc_tracing = true, bool posted = false>
+template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1, bool enable_noc_tracing = true, bool posted = false>
 inline void noc_async_write(uint32_t src_local_l1_addr, uint64_t dst_noc_addr, uint32_t size, uint8_t noc = noc_index,
                             uint32_t vc = NOC_UNICAST_WRITE_VC) {
     emu_write(src_local_l1_addr, dst_noc_addr, size, noc, posted);
@@ -127,7 +128,7 @@ FORCE_INLINE void noc_async_write_shard(const uint32_t shard_id, const TensorAcc
                                         uint8_t noc = noc_index) {
     emu_write(src_local_l1_addr, s.get_shard_noc_addr(shard_id, 0, noc), s.get_aligned_page_size() * s.dspec().shard_volume(), noc, posted);
 }
-template <uint32_t max_page_size = 8193>
+template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1>
 inline void noc_async_write_multicast(uint32_t src_local_l1_addr, uint64_t dst_noc_addr_multicast, uint32_t size,
                                       uint32_t num_dests, bool linked = false, uint8_t noc = noc_index,
                                       uint8_t vc = NOC_MULTICAST_WRITE_VC) {

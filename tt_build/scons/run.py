@@ -1,0 +1,45 @@
+"""``scons run on=ttnn``: every kernel on the device that ttnn opens, compared with the reference; always run anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tt_build.codegen.write import write_group
+from tt_build.ir.jsontext import to_text
+from tt_build.runtime.errors import LaunchError
+from tt_build.runtime.launcher import run_on_ttnn
+from tt_build.scons.actions import SignedAction
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.state import State
+from tt_build.scons.verify import describe, job_of, summarize
+from tt_build.verify.driver import Verdict, check_once
+
+RESULT = "run.ttnn.json"
+ALIAS = "run"
+
+
+class RunAction(SignedAction):
+    """Runs a plan through ttnn and compares; keeps the verdicts for the table at the end."""
+
+    def __init__(self, compiler: Compiler, state: State) -> None:
+        self._verdicts: list[Verdict] = []
+        super().__init__(self._execute, ALIAS, compiler.signature("tt_build.runtime.launcher"), state)
+        summarize(self._verdicts)
+
+    def _execute(self, target: Any, source: Any, env: Any) -> int:
+        job, plan = job_of(source)
+        try:
+            verdict = check_once(job, plan, lambda path, inputs: run_on_ttnn(path, dict(inputs)))
+        except LaunchError as error:
+            self.state.failed(job.kernel.name, f"tt-build: {job.kernel.name}: {error}")
+            return 1
+        self._verdicts.append(verdict)
+        write_group({Path(target[0].get_abspath()): to_text(msgspec.to_builtins(verdict))})
+        if verdict.passed:
+            self.state.ran(verdict.kernel, ALIAS)
+            return 0
+        self.state.failed(verdict.kernel, describe(verdict))
+        return 1
