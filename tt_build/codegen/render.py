@@ -4,6 +4,7 @@ of our own making; the only text of a user's is the compute expression, printed 
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import re
 from pathlib import Path
@@ -56,15 +57,17 @@ class Sized(msgspec.Struct, frozen=True):
 
 def render_source(kernel: VerifiedKernel, body: KernelBody) -> str:
     """The text of ``reader.cpp``, ``compute.cpp`` or ``writer.cpp``."""
-    environment = _environment(templates_dir()).overlay()
     names = identifiers(tuple(t.name for t in kernel.tensors))
-    environment.filters.update(
-        ident=lambda tensor: names[tensor],
-        sfpu_init=lambda stmt: init_text(stmt, kernel.math),
-        sfpu_call=lambda stmt: call_text(stmt, kernel.math),
-    )
-    text = environment.get_template(f"{body.role}.cpp.j2").render(k=_context(kernel, body, names))
-    return tidy(text)
+    token = _RENDERED.set((kernel, names))
+    try:
+        template = _environment(templates_dir()).get_template(f"{body.role}.cpp.j2")
+        return tidy(template.render(k=_context(kernel, body, names)))
+    finally:
+        _RENDERED.reset(token)
+
+
+# The kernel that is rendered and its names, for the filters: templates are compiled once for all kernels.
+_RENDERED: contextvars.ContextVar[tuple[VerifiedKernel, dict[str, str]]] = contextvars.ContextVar("rendered")
 
 
 @functools.cache
@@ -81,9 +84,9 @@ def _environment(folder: Path) -> jinja2.Environment:
         cpp=to_cpp,
         kind=lambda stmt: type(stmt).__name__,
         l1_address=_l1_address,
-        ident=str,
-        sfpu_init=str,
-        sfpu_call=str,
+        ident=lambda tensor: _RENDERED.get()[1][tensor],
+        sfpu_init=lambda stmt: init_text(stmt, _RENDERED.get()[0].math),
+        sfpu_call=lambda stmt: call_text(stmt, _RENDERED.get()[0].math),
     )
     return environment
 
