@@ -88,13 +88,14 @@ env.TTKernels("kernels.yaml")
         path.write_text(text.replace(old, new, 1))
 
     def steps(self, output: str) -> list[str]:
-        """``kernel:step`` for each step that an output reports, in order."""
+        """``kernel:step`` for each step that ran; kernels in the order of kernels.yaml, which SCons -j N mixes."""
         found = []
+        spec = (self.folder / "kernels.yaml").read_text()
         for line in output.splitlines():
-            if line.startswith("[ ") and " ] " in line:
+            if line.startswith("[ ") and " ] " in line and not line.endswith("  (cached)"):
                 label, rest = line[2:].split(" ] ", 1)
                 found.append(f"{rest.split(' -> ')[0]}:{label.strip()}")
-        return found
+        return sorted(found, key=lambda step: spec.find(f"  {step.split(':')[0]}:"))
 
     def files(self, below: str = "build") -> dict[str, bytes]:
         """Every built file by its path, without SCons' and our own state."""

@@ -6,23 +6,40 @@ import contextlib
 import os
 from pathlib import Path
 
+Stat = tuple[int, int, int, int]
 
-def write_group(files: dict[Path, bytes]) -> None:
+
+def write_group(files: dict[Path, bytes]) -> dict[Path, Stat]:
     """Write all files, or raise ``OSError`` and leave none of them half written.
 
     All bytes are on disk under temporary names before the first file takes its place; when that fails, the temporary
-    files are removed and the old ones stay.
+    files are removed and the old ones stay. Returns size, mtime, ctime and inode of each file in its place; a file that
+    somebody replaced or wrote to meanwhile is left out.
     """
-    staged: list[tuple[Path, Path]] = []
+    staged: list[tuple[Path, Path, int, int]] = []
+    stats: dict[Path, Stat] = {}
     try:
         for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            staged.append((temporary, path))
-            temporary.write_bytes(data)
-        for temporary, path in staged:
+            try:
+                handle = open(temporary, "wb")  # noqa: SIM115
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handle = open(temporary, "wb")  # noqa: SIM115
+            with handle:
+                handle.write(data)
+                handle.flush()
+                written = os.fstat(handle.fileno())
+            staged.append((temporary, path, written.st_ino, written.st_mtime_ns))
+        for temporary, path, _, _ in staged:
             os.replace(temporary, path)
+        for (_, path, inode, mtime), data in zip(staged, files.values(), strict=True):
+            found = os.lstat(path)
+            if (found.st_ino, found.st_mtime_ns, found.st_size) == (inode, mtime, len(data)):
+                stats[path] = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
     finally:
-        for temporary, _ in staged:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
+        for path in files:
+            if path not in stats:
+                with contextlib.suppress(OSError):
+                    path.with_name(f".{path.name}.{os.getpid()}.tmp").unlink()
+    return stats

@@ -1,7 +1,7 @@
 """Actions: one pass, and code generation. Each is a pure function of its source's bytes; results are written as a
 group.
 
-SCons signs a Python function by its bytecode alone. Ours are signed by a digest of the pass and of all that it imports
+SCons signs a Python function by its bytecode alone. Ours are signed by a digest of the step and of all that it imports
 (``signatures``), so that a changed helper reruns what uses it and nothing else.
 """
 
@@ -9,76 +9,102 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import SCons.Action
 
 from tt_build.codegen.files import emit
 from tt_build.codegen.write import write_group
 from tt_build.ir.stages import VerifiedKernel
-from tt_build.passes.pipeline import Pass, read_stage
-from tt_build.scons.signatures import codegen_signature, module_signature
-from tt_build.scons.state import State
+from tt_build.passes.pipeline import PASSES, Pass, read_stage
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.nodes import StepTarget, digest_of
+from tt_build.scons.signatures import CODEGEN
 from tt_build.spec.diagnostics import Rejected
+
+if TYPE_CHECKING:
+    from tt_build.scons.state import State
 
 Step = Callable[[bytes], list[bytes]]
 
 
 class SignedAction(SCons.Action.FunctionAction):  # type: ignore[misc]
-    """A function that SCons signs with ``signature`` instead of bytecode. ``label`` begins its line of output."""
+    """A function that SCons signs with ``signature`` instead of bytecode. ``label`` begins its line of output.
 
-    def __init__(self, function: Callable[[Any, Any, Any], int], label: str, signature: str) -> None:
-        self.signature = signature.encode()
+    After the function succeeded, its targets are entered in the kernel's ledger.
+    """
+
+    def __init__(self, function: Callable[[Any, Any, Any], int], label: str, signature: str, state: State) -> None:
+        self.signature = signature
         self.label = label
-        super().__init__(function, {"strfunction": self._line})
+        self.state = state
+        self._function = function
+        super().__init__(self._run, {"strfunction": self._line})
 
     def get_presig(self, target: Any, source: Any, env: Any) -> bytes:
         """What SCons signs."""
-        return self.signature
+        return self.signature.encode()
 
     def _line(self, target: Any, source: Any, env: Any) -> str:
         made = str(target[0]) if len(target) == 1 else f"{target[0].dir} ({len(target)} files)"
-        return f"[ {self.label:<18} ] {target[0].attributes.tt_kernel} -> {made}"
+        step: StepTarget = target[0].attributes.tt_step
+        cached = "  (cached)" if self.state.is_cached(self.signature, step) else ""
+        return f"[ {self.label:<18} ] {step.kernel} -> {made}{cached}"
+
+    def _run(self, target: Any, source: Any, env: Any) -> int:
+        started = time.perf_counter_ns()
+        kernel = target[0].attributes.tt_step.kernel
+        try:
+            status = self._function(target, source, env)
+        except Rejected as rejected:
+            self.state.report(kernel, rejected)
+            status = 1
+        except OSError as error:
+            message = f"tt-build: cannot write {error.filename or target[0]}: {error.strerror}"
+            self.state.failed(kernel, message)
+            status = 1
+        self.state.trace.add(self.label, started, kernel)
+        return status
 
 
 class StepAction(SignedAction):
     """A step of the compiler: bytes in, the bytes of its outputs out, written as a group."""
 
     def __init__(self, label: str, signature: str, step: Step, state: State) -> None:
-        self._step, self._state = step, state
-        super().__init__(self._execute, label, signature)
+        self._step = step
+        super().__init__(self._execute, label, signature, state)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        kernel = target[0].attributes.tt_kernel
-        try:
-            data = self._state.memo(self.signature, read_source(source[0]), self._step)
-            write_group({Path(node.get_abspath()): part for node, part in zip(target, data, strict=True)})
-        except Rejected as rejected:
-            self._state.report(kernel, rejected)
+        step: StepTarget = target[0].attributes.tt_step
+        expected = digest_of(source[0])
+        data = read_source(source[0])
+        if hashlib.sha256(data).hexdigest() != expected:
+            self.state.failed(step.kernel, f"tt-build: {source[0]} changed while the build ran; run scons again")
             return 1
-        except OSError as error:
-            print(f"tt-build: cannot write {error.filename or target[0]}: {error.strerror}", file=sys.stderr)
-            return 1
-        self._state.ran(kernel)
+        outputs, cached = self.state.step(self.signature, data, self._step)
+        publish(target, outputs)
+        self.state.ran(step.kernel, self.label, cached=cached)
         return 0
+
+
+def publish(target: Any, outputs: list[bytes]) -> None:
+    """Write a step's outputs as a group and enter them in the ledger."""
+    step: StepTarget = target[0].attributes.tt_step
+    key = step.key()
+    paths = {Path(node.get_abspath()): data for node, data in zip(target, outputs, strict=True)}
+    stats = write_group(paths)
+    for node, (path, data) in zip(target, paths.items(), strict=True):
+        digest = hashlib.sha256(data).hexdigest()
+        step.ledger.wrote(node.attributes.tt_file, key, digest, stats.get(path))
 
 
 def read_source(node: Any) -> bytes:
     """A step's input: the declaration that a Value node stands for, or a file's bytes."""
     declared = getattr(node.attributes, "tt_declaration", None)
-    return declared if isinstance(declared, bytes) else Path(node.get_abspath()).read_bytes()
-
-
-def pass_action(step: Pass, state: State) -> StepAction:
-    """The action of a pass."""
-    return StepAction(step.name, module_signature(step.module), pass_step(step), state)
-
-
-def codegen_action(state: State) -> StepAction:
-    """The action that writes the six files of a kernel."""
-    return StepAction("generate", codegen_signature(), generate_step, state)
+    return declared() if declared is not None else Path(node.get_abspath()).read_bytes()
 
 
 def pass_step(step: Pass) -> Step:
@@ -91,6 +117,12 @@ def generate_step(data: bytes) -> list[bytes]:
     return list(emit(read_stage(data, VerifiedKernel)).values())
 
 
-def digest(data: bytes) -> str:
-    """The content hash of a declaration."""
-    return hashlib.sha256(data).hexdigest()
+def steps(compiler: Compiler) -> list[tuple[str, str, Step]]:
+    """Label, signature and function of each step of a kernel, in order."""
+    rows = [(step.name, compiler.signature(step.module), pass_step(step)) for step in PASSES]
+    return [*rows, ("generate", compiler.signature(CODEGEN), generate_step)]
+
+
+def warn(message: str) -> None:
+    """A line to standard error."""
+    print(message, file=sys.stderr)

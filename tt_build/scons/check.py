@@ -1,73 +1,117 @@
-"""Checking before the first step: every kernel goes through all passes in memory, so that an error of any pass, with
-its line in kernels.yaml, stops the build before it wrote anything.
+"""Checking before the first step: every kernel that is not known to be valid goes through all passes in memory.
 
-A kernel that passed once with the same passes is not checked again: its digest is noted under the output folder.
-What the passes computed is kept for the steps of this build.
+So an error of any pass, with its line in kernels.yaml, stops the build before it wrote anything. What the passes
+computed is kept for the steps of this build; with several jobs, processes share the work.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
+import hashlib
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
 
-from tt_build.codegen.compile import failed_names
-from tt_build.codegen.write import write_group
-from tt_build.passes.pipeline import PASSES, encode_declaration
-from tt_build.scons.actions import digest, pass_step
-from tt_build.scons.signatures import module_signature
+from tt_build.scons.actions import Step, generate_step, pass_step, steps
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.ledger import step_key
+from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
-from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.loader import SpecFile
-from tt_build.spec.model import Declaration
-from tt_build.spec.render import report
+from tt_build.scons.statefile import read_state, write_state
+from tt_build.spec.diagnostics import Diagnostic, Rejected
+
+_WORTH_PROCESSES = 24  # kernels; fewer are done before the processes are up
+_CHUNK = 8
+
+Rows = list[tuple[str, list[bytes]]]
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """The kernels that can be built, the names of the others, and the messages."""
+    """The kernels that can be built, the names of the others, and what was found wrong with those."""
 
-    valid: tuple[Declaration, ...]
+    valid: tuple[str, ...]
     failed: tuple[str, ...]
-    text: str
+    found: tuple[Diagnostic, ...]
 
 
-def check(loaded: SpecFile, state: State, folder: Path) -> Checked:
-    """Run all passes over every kernel that is not known to be valid."""
-    notes = folder / "checked.json"
-    key = digest("".join(module_signature(step.module) for step in PASSES).encode())
-    known = _read(notes, key)
-    valid: list[Declaration] = []
-    failed = failed_names(loaded)
-    found = [entry.diagnostic for entry in loaded.diagnostics]
-    digests: set[str] = set()
-    for declaration in loaded.declarations:
-        data = encode_declaration(declaration)
-        mark = digest(data)
+def check(
+    names: list[str], reading: Reading, state: State, compiler: Compiler, notes: Path | None, jobs: int
+) -> Checked:
+    """Check these kernels. Those found valid are noted in the file ``notes``, so that they are not checked again."""
+    known = set()
+    if notes is not None:
+        stored = read_state(notes)
+        if isinstance(stored, dict) and stored.get("passes") == compiler.fingerprint:
+            known = set(stored["valid"])
+    todo = [name for name in names if reading.digests[name] not in known]
+    reading.declarations(todo)
+    rejected = _run(todo, reading, state, compiler, jobs)
+    valid = tuple(name for name in names if name not in rejected)
+    fresh = {reading.digests[name] for name in valid} - known
+    if fresh and notes is not None:
+        write_state(notes, {"passes": compiler.fingerprint, "valid": sorted(fresh | known)})
+    found = tuple(diagnostic for diagnostics in rejected.values() for diagnostic in diagnostics)
+    return Checked(valid, tuple(rejected), found)
+
+
+def _run(
+    names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
+) -> dict[str, tuple[Diagnostic, ...]]:
+    chain = steps(compiler)
+    if jobs > 1 and len(names) >= _WORTH_PROCESSES and state.store is None:
+        return _run_in_processes(names, reading, state, chain, jobs)
+    rejected = {}
+    for name in names:
+        data = reading.data(name)
         try:
-            if mark not in known:
-                for step in PASSES:
-                    (data,) = state.memo(module_signature(step.module).encode(), data, pass_step(step))
-        except Rejected as rejected:
-            failed.append(declaration.kernel.name)
-            found += rejected.diagnostics
-            continue
-        digests.add(mark)
-        valid.append(declaration)
-    if digests - known:
-        _write(notes, key, digests)
-    return Checked(valid=tuple(valid), failed=tuple(failed), text=report(found, loaded.source))
+            for _, signature, step in chain[:-1]:
+                (data,) = state.ahead(signature, data, step)
+        except Rejected as error:
+            rejected[name] = error.diagnostics
+    return rejected
 
 
-def _read(path: Path, key: str) -> set[str]:
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        stored = json.loads(path.read_text())
-        if stored.get("passes") == key:
-            return set(stored.get("valid", []))
-    return set()
+def _run_in_processes(
+    names: list[str], reading: Reading, state: State, chain: list[tuple[str, str, Step]], jobs: int
+) -> dict[str, tuple[Diagnostic, ...]]:
+    """The same in ``jobs`` processes, code generation included. Nothing else runs yet, so forking is safe."""
+    rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    signatures = [signature for _, signature, _ in chain]
+    context = multiprocessing.get_context("fork")
+    chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        work = ((signatures, [reading.data(name) for name in chunk]) for chunk in chunks)
+        for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
+            for name, (rows, diagnostics) in zip(chunk, results, strict=True):
+                for key, outputs in rows:
+                    state.keep(key, outputs, False)
+                if diagnostics is not None:
+                    rejected[name] = diagnostics
+    return rejected
 
 
-def _write(path: Path, key: str, digests: set[str]) -> None:
-    with contextlib.suppress(OSError):  # without the note the next build checks again
-        write_group({path: json.dumps({"passes": key, "valid": sorted(digests)}).encode()})
+def _whole_chains(work: tuple[list[str], list[bytes]]) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
+    signatures, declarations = work
+    return [_whole_chain(signatures, data) for data in declarations]
+
+
+def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
+    rows: Rows = []
+    for signature, step in zip(signatures, _functions(), strict=True):
+        key = step_key(signature, [hashlib.sha256(data).hexdigest()])
+        try:
+            outputs = step(data)
+        except Rejected as error:
+            return rows, error.diagnostics
+        rows.append((key, outputs))
+        data = outputs[0]
+    return rows, None
+
+
+def _functions() -> Iterator[Step]:
+    from tt_build.passes.pipeline import PASSES
+
+    yield from map(pass_step, PASSES)
+    yield generate_step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from tt_build.ir.jsontext import to_text
 from tt_build.runtime.errors import LaunchError
 from tt_build.runtime.launcher import run_on_ttnn
 from tt_build.scons.actions import SignedAction
-from tt_build.scons.signatures import module_signature
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.state import State
 from tt_build.scons.verify import describe, job_of, summarize
 from tt_build.verify.driver import Verdict, check_once
 
@@ -24,9 +24,9 @@ ALIAS = "run"
 class RunAction(SignedAction):
     """Runs a plan through ttnn and compares; keeps the verdicts for the table at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, compiler: Compiler, state: State) -> None:
         self._verdicts: list[Verdict] = []
-        super().__init__(self._execute, ALIAS, module_signature("tt_build.runtime.launcher"))
+        super().__init__(self._execute, ALIAS, compiler.signature("tt_build.runtime.launcher"), state)
         summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
@@ -34,11 +34,12 @@ class RunAction(SignedAction):
         try:
             verdict = check_once(job, plan, lambda path, inputs: run_on_ttnn(path, dict(inputs)))
         except LaunchError as error:
-            print(f"tt-build: {job.kernel.name}: {error}", file=sys.stderr)
+            self.state.failed(job.kernel.name, f"tt-build: {job.kernel.name}: {error}")
             return 1
         self._verdicts.append(verdict)
         write_group({Path(target[0].get_abspath()): to_text(msgspec.to_builtins(verdict))})
         if verdict.passed:
+            self.state.ran(verdict.kernel, ALIAS)
             return 0
-        print(describe(verdict), file=sys.stderr)
+        self.state.failed(verdict.kernel, describe(verdict))
         return 1

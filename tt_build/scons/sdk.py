@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tt_build.scons.actions import SignedAction
-from tt_build.scons.signatures import module_signature
+from tt_build.scons.actions import SignedAction, publish
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.state import State
 from tt_build.sdk.cache import SdkUnavailable
 from tt_build.sdk.gate import check_to_file, errors
 
@@ -15,7 +16,7 @@ RESULT = "sdk_check.json"
 ALIAS = "check-sdk"
 
 
-def check_action(sdk: str) -> SignedAction:
+def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
     """The action that type-checks the kernels beside a plan against the real headers of that SDK version."""
 
     def run(target: Any, source: Any, env: Any) -> int:
@@ -31,7 +32,9 @@ def check_action(sdk: str) -> SignedAction:
         if errors(outcome.findings):
             result.unlink(missing_ok=True)  # a failed check leaves nothing that looks like a passed one
             return 1
+        publish(target, [result.read_bytes()])
+        state.ran(target[0].attributes.tt_step.kernel, ALIAS)
         return 0
 
-    signature = f"{module_signature('tt_build.sdk.gate')} {sdk}"
-    return SignedAction(run, ALIAS, signature)
+    signature = f"{compiler.signature('tt_build.sdk.gate')} {sdk}"
+    return SignedAction(run, ALIAS, signature, state)

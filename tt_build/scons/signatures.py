@@ -21,30 +21,40 @@ from tt_build.version import __version__
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATES = ("reader.cpp.j2", "compute.cpp.j2", "writer.cpp.j2", "host_program.cpp.j2", "CMakeLists.txt.j2")
+CODEGEN = "tt_build.codegen.files"
 
 
 @functools.cache
 def module_signature(module: str) -> str:
     """Digest of a module of this package and of everything that it imports from it."""
+    return signature_of(parts_of(module))
+
+
+def signature_of(parts: dict[str, str]) -> str:
+    """One digest of many."""
     digest = hashlib.sha256(__version__.encode())
-    for path in sorted(_closure(module), key=lambda p: p.relative_to(_ROOT).as_posix()):
-        _add(digest, path.relative_to(_ROOT).as_posix(), path)
+    for name, part in sorted(parts.items()):
+        digest.update(f"\0{name}\0{part}".encode())
     return digest.hexdigest()
+
+
+def parts_of(module: str) -> dict[str, str]:
+    """Every file that the module's result depends on, with its digest; for ``CODEGEN`` also templates and Jinja2."""
+    parts = {path.relative_to(_ROOT).as_posix(): _digest(path) for path in _closure(module)}
+    if module == CODEGEN:
+        parts |= {f"templates/{name}": _digest(templates_dir() / name) for name in _template_closure()}
+        parts["jinja2"] = importlib.metadata.version("jinja2")
+    return parts
 
 
 @functools.cache
-def codegen_signature() -> str:
-    """Digest of code generation: its modules, every template that it can reach, and Jinja2's version."""
-    digest = hashlib.sha256(module_signature("tt_build.codegen.files").encode())
-    digest.update(importlib.metadata.version("jinja2").encode())
-    for name in sorted(_template_closure()):
-        _add(digest, name, templates_dir() / name)
-    return digest.hexdigest()
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-def _add(digest: hashlib._Hash, name: str, path: Path) -> None:
-    text = path.read_bytes().replace(b"\r\n", b"\n")
-    digest.update(f"\0{name}\0{len(text)}\0".encode() + text)
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
 
 
 def _closure(module: str) -> set[Path]:
@@ -58,10 +68,9 @@ def _closure(module: str) -> set[Path]:
             continue
         seen.add(name)
         found.add(path)
-        tree = ast.parse(path.read_bytes())
-        todo += _imports(tree)
-        # Importing a module runs its package. The outermost one only offers the passes under other names.
-        todo += [name.rpartition(".")[0]] if name.count(".") > 1 else []
+        tree = _tree(path)
+        todo += _imports(path)
+        todo.append(name.rpartition(".")[0])  # importing a module runs its package
         for pattern in _data_patterns(tree):
             found |= set(path.parent.glob(pattern))
     return found
@@ -78,9 +87,13 @@ def _file_of(module: str) -> Path | None:
     return None
 
 
-def _imports(tree: ast.Module) -> list[str]:
+@functools.cache
+def _imports(path: Path) -> list[str]:
+    tree = _tree(path)
+    # What the top package offers is imported inside its functions, which no step calls: loading it runs its body only.
+    nodes = tree.body if path == _ROOT / "__init__.py" else ast.walk(tree)
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -1,52 +1,130 @@
-"""What one build knows beside SCons: results computed while checking, diagnostics, counts for the summary."""
+"""What one ``TTKernels`` call knows while SCons runs: results computed ahead, diagnostics, counts for the summary."""
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
+from tt_build.scons.ledger import step_key
+from tt_build.scons.nodes import StepTarget
+from tt_build.scons.trace import Trace
 from tt_build.spec.diagnostics import Rejected
+
+_COMPUTING = threading.Lock()
+_MOST_KEPT = 512 << 20  # bytes of results computed ahead; the rest is computed again by its step
+
+
+class Store(Protocol):
+    """A cache of steps' outputs by key."""
+
+    def get(self, key: str) -> list[bytes] | None:
+        """The outputs, verified; None when they are not there."""
+
+    def put(self, key: str, outputs: list[bytes], seconds: float) -> None:
+        """Keep the outputs of a step that took so long."""
 
 
 class State:
-    """One per ``TTKernels`` call."""
+    """Results, messages and counts of one call; used by SCons' threads at once."""
 
-    def __init__(self, render: Callable[[Rejected], str]) -> None:
-        self._render = render
-        self._memo: dict[bytes, list[bytes]] = {}
-        self._steps: dict[str, int] = {}
-        self._failed: list[str] = []
-        self._messages: list[str] = []
-        self._started = time.monotonic()
-        atexit.register(self._summary)
+    def __init__(self, render: Callable[[Rejected], str], trace: Trace, store: Store | None = None) -> None:
+        self._render, self.trace, self._store = render, trace, store
+        self._lock = threading.Lock()
+        self._ahead: dict[str, tuple[list[bytes], bool]] = {}
+        self._size = 0
+        self._steps: dict[str, list[str]] = {}
+        self._cached = 0
+        self._messages: dict[str, list[str]] = {}
 
-    def memo(self, signature: bytes, data: bytes, step: Callable[[bytes], list[bytes]]) -> list[bytes]:
-        """``step(data)``, computed once for these bytes and this signature in this process."""
-        key = hashlib.sha256(signature + b"\0" + data).digest()
-        if key not in self._memo:
-            self._memo[key] = step(data)
-        return self._memo[key]
+    def step(self, signature: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> tuple[list[bytes], bool]:
+        """The outputs of ``step`` for ``data``, and whether they came out of the cache.
+
+        Computed ahead, fetched, or computed now. Raises ``Rejected``.
+        """
+        key = step_key(signature, [hashlib.sha256(data).hexdigest()])
+        with self._lock:
+            found = self._ahead.pop(key, None)
+            if found is not None:
+                self._size -= sum(map(len, found[0]))
+                return found
+        return self._make(key, data, step)
+
+    def ahead(self, signature: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> list[bytes]:
+        """``step``, its result kept for the action that will ask for it."""
+        key = step_key(signature, [hashlib.sha256(data).hexdigest()])
+        found = self._ahead.get(key) or self._make(key, data, step)
+        self.keep(key, *found)
+        return found[0]
+
+    def keep(self, key: str, outputs: list[bytes], cached: bool) -> None:
+        """Keep a result that was computed ahead, as far as memory allows."""
+        size = sum(map(len, outputs))
+        if key not in self._ahead and self._size + size <= _MOST_KEPT:
+            self._ahead[key] = (outputs, cached)
+            self._size += size
+
+    def _make(self, key: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> tuple[list[bytes], bool]:
+        if self._store is not None:
+            fetched = self._store.get(key)
+            if fetched is not None:
+                return fetched, True
+        started = time.perf_counter()
+        with _COMPUTING:  # pure Python: threads gain nothing, and templates share an environment
+            outputs = step(data)
+        if self._store is not None:
+            self._store.put(key, outputs, time.perf_counter() - started)
+        return outputs, False
+
+    @property
+    def store(self) -> Store | None:
+        """The cache, if there is one."""
+        return self._store
+
+    def is_cached(self, signature: str, step: StepTarget) -> bool:
+        """Whether the step's outputs lie ready from the cache."""
+        found = self._ahead.get(step.key())
+        return found is not None and found[1]
 
     def report(self, kernel: str, rejected: Rejected) -> None:
         """Print the diagnostics of a kernel now, and keep them for the summary."""
-        text = self._render(rejected)
-        self._failed.append(kernel)
-        self._messages.append(text)
-        print(text, file=sys.stderr)
+        self.failed(kernel, self._render(rejected))
 
-    def ran(self, kernel: str) -> None:
-        """Count a step."""
-        self._steps[kernel] = self._steps.get(kernel, 0) + 1
+    def failed(self, kernel: str, message: str) -> None:
+        """Print a failure now, and keep it for the summary."""
+        with self._lock:
+            self._messages.setdefault(kernel, []).append(message)
+        print(message, file=sys.stderr)
 
-    def _summary(self) -> None:
-        if not self._steps and not self._failed:
-            return
-        steps = sum(self._steps.values())
+    def ran(self, kernel: str, label: str, *, cached: bool = False) -> None:
+        """Count a step that ran, or one whose outputs the cache gave."""
+        with self._lock:
+            if cached:
+                self._cached += 1
+            else:
+                self._steps.setdefault(kernel, []).append(label)
+
+    def steps_of(self, kernel: str) -> list[str]:
+        """The steps of a kernel that ran, in order."""
+        return self._steps.get(kernel, [])
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing ran, nothing came from the cache, and nothing failed."""
+        return not (self._steps or self._messages or self._cached)
+
+    def summary(self, seconds: float) -> str:
+        """One line on what was done, after the diagnostics of what failed, once more."""
+        steps = sum(map(len, self._steps.values()))
         names = list(self._steps)
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        seconds = time.monotonic() - self._started
-        failed = f", {len(self._failed)} failed: {', '.join(self._failed)}" if self._failed else ""
-        print(f"tt-build: {steps} steps for {len(names)} kernels ({shown}){failed} in {seconds:.2f} s")
+        line = f"tt-build: {steps} steps for {len(names)} kernels" + (f" ({shown})" if shown else "")
+        if self._cached:
+            line += f", {self._cached} steps from the cache"
+        if self._messages:
+            line += f", {len(self._messages)} failed: {', '.join(self._messages)}"
+        again = [message for messages in self._messages.values() for message in messages]
+        return "\n".join([*again, f"{line} in {seconds:.2f} s"])

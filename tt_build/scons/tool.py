@@ -5,42 +5,28 @@
     env.TTKernels("more.yaml", out="build/more", arch="blackhole")
 
 A kernel's chain begins at a Value node with the digest of its declaration, not at the file: a comment in kernels.yaml
-changes no digest. SCons compares contents, so a step whose output is what it was stops the wave.
+changes no digest. Which kernels are declared, and what decides about their nodes: docs/adr/0003.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-import SCons.Builder
 import SCons.Errors
+import SCons.Node
+import SCons.Node.Alias
 import SCons.Script
 from SCons.Variables import Variables
 
-from tt_build.codegen.compile import stage_file
-from tt_build.codegen.files import OUTPUTS
-from tt_build.passes.pipeline import PASSES, encode_declaration
-from tt_build.scons.actions import StepAction, codegen_action, digest, pass_action
-from tt_build.scons.check import check
-from tt_build.scons.clean import remove_empty_folders
-from tt_build.scons.run import ALIAS as RUN
-from tt_build.scons.run import RESULT as RUN_RESULT
-from tt_build.scons.run import RunAction
-from tt_build.scons.sdk import ALIAS as CHECK_SDK
-from tt_build.scons.sdk import RESULT as SDK_RESULT
-from tt_build.scons.sdk import check_action
-from tt_build.scons.state import State
-from tt_build.scons.variables import add_options, parse_grid, unknown_variables
-from tt_build.scons.verify import ALIAS as VERIFY
-from tt_build.scons.verify import RESULT as VERIFY_RESULT
-from tt_build.scons.verify import VerifyAction, request_of
-from tt_build.spec.loader import load_file
-from tt_build.spec.model import Declaration
-from tt_build.spec.render import report
-
-_NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on")
+from tt_build.scons.clean import remove_state
+from tt_build.scons.request import Request
+from tt_build.scons.session import Generated, Session
+from tt_build.scons.variables import NAMES, add_options, unknown_variables
 
 
 def options(variables: Variables) -> None:
@@ -61,14 +47,16 @@ def generate(env: Any) -> None:
     add_options(declared)
     declared.Update(env)
     env["TT_READY"] = True
-    SCons.Script.Help(declared.GenerateHelpText(env), append=True)
+    if SCons.Script.GetOption("help"):
+        SCons.Script.Help(declared.GenerateHelpText(env), append=True)
+    SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
 
 
 def refuse_unknown(*, strict: bool) -> None:
     """Exit with status 2 when the command line sets a variable that does not exist."""
-    messages = unknown_variables(SCons.Script.ARGUMENTS, list(_NAMES), strict=strict)
+    messages = unknown_variables(SCons.Script.ARGUMENTS, list(NAMES), strict=strict)
     if messages:
         print("\n".join(f"scons: {message}" for message in messages), file=sys.stderr)
         SCons.Script.Exit(2)
@@ -80,130 +68,122 @@ def tt_kernels(
     out: str | None = None,
     arch: str | None = None,
     grid: tuple[int, int] | None = None,
-) -> list[Any]:
-    """Declare every kernel of ``spec``; returns the nodes of the generated files.
+) -> Any:
+    """Declare the kernels of ``spec``; returns the nodes of the generated files.
 
     Paths are relative to the calling SConscript. ``out``, ``arch`` and ``grid`` default to the command line's.
     Errors of the specification are printed, all of them, before any step runs; then the build stops with status 1.
     Under ``-k`` the valid kernels are built all the same, and the status is 2.
     """
+    if SCons.Script.GetOption("help"):
+        return []
     source = Path(env.File(spec or env["spec"]).srcnode().get_abspath())
+    if not (out or env["out"]):
+        raise SCons.Errors.UserError("out= is empty; name the folder of everything that is built")
     folder = env.Dir(out or env["out"]).Dir(env["target"])
     try:
-        grid = grid or parse_grid(env["grid"])
+        request = Request(env, arch, grid)
     except ValueError as error:
         raise SCons.Errors.UserError(str(error)) from None
-    loaded = load_file(source, arch=arch or env["arch"] or None, grid=grid)
-    state = State(lambda rejected: report(rejected.diagnostics, loaded.source))
-    result = check(loaded, state, Path(folder.get_abspath()).parent / ".tt-build")
-    if result.text:
-        print(result.text, file=sys.stderr)
-    if result.failed and not _goes_on():
+    session = Session(env, source, folder, request)
+    try:
+        session.read()
+    except OSError as error:
+        raise SCons.Errors.UserError(f"tt-build: cannot use {session.common}: {error.strerror}") from None
+    for name in session.reading.digests:
+        _claim(session, name)
+    text = session.check(session.dirty())
+    if text:
+        print(text, file=sys.stderr)
+    if session.failed and not request.goes_on:
         SCons.Script.Exit(1)
-    chains = _Chains(env, state)
-    nodes: list[Any] = []
-    for declaration in result.valid:
-        name = declaration.kernel.name
-        _claim(env, name, folder, source)
-        generated = chains.declare(name, encode_declaration(declaration), folder.Dir(name), f"{source.name}#{name}")
-        env.Alias(f"kernel-{name}", generated)
-        nodes += generated
-        env.Alias(CHECK_SDK, chains.check_sdk(name, generated, folder.Dir(name)))
-        request = chains.request(declaration, source.name)
-        env.Alias(VERIFY, chains.verify(name, generated, folder.Dir(name), request))
-        env.Alias(RUN, chains.run_on_device(name, generated, folder.Dir(name), request))
-    for name in result.failed:
-        nodes += chains.failed(name, folder.Dir(name))
-    env.Default(nodes)
-    if env.GetOption("clean"):
-        remove_empty_folders(Path(folder.get_abspath()), [d.kernel.name for d in result.valid])
-    return nodes
+    _SESSIONS.append(session)
+    _declare(session)
+    session.open = True
+    return Generated(session)
 
 
-def _goes_on() -> bool:
-    """Whether a rejected kernel leaves the others to be built or cleaned."""
-    return bool(SCons.Script.GetOption("keep_going") or SCons.Script.GetOption("clean"))
+def _declare(session: Session) -> None:
+    """Declare what is not clean, what the command line needs, and say what is built by default."""
+    request, env = session.request, session.env
+    buildable = session.buildable()
+    wanted = request.wanted(session.root, session.reading.digests) if request.targets else set()
+    full = request.full or wanted is None
+    due = buildable if full else [name for name in buildable if name not in session.clean or name in (wanted or ())]
+    nodes = [node for name in due for node in session.declare(name)]
+    if full or wanted:
+        session.declare_extras(buildable if full else [name for name in due if name in (wanted or ())])
+    if session.failed:
+        nodes += [node for name in session.failed for node in session.chains().failing(name)]
+    _offer(session)
+    if nodes:
+        env.Default(nodes)
+    else:
+        env.Default(_nothing_to_do())
+        if not request.targets:
+            SCons.Script.SetOption("no_progress", True)
+    if request.clean:
+        remove_state(session)
 
 
-def _claim(env: Any, name: str, folder: Any, source: Path) -> None:
+def _nothing_to_do() -> Any:
+    """A target that is always up to date and says nothing: SCons wants one."""
+    name = "tt-build"
+    node = SCons.Node.Alias.default_ans.get(name)
+    if node is None:
+        node = SCons.Node.Alias.default_ans[name] = _Nothing(name)
+        node.side_effect = True  # else SCons says that there is nothing to be done; our own line says more
+    return node
+
+
+class _Nothing(SCons.Node.Alias.Alias):  # type: ignore[misc]
+    def is_up_to_date(self) -> bool:
+        return True
+
+
+def _offer(session: Session) -> None:
+    """Let names of targets find kernels that are not declared yet: ``kernel-NAME`` and the aliases of extras."""
+    buildable = set(session.buildable())
+
+    def lookup(name: str, **_: Any) -> Any:
+        if name in ("verify", "check-sdk", "run"):
+            session.declare_extras(session.buildable())
+        elif name.startswith("kernel-") and name[len("kernel-") :] in buildable:
+            session.declare(name[len("kernel-") :])
+        return None  # the alias that is there now is found as any other
+
+    SCons.Node.arg2nodes_lookups.insert(0, lookup)
+
+
+def _claim(session: Session, name: str) -> None:
     """Refuse the same kernel folder twice in one build."""
-    path = folder.Dir(name).get_abspath()
-    if _TAKEN.setdefault(path, source) != source:
+    owner = _TAKEN.setdefault(f"{session.root}/{name}", session.source)
+    if owner != session.source:
         raise SCons.Errors.UserError(
-            f"kernel '{name}' of {source} and of {_TAKEN[path]} would both be built in {folder}; give one another out="
+            f"kernel '{name}' of {session.source} and of {owner} would both be built in {session.folder}; "
+            "give one another out"
         )
 
 
 _TAKEN: dict[str, Path] = {}
+_SESSIONS: list[Session] = []
+_STARTED = time.monotonic()
 
 
-class _Chains:
-    """Declares the nodes of kernels: the actions are shared, one for each step."""
-
-    def __init__(self, env: Any, state: State) -> None:
-        self.env = env
-        self.passes = [self._builder(pass_action(step, state)) for step in PASSES]
-        self.codegen = self._builder(codegen_action(state))
-        self.sdk = self._builder(check_action(env["sdk"]))
-        self.run = self._builder(VerifyAction())
-        self.device = self._builder(RunAction())
-
-    @staticmethod
-    def _builder(action: StepAction) -> Any:
-        return SCons.Builder.Builder(action=action)
-
-    def declare(self, name: str, declaration: bytes, folder: Any, label: str) -> list[Any]:
-        """One node for each pass, one step for the files; returns the generated files."""
-        node = self._value(label, declaration)
-        for number, builder in enumerate(self.passes, 1):
-            (node,) = builder(self.env, folder.File(stage_file(number)), node)
-            node.attributes.tt_kernel = name
-        generated = self.codegen(self.env, [folder.File(file) for file in OUTPUTS], node)
-        for file in generated:
-            file.attributes.tt_kernel = name
-        return list(generated)
-
-    def request(self, declaration: Declaration, spec: str) -> Any:
-        """What running a kernel needs of its declaration beside its files, as a node."""
-        return self._value(f"{spec}#{declaration.kernel.name}:verify", request_of(declaration))
-
-    def verify(self, name: str, generated: list[Any], folder: Any, request: Any) -> Any:
-        """The run on the emulator and its comparison, built only when it is asked for."""
-        (node,) = self.run(self.env, folder.File(VERIFY_RESULT), [*generated, folder.File(stage_file(1)), request])
-        node.attributes.tt_kernel = name
-        self.env.Clean(generated, [node, folder.File("verify.failed.json")])
-        return node
-
-    def run_on_device(self, name: str, generated: list[Any], folder: Any, request: Any) -> Any:
-        """The run on a device and its comparison, anew each time it is asked for."""
-        (node,) = self.device(self.env, folder.File(RUN_RESULT), [*generated, folder.File(stage_file(1)), request])
-        node.attributes.tt_kernel = name
-        self.env.AlwaysBuild(node)
-        self.env.Clean(generated, node)
-        return node
-
-    def _value(self, label: str, data: bytes) -> Any:
-        """A source node for bytes of a declaration.
-
-        A stable name and a short signature: --debug=explain then names the kernel, and no text is stored twice.
-        """
-        node = self.env.Value(label)
-        node.get_ninfo().csig = digest(data)
-        node.attributes.tt_declaration = data
-        return node
-
-    def check_sdk(self, name: str, generated: list[Any], folder: Any) -> Any:
-        """The type check of a kernel, built only when it is asked for."""
-        (node,) = self.sdk(self.env, folder.File(SDK_RESULT), generated)
-        node.attributes.tt_kernel = name
-        self.env.Clean(generated, node)  # -c removes it, too, though no plain build makes it
-        return node
-
-    def failed(self, name: str, folder: Any) -> list[Any]:
-        """A node that fails, so that a build with ``-k`` ends with a failure for a rejected kernel."""
-
-        def fail(target: Any, source: Any, env: Any) -> int:
-            return 1
-
-        action = SCons.Action.Action(fail, lambda target, source, env: f"[ rejected           ] {name}")
-        return list(self.env.AlwaysBuild(self.env.Command(folder.File(".rejected"), [], action)))
+@atexit.register
+def _finish() -> None:
+    """After SCons: record what was proven, write the trace, say in a line what was done."""
+    idle, kernels = True, 0
+    for session in _SESSIONS:
+        started = time.perf_counter_ns()
+        session.finish()
+        session.trace.add("record", started)
+        kernels += len(session.reading.digests)
+        if session.state is not None and not session.state.idle:
+            idle = False
+            print(session.state.summary(time.monotonic() - session.started))
+        if not session.request.dry and not session.request.clean:
+            session.trace.write(session.common / "trace.json")
+    plain = _SESSIONS and not any(s.request.dry or s.request.clean or s.request.silent for s in _SESSIONS)
+    if idle and plain and not any(session.failed for session in _SESSIONS):
+        print(f"tt-build: {kernels} kernels up to date")

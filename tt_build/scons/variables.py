@@ -6,24 +6,38 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from SCons.Variables import EnumVariable, Variables
+import SCons.Script
+from SCons.Variables import BoolVariable, EnumVariable, Variables
 
-from tt_build.targets import available_archs, available_targets, determine_target
-from tt_build.targets.sdk import available_sdks, newest_sdk
+NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on", "rehash", "explain", "plan")
 
 
 def add_options(variables: Variables) -> None:
     """Declare the variables of ``scons target=tenstorrent ...``."""
     variables.AddVariables(
-        EnumVariable(
-            "target", "backend to build for", determine_target("tenstorrent"), allowed_values=available_targets()
-        ),
+        *_choices(),
         ("spec", "the specification", "kernels.yaml"),
         ("out", "folder of everything that is built", "build"),
-        ("arch", f"architecture of kernels that do not name one: {', '.join(available_archs())}", ""),
-        EnumVariable("sdk", "TT-Metalium version to check against", newest_sdk(), allowed_values=available_sdks()),
-        EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
+        EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
+        BoolVariable("rehash", "compare contents of outputs, not only size, times and inode", False),
+        ("explain", "a kernel of which to say why each step runs", ""),
+        BoolVariable("plan", "show what would run and how files would change; write nothing", False),
+    )
+
+
+def _choices() -> tuple[Any, ...]:
+    """Variables whose values are data of the package; the data is read only where somebody asks for it."""
+    if not SCons.Script.GetOption("help") and not {"target", "arch", "sdk"} & set(SCons.Script.ARGUMENTS):
+        return (("target", "", "tenstorrent"), ("arch", "", ""), ("sdk", "", ""))
+    from tt_build.targets import available_archs, available_targets
+    from tt_build.targets.sdk import available_sdks, newest_sdk
+
+    targets, archs, sdks = available_targets(), available_archs(), available_sdks()
+    return (
+        EnumVariable("target", "backend to build for", targets[0], allowed_values=targets),
+        EnumVariable("arch", "architecture of kernels that do not name one", "", allowed_values=("", *archs)),
+        EnumVariable("sdk", "TT-Metalium version to check against", newest_sdk(), sdks),
     )
 
 
@@ -32,7 +46,7 @@ def parse_grid(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     columns, cross, rows = text.partition("x")
-    if not cross or not columns.isdecimal() or not rows.isdecimal():
+    if not cross or not columns.isdecimal() or not rows.isdecimal() or not int(columns) * int(rows):
         raise ValueError(f"grid={text}: write COLUMNSxROWS, as in grid=8x8")
     return int(columns), int(rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from tt_build.codegen.write import write_group
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes.pipeline import read_stage
-from tt_build.scons.actions import SignedAction, read_source
-from tt_build.scons.signatures import module_signature
+from tt_build.scons.actions import SignedAction, publish, read_source
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.state import State
 from tt_build.spec.model import Declaration, VerifySpec
 from tt_build.verify.driver import Job, Verdict, scalar_values, verify
 
@@ -56,9 +56,9 @@ def job_of(source: list[Any]) -> tuple[Job, Path]:
 class VerifyAction(SignedAction):
     """Runs and compares; keeps the verdicts for the table at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, compiler: Compiler, state: State) -> None:
         self._verdicts: list[Verdict] = []
-        super().__init__(self._execute, ALIAS, module_signature("tt_build.verify.driver"))
+        super().__init__(self._execute, ALIAS, compiler.signature("tt_build.verify.driver"), state)
         summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
@@ -67,11 +67,12 @@ class VerifyAction(SignedAction):
         result = Path(target[0].get_abspath())
         text = to_text(msgspec.to_builtins(verdict))
         if verdict.passed:
-            write_group({result: text})
+            publish(target, [text])
+            self.state.ran(verdict.kernel, ALIAS)
             return 0
         # The verdict of a failed run is kept for reading, under a name that no later build takes for a passed one.
         write_group({result.with_name("verify.failed.json"): text})
-        print(describe(verdict), file=sys.stderr)
+        self.state.failed(verdict.kernel, describe(verdict))
         return 1
 
 

@@ -1,0 +1,85 @@
+"""The nodes of kernels: one for each pass, one step for the generated files, and what is made only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import SCons.Action
+import SCons.Builder
+
+from tt_build.codegen.compile import stage_file
+from tt_build.codegen.files import OUTPUTS
+from tt_build.passes.pipeline import PASSES
+from tt_build.scons.actions import SignedAction, StepAction, steps
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.ledger import KernelLedger
+from tt_build.scons.nodes import StepTarget, watch
+from tt_build.scons.reading import Reading
+from tt_build.scons.state import State
+
+
+class Chains:
+    """Declares the nodes of kernels below ``folder``: the actions are shared, one for each step."""
+
+    def __init__(self, env: Any, folder: Any, reading: Reading, state: State, compiler: Compiler) -> None:
+        self.env, self.folder, self.reading, self.state, self.compiler = env, folder, reading, state, compiler
+        actions = [StepAction(label, signature, step, state) for label, signature, step in steps(compiler)]
+        self._steps = [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
+
+    def declare(self, name: str, ledger: KernelLedger) -> list[Any]:
+        """One node for each pass, one step for the files; returns all of them, the generated files last."""
+        folder = self.folder.Dir(name)
+        node = self._node(self._label(name), self.reading.digests[name], lambda: self.reading.data(name))
+        nodes: list[Any] = []
+        for number, (signature, builder) in enumerate(self._steps, 1):
+            files = [stage_file(number)] if number <= len(PASSES) else list(OUTPUTS)
+            made = builder(self.env, [folder.File(file) for file in files], node)
+            _mark(made, files, StepTarget(name, ledger, signature, [node]))
+            nodes += made
+            node = made[0]
+        return nodes
+
+    def extra(
+        self, name: str, file: str, action: SignedAction, sources: list[Any], also: tuple[str, ...] = ()
+    ) -> list[Any]:
+        """A node made of generated files only when it is asked for; ``-c`` removes it, and ``also``, all the same."""
+        builder = SCons.Builder.Builder(action=action)
+        folder = self.folder.Dir(name)
+        made = builder(self.env, folder.File(file), sources)
+        ledger = sources[0].attributes.tt_step.ledger
+        _mark(made, [file], StepTarget(name, ledger, action.signature, sources))
+        self.env.Clean(sources[0], [*made, *(folder.File(other) for other in also)])
+        return list(made)
+
+    def request(self, name: str, kind: str, digest: str, data: Callable[[], bytes]) -> Any:
+        """A source node for bytes of a declaration that only an extra node reads."""
+        return self._node(f"{self._label(name)} for {kind}", digest, data)
+
+    def _label(self, name: str) -> str:
+        """Unique in a build with several specifications and folders, and readable under --debug=explain."""
+        return f"{self.reading.source.name}#{name} -> {self.folder}"
+
+    def _node(self, label: str, digest: str, data: Callable[[], bytes]) -> Any:
+        """A source node. A stable name and a short signature: --debug=explain then names the kernel."""
+        node = self.env.Value(label)
+        node.get_ninfo().csig = digest
+        node.attributes.tt_digest, node.attributes.tt_declaration = digest, data
+        watch(node)
+        return node
+
+    def failing(self, name: str) -> list[Any]:
+        """A node that fails, so that a build with ``-k`` ends with a failure for a rejected kernel."""
+
+        def fail(target: Any, source: Any, env: Any) -> int:
+            return 1
+
+        action = SCons.Action.Action(fail, lambda target, source, env: f"[ rejected           ] {name}")
+        return list(self.env.AlwaysBuild(self.env.Command(self.folder.Dir(name).File(".rejected"), [], action)))
+
+
+def _mark(nodes: list[Any], files: list[str], step: StepTarget) -> None:
+    for node, file in zip(nodes, files, strict=True):
+        node.attributes.tt_step, node.attributes.tt_file = step, file
+        node.set_nocache()  # SCons' CacheDir never looks at what it holds
+        watch(node)

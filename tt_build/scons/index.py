@@ -1,0 +1,93 @@
+"""The index: which kernels are clean, found with one stat an output and nothing else.
+
+A kernel's line is the digest of its declaration; the numbers (size, mtime, ctime, inode of each output, in the
+layout's order) lie in a second file as 64-bit integers, compared as memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import zlib
+from array import array
+from pathlib import Path
+
+from tt_build.codegen.write import write_group
+from tt_build.scons.ledger import Stat
+from tt_build.scons.statefile import read_state, write_state
+
+
+class Index:
+    """Kernel -> (digest of its declaration, stats of its outputs), valid for one fingerprint of the compiler."""
+
+    def __init__(self, folder: Path, fingerprint: str, files: list[str]) -> None:
+        self._names, self._numbers = folder / "index.json", folder / "stats.bin"
+        self._fingerprint, self._files = fingerprint, files
+        self._entries: dict[str, tuple[str, bytes]] = {}
+        self.known: list[str] = []
+        self._load()
+
+    def _load(self) -> None:
+        stored = read_state(self._names)
+        if not isinstance(stored, dict) or stored.get("byteorder") != sys.byteorder:
+            return
+        self.known = list(stored["kernels"])
+        if stored["fingerprint"] != self._fingerprint:
+            return
+        try:
+            numbers = self._numbers.read_bytes()
+        except OSError:
+            return
+        width = 32 * len(self._files)
+        if len(numbers) != width * len(self.known) or zlib.crc32(numbers) != stored["crc32"]:
+            return
+        for at, (name, digest) in enumerate(stored["kernels"].items()):
+            if digest:
+                self._entries[name] = (digest, numbers[at * width : (at + 1) * width])
+
+    def clean(self, root: Path, digests: dict[str, str]) -> set[str]:
+        """The kernels of ``digests`` (name -> digest of the declaration) whose outputs under ``root`` are as noted."""
+        found = set()
+        lstat, files, base = os.lstat, self._files, str(root)
+        for name, digest in digests.items():
+            entry = self._entries.get(name)
+            if entry is None or entry[0] != digest:
+                continue
+            numbers = array("q")
+            append = numbers.append
+            folder = f"{base}/{name}/"
+            try:
+                for file in files:
+                    stat = lstat(folder + file)
+                    append(stat.st_size)
+                    append(stat.st_mtime_ns)
+                    append(stat.st_ctime_ns)
+                    append(stat.st_ino)
+            except (OSError, OverflowError):
+                continue
+            if numbers.tobytes() == entry[1]:
+                found.add(name)
+        return found
+
+    def save(self, kept: dict[str, str], new: dict[str, tuple[str, list[Stat]]], others: list[str]) -> None:
+        """Write the index anew.
+
+        ``kept`` are clean kernels as they were, ``new`` those that this build proved, ``others`` kernels of the
+        specification that are not clean: they are listed, so that their files are removed when they leave it.
+        """
+        entries = {name: self._entries[name] for name in kept}
+        for name, (digest, stats) in new.items():
+            entries[name] = (digest, array("q", [number for stat in stats for number in stat]).tobytes())
+        blank = bytes(32 * len(self._files))
+        rows = dict.fromkeys(others, ("", blank)) | entries
+        numbers = b"".join(row[1] for row in rows.values())
+        value = {
+            "fingerprint": self._fingerprint,
+            "byteorder": sys.byteorder,
+            "crc32": zlib.crc32(numbers),
+            "kernels": {name: row[0] for name, row in rows.items()},
+        }
+        with contextlib.suppress(OSError):
+            write_group({self._numbers: numbers})
+            write_state(self._names, value)

@@ -1,0 +1,268 @@
+"""kernels.yaml read by items: the text of a kernel unchanged, its digest is known and it is not parsed.
+
+The loader (``tt_build.spec.loader``) stays the only reader of the language. A whole load notes, for each kernel, the
+digest of its text and of the declarations that came of it, once it is sure of the split: the lines where the items
+begin are those where the loader found the kernels. After an edit, a text of head, changed items and tail goes through
+the same loader. Wherever anything is unusual, or is to be reported, the whole file does, so that every diagnostic is
+the loader's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tt_build.spec.loader import SpecFile
+    from tt_build.spec.model import Declaration
+
+_ITEM = re.compile(r"  ([A-Za-z_][A-Za-z0-9_]*):(?:[ \n]|\Z)")
+_UNUSUAL = re.compile(r"[\r\x85\u2028\u2029\ufeff]|^(?:---|\.\.\.|%)|^include\b", re.MULTILINE)
+
+
+class Reading:
+    """One specification of one ``TTKernels`` call.
+
+    ``digests`` maps each valid kernel to the digest of its declaration, in file order; ``failed`` names what is
+    rejected, ``text`` holds the loader's messages (also warnings).
+    """
+
+    def __init__(self, source: Path, arch: str | None, grid: tuple[int, int] | None, loader: str, noted: Any) -> None:
+        self.source, self._arch, self._grid = source, arch, grid
+        self._wish = f"{arch} {grid} {loader}"
+        self._whole: SpecFile | None = None
+        self._declared: dict[str, Declaration] = {}
+        self._data: dict[str, bytes] = {}
+        self._split: Split | None = None
+        self.digests: dict[str, str] = {}
+        self.failed: list[str] = []
+        self.text = ""
+        self.changed = True
+        self._note: dict[str, Any] | None = None
+        self._text, self._mark = self._read()
+        if not (isinstance(noted, dict) and self._text is not None and noted.get("wish") == self._wish):
+            self._load()
+        elif noted["mark"] == self._mark and self._includes_stand(noted):
+            self._note, self.changed = noted, False
+            self.text = noted["text"]
+            for _, kernels in noted["items"].values():
+                self.digests.update(kernels)
+        elif not self._advance(noted):
+            self._load()
+
+    # What the build asks
+
+    def declarations(self, names: list[str]) -> dict[str, Declaration]:
+        """The declarations of these kernels; parses no more than their items where that is safe."""
+        missing = [name for name in names if name not in self._declared]
+        if missing and not self._parse_items_of(missing):
+            self._load()
+        return {name: self._declared[name] for name in names if name in self._declared}
+
+    def data(self, name: str) -> bytes:
+        """The stored form of a declaration: what the first step reads."""
+        from tt_build.passes.pipeline import encode_declaration
+
+        if name not in self._data:
+            self._data[name] = encode_declaration(self.declarations([name])[name])
+        return self._data[name]
+
+    def whole(self) -> SpecFile:
+        """The specification as the loader reads it, with positions; for diagnostics."""
+        if self._whole is None:
+            self._load()
+        assert self._whole is not None
+        return self._whole
+
+    def note(self) -> dict[str, Any] | None:
+        """What the next build needs; None where nothing can be skipped (errors, several files)."""
+        return self._note
+
+    # How it is read
+
+    def _read(self) -> tuple[str | None, str]:
+        try:
+            data = self.source.read_bytes()
+            return data.decode("utf-8"), hashlib.sha256(data).hexdigest()
+        except (OSError, UnicodeDecodeError):
+            return None, ""
+
+    def _includes_stand(self, noted: dict[str, Any]) -> bool:
+        try:
+            return all(
+                hashlib.sha256((self.source.parent / path).read_bytes()).hexdigest() == mark
+                for path, mark in noted["others"]
+            )
+        except OSError:
+            return False
+
+    def _load(self) -> None:
+        from tt_build.spec.loader import load_file
+        from tt_build.spec.render import render
+
+        loaded = load_file(self.source, arch=self._arch, grid=self._grid)
+        self._whole = loaded
+        self.digests, self._declared, self._data = {}, {}, {}
+        for declaration in loaded.declarations:
+            self._add(declaration)
+        self.failed = list(loaded.rejected) or ([loaded.path.name] if loaded.errors else [])
+        self.text = "\n\n".join(render(entry.diagnostic, loaded.source) for entry in loaded.diagnostics)
+        self.changed, self._note = True, None
+        if not self.failed and self._unmoved():
+            self._note = self._noted(loaded)
+
+    def _unmoved(self) -> bool:
+        """Whether the file is still the one whose digest was taken before it was loaded."""
+        return self._text is not None and self._read()[1] == self._mark
+
+    def _add(self, declaration: Declaration) -> str:
+        from tt_build.passes.pipeline import encode_declaration
+
+        name = declaration.kernel.name
+        data = encode_declaration(declaration)
+        self._declared[name], self._data[name] = declaration, data
+        self.digests[name] = hashlib.sha256(data).hexdigest()
+        return name
+
+    def _noted(self, loaded: SpecFile) -> dict[str, Any]:
+        """Items with their digests where the split is that of the loader, else the whole file as one item."""
+        assert self._text is not None
+        files = loaded.source.files[1:]
+        others = []
+        for file in files:
+            try:
+                path = file.path.resolve().relative_to(self.source.resolve().parent).as_posix()
+            except ValueError:
+                path = str(file.path)
+            others.append([path, hashlib.sha256(file.path.read_bytes()).hexdigest()])
+        note: dict[str, Any] = {
+            "wish": self._wish,
+            "mark": self._mark,
+            "others": others,
+            "text": self.text,
+            "frame": "",
+        }
+        split = None if files or self.text else split_items(self._text)
+        if split is not None:
+            owners: dict[int, dict[str, str]] = {}
+            for name, place in loaded.source.kernels.items():
+                if name in self.digests:
+                    owners.setdefault(place.key.start.line, {})[name] = self.digests[name]
+            if [line for line, _, _ in split.items] == sorted(owners):
+                note["frame"] = split.frame
+                note["items"] = {key: [_digest(text), owners[line]] for line, key, text in split.items}
+                return note
+        note["items"] = {"": ["", self.digests]}
+        return note
+
+    def _advance(self, noted: dict[str, Any]) -> bool:
+        """Take unchanged items from the note and load the others; False where only the whole file will do."""
+        split = split_items(self._text or "")
+        if split is None or noted["frame"] != split.frame or not noted["frame"]:
+            return False
+        self._split = split
+        old = noted["items"]
+        items: dict[str, Any] = {}
+        todo = []
+        for _, key, text in split.items:
+            mark = _digest(text)
+            if key in old and old[key][0] == mark:
+                items[key] = old[key]
+            else:
+                items[key] = [mark, {}]
+                todo.append(key)
+        loaded = self._load_items(todo) if todo else {}
+        if loaded is None:
+            return False
+        for key in todo:
+            items[key][1] = loaded[key]
+        for _, kernels in items.values():
+            self.digests.update(kernels)
+        names = [name for _, kernels in items.values() for name in kernels]
+        if len({name.casefold() for name in names}) != len(names):
+            return False  # two kernels of one name: the loader has the message
+        self._note = {**noted, "mark": self._mark, "items": items}
+        return True
+
+    def _parse_items_of(self, names: list[str]) -> bool:
+        """Parse the items that declare these kernels; False where the whole file must be loaded."""
+        if self._note is None or not self._note["frame"] or self._whole is not None:
+            return False
+        self._split = self._split or split_items(self._text or "")
+        wanted = set(names)
+        keys = [key for key, (_, kernels) in self._note["items"].items() if wanted & kernels.keys()]
+        before = dict(self.digests)
+        if self._split is None or self._load_items(keys) is None or self.digests != before:
+            return False
+        return wanted <= self._declared.keys()
+
+    def _load_items(self, keys: list[str]) -> dict[str, dict[str, str]] | None:
+        """Load a text of frame and these items; None where it says anything or is not what the split says."""
+        import shutil
+        import tempfile
+
+        from tt_build.spec.loader import load_file
+
+        assert self._split is not None
+        wanted = set(keys)
+        chosen = [(key, text) for _, key, text in self._split.items if key in wanted]
+        head, tail = self._split.head, self._split.tail
+        folder = Path(tempfile.mkdtemp(prefix="tt-build-"))
+        try:
+            path = folder / self.source.name
+            path.write_text(head + "".join(text for _, text in chosen) + tail, encoding="utf-8", newline="")
+            loaded = load_file(path, arch=self._arch, grid=self._grid)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if loaded.diagnostics or loaded.rejected:
+            return None
+        line = head.count("\n")
+        lines = {}
+        for key, text in chosen:
+            lines[line] = key
+            line += text.count("\n")
+        found: dict[str, dict[str, str]] = {key: {} for key, _ in chosen}
+        for declaration in loaded.declarations:
+            owner = lines.get(loaded.source.kernels[declaration.kernel.name].key.start.line)
+            if owner is None:
+                return None
+            name = self._add(declaration)
+            found[owner][name] = self.digests[name]
+        return found if all(found.values()) else None
+
+
+class Split:
+    """A specification cut into its kernels: ``items`` are (line of the key from 0, key, text)."""
+
+    def __init__(self, head: str, items: list[tuple[int, str, str]], tail: str) -> None:
+        self.head, self.items, self.tail = head, items, tail
+        self.frame = _digest(head + "\0" + tail)
+
+
+def split_items(text: str) -> Split | None:
+    """Cut at the keys two columns in below ``kernels:``; None for a text with anything unusual in it."""
+    lines = [line + "\n" for line in text.split("\n")]
+    if lines.pop() != "\n":
+        return None  # no final line break
+    starts = [at for at, line in enumerate(lines) if line.startswith("kernels:")]
+    if len(starts) != 1 or lines[starts[0]].split("#")[0].strip() != "kernels:" or _UNUSUAL.search(text):
+        return None
+    begin = starts[0] + 1
+    end = next((at for at in range(begin, len(lines)) if lines[at][0] not in " \n#"), len(lines))
+    cuts: list[tuple[int, str]] = []
+    for at in range(begin, end):
+        found = _ITEM.match(lines[at])
+        if found:
+            cuts.append((at, found[1]))
+    if not cuts or len({key for _, key in cuts}) != len(cuts):
+        return None
+    items = []
+    for (at, key), following in zip(cuts, [*[cut for cut, _ in cuts[1:]], end], strict=True):
+        items.append((at, key, "".join(lines[at:following])))
+    return Split("".join(lines[: cuts[0][0]]), items, "".join(lines[end:]))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

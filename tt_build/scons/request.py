@@ -1,0 +1,53 @@
+"""What the command line asks of a build, as far as it concerns ours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import SCons.Script
+
+from tt_build.scons.variables import parse_grid
+
+if TYPE_CHECKING:
+    from tt_build.scons.state import Store
+
+
+class Request:
+    """Options and variables. ``dry`` builds write nothing at all; ``full`` ones need every node."""
+
+    def __init__(self, env: Any, arch: str | None, grid: tuple[int, int] | None) -> None:
+        get = SCons.Script.GetOption
+        self.arch = arch or env["arch"] or None
+        self.grid = grid or parse_grid(env["grid"])
+        self.clean = bool(get("clean"))
+        self.plan = env["plan"]
+        self.explain: str = env["explain"]
+        self.rehash = bool(env["rehash"])
+        self.dry = bool(get("no_exec") or get("question") or self.plan)
+        self.goes_on = bool(get("keep_going") or self.clean)
+        self.silent = bool(get("silent"))
+        self.jobs = int(get("num_jobs"))
+        self.targets = [str(target) for target in SCons.Script.COMMAND_LINE_TARGETS]
+        self.full = bool(self.clean or get("no_exec") or get("tree_printers") or get("climb_up"))
+        self.full = self.full or bool(get("taskmastertrace_file"))
+
+    def wanted(self, folder: Path, names: dict[str, str]) -> set[str] | None:
+        """The kernels that the targets name; None where a target may mean any of them."""
+        found = set()
+        launched = SCons.Script.GetLaunchDir()
+        for target in self.targets:
+            name = target[len("kernel-") :] if target.startswith("kernel-") else ""
+            if not name:
+                relative = os.path.relpath(os.path.join(launched, target), folder)
+                first, _, rest = relative.partition(os.sep)
+                name = first if rest else ""
+            if name not in names:
+                return None
+            found.add(name)
+        return found
+
+    def store(self, env: Any) -> Store | None:
+        """The cache of steps, where one is asked for."""
+        return None

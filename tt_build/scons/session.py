@@ -1,0 +1,261 @@
+"""One ``TTKernels`` call, from the specification to the record of what was built.
+
+Kernels that the index proves clean are not declared to SCons until somebody asks for them; everything heavy (passes,
+templates, YAML) is imported when the first kernel is declared. So a build with nothing to do stays close to SCons' own
+start.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import SCons.Node
+import SCons.Script
+
+from tt_build.scons.compiler import Compiler
+from tt_build.scons.index import Index
+from tt_build.scons.ledger import KernelLedger, Record
+from tt_build.scons.lock import hold_lock
+from tt_build.scons.reading import Reading
+from tt_build.scons.request import Request
+from tt_build.scons.statefile import read_state, write_state
+from tt_build.scons.trace import Trace
+
+if TYPE_CHECKING:
+    from tt_build.scons.chains import Chains
+    from tt_build.scons.state import State
+    from tt_build.spec.diagnostics import Rejected
+
+EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json", "run.ttnn.json")
+LOADER = "tt_build.spec.loader"
+
+
+class Session:
+    """The kernels of one specification in one output folder."""
+
+    def __init__(self, env: Any, source: Path, folder: Any, request: Request) -> None:
+        self.env, self.source, self.folder, self.request = env, source, folder, request
+        self.root = Path(folder.get_abspath())
+        self.common = self.root.parent / ".tt-build"
+        where = os.path.relpath(source, self.root.parent).replace(os.sep, "/")
+        mark = hashlib.sha256(where.encode()).hexdigest()[:8]
+        self.own = self.common / f"{self.root.name}-{source.stem}-{mark}"
+        self.trace = Trace()
+        self.started = time.monotonic()
+        self.declared: dict[str, list[Any]] = {}
+        self.ledgers: dict[str, KernelLedger] = {}
+        self.clean: set[str] = set()
+        self.failed: list[str] = []
+        self.open = False
+        self.state: State | None = None
+        self._chains: Chains | None = None
+        self._extras: set[str] = set()
+
+    # Before SCons builds
+
+    def read(self) -> None:
+        """Lock, read the specification, find what is clean, remove what is orphaned."""
+        request, started = self.request, time.perf_counter_ns()
+        if not request.dry:
+            hold_lock(self.common)
+        self.compiler = Compiler(self.common, rehash=request.rehash, keep=not request.dry)
+        self.index = Index(self.own, self.compiler.fingerprint, self.compiler.layout.files)
+        started = self._traced("compiler", started)
+        noted = read_state(self.own / "reading.json")
+        loader = self.compiler.signature(LOADER)
+        self.reading = Reading(self.source, request.arch, request.grid, loader, noted)
+        started = self._traced("read specification", started)
+        self.failed = list(self.reading.failed)
+        self.clean = self.index.clean(self.root, self.reading.digests)
+        if request.rehash:
+            self.clean = {name for name in self.clean if self._bytes_stand(name)}
+        if not request.dry and not self.reading.failed:
+            self._remove_orphans()
+        self._traced("look at outputs", started)
+
+    def _traced(self, name: str, started: int) -> int:
+        self.trace.add(name, started)
+        return time.perf_counter_ns()
+
+    def _bytes_stand(self, name: str) -> bool:
+        ledger = self.ledger(name)
+        return all(
+            (record := ledger.records.get(file)) is not None and ledger.digest(file) == record.digest
+            for file in self.compiler.layout.files
+        )
+
+    def _remove_orphans(self) -> None:
+        here = {*self.reading.digests, *self.failed}
+        for name in self.index.known:
+            if name not in here:
+                self.remove_kernel(name)
+
+    def remove_kernel(self, name: str) -> None:
+        """Remove what builds wrote for a kernel that is no longer declared; other files and their folders stay."""
+        ledger = self.ledger(name)
+        for file in {*ledger.records, *self.compiler.layout.files, *EXTRAS}:
+            with contextlib.suppress(OSError):
+                (self.root / name / file).unlink()
+        self.sweep(name)
+        for folder in (self.root / name / "ir", self.root / name):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        with contextlib.suppress(OSError):
+            self._ledger_path(name).unlink()
+        self.ledgers.pop(name, None)
+
+    def sweep(self, name: str) -> None:
+        """Remove temporary files that a killed build left with a kernel; the lock says that nobody writes them."""
+        for folder in (self.root / name, self.root / name / "ir"):
+            with contextlib.suppress(OSError):
+                for file in os.listdir(folder):
+                    if file.startswith(".") and file.endswith(".tmp"):
+                        (folder / file).unlink(missing_ok=True)
+
+    def ledger(self, name: str) -> KernelLedger:
+        """The records of a kernel."""
+        if name not in self.ledgers:
+            folder = self.root / name
+            self.ledgers[name] = KernelLedger(folder, self._ledger_path(name), rehash=self.request.rehash)
+        return self.ledgers[name]
+
+    def _ledger_path(self, name: str) -> Path:
+        return self.own / "kernels" / f"{name}.json"
+
+    def dirty(self) -> list[str]:
+        """The kernels that are not proven clean, in file order."""
+        return [name for name in self.reading.digests if name not in self.clean]
+
+    def check(self, names: list[str]) -> str:
+        """Check these kernels in memory; the messages about all that is rejected, in file order."""
+        if not names:
+            return self.reading.text
+        from tt_build.scons.check import check
+
+        started = time.perf_counter_ns()
+        notes = None if self.request.dry else self.own / "valid.json"
+        result = check(names, self.reading, self.work(), self.compiler, notes, self.request.jobs)
+        self._traced("check", started)
+        self.failed += result.failed
+        if not result.found:
+            return self.reading.text
+        from tt_build.spec.render import report
+
+        loaded = self.reading.whole()
+        return report([entry.diagnostic for entry in loaded.diagnostics] + list(result.found), loaded.source)
+
+    def work(self) -> State:
+        """What the steps share."""
+        if self.state is None:
+            from tt_build.scons.state import State
+
+            self.state = State(self._render, self.trace, self.request.store(self.env))
+        return self.state
+
+    def _render(self, rejected: Rejected) -> str:
+        from tt_build.spec.render import report
+
+        return report(rejected.diagnostics, self.reading.whole().source)
+
+    def chains(self) -> Chains:
+        """What declares nodes."""
+        if self._chains is None:
+            from tt_build.scons.chains import Chains
+
+            self._chains = Chains(self.env, self.folder, self.reading, self.work(), self.compiler)
+        return self._chains
+
+    def declare(self, name: str) -> list[Any]:
+        """The nodes of a kernel's generated files; declared at the first call."""
+        if name not in self.declared:
+            if not self.request.dry:
+                self.sweep(name)
+            nodes = self.chains().declare(name, self.ledger(name))
+            self.declared[name] = nodes
+            self.env.Alias(f"kernel-{name}", self.generated(name))
+        return self.generated(name)
+
+    def generated(self, name: str) -> list[Any]:
+        """The generated files' nodes among a declared kernel's."""
+        return self.declared[name][len(self.compiler.layout.modules) - 1 :]
+
+    def declare_extras(self, names: list[str]) -> None:
+        """The nodes that are built only when asked for: ``verify`` and ``check-sdk``."""
+        from tt_build.scons.extras import Extras
+
+        fresh = [name for name in names if name not in self._extras]
+        self._extras.update(fresh)
+        if fresh:
+            self.reading.declarations(fresh)
+            extras = Extras(self)
+            for name in fresh:
+                self.declare(name)
+                extras.declare(name)
+
+    def buildable(self) -> list[str]:
+        """The kernels that are not rejected, in file order."""
+        failed = set(self.failed)
+        return [name for name in self.reading.digests if name not in failed]
+
+    # After SCons built
+
+    def finish(self) -> None:
+        """Record what this build proved."""
+        if not self.open or self.request.dry or self.request.clean:
+            return
+        touched = bool(self.declared)
+        proven: dict[str, tuple[str, list[tuple[int, int, int, int]]]] = {}
+        if touched and self.compiler.unchanged():
+            for name in self.declared:
+                stats = self._proven(name)
+                if stats is not None:
+                    proven[name] = (self.reading.digests[name], stats)
+                self.ledger(name).note(self._notes(name)) if stats is not None else None
+                self.ledger(name).save()
+        elif touched:
+            print("tt-build: the compiler changed while it ran; the next build checks its work", file=sys.stderr)
+        kept = {name: self.reading.digests[name] for name in self.clean if name not in self.declared}
+        here = {*kept, *proven}
+        others = [name for name in (*self.reading.digests, *self.failed) if name not in here]
+        others += [name for name in self.index.known if name not in here and self.reading.failed]
+        if touched or self.reading.changed or set(self.index.known) != here:
+            self.index.save(kept, proven, list(dict.fromkeys(others)))
+        if self.reading.changed and self.reading.note() is not None:
+            write_state(self.own / "reading.json", self.reading.note())
+
+    def _proven(self, name: str) -> list[tuple[int, int, int, int]] | None:
+        """The stats of a kernel's outputs when every one is what its step wrote; else None."""
+        done = (SCons.Node.up_to_date, SCons.Node.executed)
+        ledger, stats = self.ledger(name), []
+        for node in self.declared[name]:
+            file = node.attributes.tt_file
+            record: Record | None = ledger.records.get(file)
+            if node.get_state() not in done or record is None:
+                return None
+            if not ledger.vouched(file, node.attributes.tt_step.key()):
+                return None
+            stats.append(record.stat)
+        return [ledger.records[file].stat for file in self.compiler.layout.files]
+
+    def _notes(self, name: str) -> dict[str, Any]:
+        signatures = {module: self.compiler.signature(module) for module in self.compiler.layout.modules}
+        return {"declaration": self.reading.data(name).decode(), "signatures": signatures}
+
+
+class Generated(collections.UserList):  # type: ignore[type-arg]
+    """The nodes of all generated files; declared when something looks at the list."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def data(self) -> list[Any]:  # type: ignore[override]
+        """Every generated file's node."""
+        return [node for name in self._session.buildable() for node in self._session.declare(name)]
