@@ -47,14 +47,19 @@ def test_float32_goes_through_the_vector_engine(tmp_path: Path) -> None:
     assert all(cb.unpack_to_dest for cb in kernel.circular_buffers if cb.name in ("cb_a", "cb_b"))
 
 
+def test_a_square_loads_its_operand_once(tmp_path: Path) -> None:
+    kernel = verified(tmp_path, elementwise("C = A + (column * column)"))
+    assert [type(s) for s in steps(kernel)].count(LoadStep) == 2
+
+
 def test_a_number_is_an_argument_of_the_call(tmp_path: Path) -> None:
     kernel = verified(tmp_path, elementwise("C = 2 / A"))
     assert steps(kernel)[1:] == [SfpuStep(function="div", form="rscalar", slots=(0,), out=0, params=(0x40000000,))]
 
 
-def test_a_condition_that_is_no_comparison_is_compared_with_zero(tmp_path: Path) -> None:
+def test_a_condition_that_is_no_comparison_loses_its_sign(tmp_path: Path) -> None:
     plain = steps(verified(tmp_path, elementwise("C = where(A, A, B)")))
-    assert [s.function for s in plain if isinstance(s, SfpuStep)] == ["ne", "where"]
+    assert [s.function for s in plain if isinstance(s, SfpuStep)] == ["abs", "where"]
     compared = steps(verified(tmp_path, elementwise("C = where(A > B, A, B)")))
     assert [s.function for s in compared if isinstance(s, SfpuStep)] == ["gt", "where"]
 
@@ -67,6 +72,34 @@ def test_an_expression_that_does_not_fit_dst_is_cut(tmp_path: Path) -> None:
     assert all(cb.dtype == "float32" for cb in deep.circular_buffers if cb.name.startswith("cb_t"))
     half = {"math": {"fp32_accumulate": False}}
     assert len(verified(tmp_path, elementwise(wide, **half)).sections) == 1
+
+
+def test_a_cut_value_that_is_an_output_too_is_read_from_its_own_buffer(tmp_path: Path) -> None:
+    names = ["C", "D", "E", "F", "G"]
+    kernel = verified(
+        tmp_path,
+        {
+            "inputs": {"A": {"shape": [64, 64]}, "B": {"shape": [64, 64]}},
+            "outputs": {name: {"shape": [64, 64]} for name in names},
+            "compute": "C = A @ B\nD = exp(C)\nE = sin(C)\nF = cos(C)\nG = abs(C)",
+        },
+    )
+    outputs = {result.cb for result in kernel.results}
+    read = {cb for s in walk(body(kernel, "compute")) if isinstance(s, TileOp) for cb in s.cbs}
+    assert not read & outputs
+    assert sum(isinstance(s, SfpuStep) for s in steps(kernel)) == 4
+
+
+def test_outputs_share_a_section_as_far_as_they_fit(tmp_path: Path) -> None:
+    kernel = verified(
+        tmp_path,
+        {
+            "inputs": {"A": {"shape": [64, 64]}},
+            "outputs": {name: {"shape": [64, 64]} for name in "CDEF"},
+            "compute": "t = exp(A)\nC = t + 1\nD = t + 2\nE = t + 3\nF = t + 4",
+        },
+    )
+    assert sum(isinstance(s, SfpuStep) and s.function == "exp" for s in steps(kernel)) == 1
 
 
 def test_a_shared_value_is_computed_once(tmp_path: Path) -> None:

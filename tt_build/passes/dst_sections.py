@@ -66,6 +66,14 @@ class Overflow(Exception):
         self.group = group
 
 
+class BadNumber(Exception):
+    """A number of the expression has no 32-bit word that the SDK's call could take; ``value`` is the id of the call."""
+
+    def __init__(self, value: int, message: str) -> None:
+        super().__init__(message)
+        self.value = value
+
+
 def is_leaf(program: Program, index: int) -> bool:
     """Inputs, and transposes of inputs, are read from circular buffers."""
     value = program.values[index]
@@ -174,11 +182,19 @@ class SectionBuilder:
             self.steps.append(LoadStep(cb=leaf.cb, out=slot, bcast=leaf.bcast, transpose=leaf.transpose))
             return slot
         value = self._value(index)
-        if value.op == "const":
-            slot = self._take()
-            self.steps.append(FillStep(bits=float_bits(value.params[0]), out=slot))
-            return slot
-        return self._fpu(value) if self._fpu_fits(value) else self._sfpu(value)
+        try:
+            if value.op == "const":
+                bits = float_bits(value.params[0])
+                slot = self._take()
+                self.steps.append(FillStep(bits=bits, out=slot))
+                return slot
+            return self._fpu(value) if self._fpu_fits(value) else self._sfpu(value)
+        except ZeroDivisionError:
+            raise BadNumber(index, "the reciprocal of 0 is not a number") from None
+        except OverflowError:
+            raise BadNumber(index, "a number here is beyond float32") from None
+        except ValueError as error:
+            raise BadNumber(index, str(error)) from None
 
     def _matmul(self, index: int) -> int:
         operands = self.matmul[index]
@@ -228,10 +244,14 @@ class SectionBuilder:
             return slot
         slots: dict[int, tuple[int, bool]] = {}
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
+            index = operands[position]
+            twin = next((p for p in slots if operands[p] == index and index in self.leaves), None)
             if value.op == "where" and position == 0:
-                slots[position] = self._condition(operands[position]), True
+                slots[position] = self._condition(index)
+            elif twin is not None and not (value.op == "where" and twin == 0):
+                slots[position] = slots[twin]  # the same tile of the same buffer: one load serves both
             else:
-                slots[position] = self._operand(operands[position])
+                slots[position] = self._operand(index)
         owned = [slot for slot, own in (slots[p] for p in range(len(operands))) if own]
         out = owned[0] if owned else self._take()
         self.steps.append(
@@ -248,12 +268,16 @@ class SectionBuilder:
                 self._release(slot)
         return out
 
-    def _condition(self, index: int) -> int:
-        """A condition as 0 or 1: where_tile looks at the bits, so a minus zero of other values would count as true."""
+    def _condition(self, index: int) -> tuple[int, bool]:
+        """A condition whose zeros are plus zeros: where_tile looks at the bits, where a minus zero is neither.
+
+        Comparisons give 0 or 1; of anything else the absolute value is taken, which keeps what is zero.
+        """
+        if self._value(index).op in _COMPARISONS:
+            return self._operand(index)
         slot = self._owned(index)
-        if self._value(index).op not in _COMPARISONS:
-            self.steps.append(SfpuStep(function="ne", form="scalar", slots=(slot,), out=slot, params=(0,)))
-        return slot
+        self.steps.append(SfpuStep(function="abs", form="float", slots=(slot,), out=slot))
+        return slot, True
 
     def _need(self, index: int) -> int:
         """Slots that the tree below a value needs (an estimate: shared values count as trees)."""
@@ -272,7 +296,10 @@ def float_bits(number: float) -> int:
 
 
 def param_word(encoding: str, numbers: dict[str, float]) -> int:
-    """The 32-bit word of a call's parameter."""
+    """The 32-bit word of a call's parameter; ValueError for a fraction where a whole number is needed."""
+    kind, name = encoding.split(":")
+    if kind == "i32" and numbers[name] != int(numbers[name]):
+        raise ValueError(f"'{name}' must be a whole number, not {numbers[name]:g}")
     return int(encode_param(encoding, numbers).rstrip("u"), 0)
 
 

@@ -25,7 +25,16 @@ from tt_build.ir.stages import (
 )
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.dst_sections import Leaf, MatmulOperands, Overflow, SectionBuilder, Store, evaluated, is_leaf
+from tt_build.passes.dst_sections import (
+    BadNumber,
+    Leaf,
+    MatmulOperands,
+    Overflow,
+    SectionBuilder,
+    Store,
+    evaluated,
+    is_leaf,
+)
 from tt_build.passes.pages import page_of
 from tt_build.targets import Arch
 
@@ -113,22 +122,42 @@ class _Planner:
     def sections(
         self, stores: list[Store], leaves: dict[int, Leaf], matmuls: dict[int, MatmulOperands]
     ) -> tuple[SectionPlan, ...]:
-        """Sections in order: one for each cut, then the outputs. Cuts are added until every section fits DST."""
+        """Sections in order: one for each cut, then the outputs, as many together as fit.
+
+        A section that overflows DST loses a value to a cut, or its outputs are parted, until every section fits. An
+        output whose value is cut is packed where that value is computed.
+        """
         cuts: dict[int, str] = {}
+        groups = [stores]
         while True:
-            groups = [[Store(value=value, cb=cuts[value])] for value in sorted(cuts)]
-            groups += [[s] for s in stores] if cuts else [stores]
+            own = {value: [Store(value=value, cb=cb)] for value, cb in cuts.items()}
+            for store in stores:
+                if store.value in cuts:
+                    own[store.value].append(store)
+            rest = [[store for store in group if store.value not in cuts] for group in groups]
             known = dict(leaves)
             plans: list[SectionPlan] = []
             try:
-                for group in groups:
+                for group in [*(own[value] for value in sorted(own)), *(group for group in rest if group)]:
                     builder = SectionBuilder(self.kernel.program, self.kernel.math, self.capacity, known, matmuls)
                     plans.append(builder.build(group))
-                    known |= {s.value: self._cut_leaf(s.cb) for s in group if s.value in cuts}
+                    if group[0].value in cuts:
+                        known[group[0].value] = self._cut_leaf(cuts[group[0].value])
             except Overflow as overflow:
                 cut = self._cut(overflow, set(known))
-                cuts[cut] = self.names.unique("cb_t")
+                if cut is not None:
+                    cuts[cut] = self.names.unique("cb_t")
+                else:
+                    groups = _parted(groups, overflow.group)
                 continue
+            except BadNumber as error:
+                refuse(
+                    self.kernel,
+                    "TTB210",
+                    str(error),
+                    value=error.value,
+                    help="write another number, or pass it as a tensor of shape [1, 1]",
+                )
             dtype = "float32" if self.fp32 else "bfloat16"
             for value in sorted(cuts):
                 self.intermediates.append(Intermediate(cb=cuts[value], dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
@@ -137,18 +166,23 @@ class _Planner:
     def _cut_leaf(self, cb: str) -> Leaf:
         return Leaf(cb=cb, bcast="", transpose=False, fpu=not self.fp32)
 
-    def _cut(self, overflow: Overflow, known: set[int]) -> int:
-        """The value to cut at: one that several others read, the most work first; else the one that halves the section.
+    def _cut(self, overflow: Overflow, known: set[int]) -> int | None:
+        """The value to cut at, None where the outputs of the section are better parted.
 
-        Outputs are computed in sections of their own once there is a cut, so a shared value that is not cut is computed
-        again for each of them.
+        A value that several others read first, the one with the most work behind it; in a section of one output else
+        the value that halves it.
         """
         program = self.kernel.program
-        inside = evaluated(program, [s.value for s in overflow.group], known)
-        roots = {s.value for s in overflow.group} if len(overflow.group) == 1 else set()
-        work = {v: len(evaluated(program, [v], known)) for v in inside if v not in roots}
-        readers = {v: sum(program.values[r].args.count(v) for r in inside) for v in work}
-        return min(work, key=lambda v: (-(readers[v] - 1) * work[v], abs(len(inside) - 2 * work[v]), v))
+        roots = {store.value for store in overflow.group}
+        inside = evaluated(program, [store.value for store in overflow.group], known)
+        work = {v: len(evaluated(program, [v], known)) for v in inside}
+        readers = {v: sum(program.values[r].args.count(v) for r in inside) for v in inside}
+        shared = [v for v in inside if readers[v] + (v in roots) > 1 and (v not in roots or len(roots) > 1)]
+        if shared:
+            return max(shared, key=lambda v: ((readers[v] - 1) * work[v], -v))
+        if len(roots) > 1:
+            return None
+        return min((v for v in inside if v not in roots), key=lambda v: (abs(len(inside) - 2 * work[v]), v))
 
     def _broadcast(self, value: Value) -> BroadcastMode:
         """How a value of that shape is broadcast to the outputs' shape."""
@@ -194,3 +228,16 @@ class _Planner:
             )
         )
         return cb
+
+
+def _parted(groups: list[list[Store]], overflowing: list[Store]) -> list[list[Store]]:
+    """The groups with the one that holds these stores cut in two."""
+    found: list[list[Store]] = []
+    for group in groups:
+        if group and overflowing[0] in group:
+            kept = [store for store in group if store in overflowing]
+            half = len(kept) // 2
+            found += [[s for s in group if s not in kept[half:]], kept[half:]]
+        else:
+            found.append(group)
+    return found

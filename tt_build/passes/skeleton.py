@@ -15,23 +15,25 @@ from tt_build.ir.lowered import (
     KernelBody,
     Let,
     Loop,
+    Pack,
     Pop,
     Push,
     ReadPage,
     Reserve,
     Section,
     Stmt,
+    TileOp,
     Wait,
     When,
     WritePage,
     ZOrderPoint,
 )
 
-Kind = Literal["reserve", "push", "wait", "pop"]
+Kind = Literal["reserve", "push", "wait", "pop", "read", "pack"]
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One circular-buffer call."""
+    """One circular-buffer call, or a use of a page: ``read`` of page ``pages`` of the front, ``pack`` to the back."""
 
     kind: Kind
     cb: str
@@ -63,6 +65,11 @@ def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
             yield Move("wait", stmt.cb, evaluate(stmt.pages, scope))
         elif isinstance(stmt, Pop):
             yield Move("pop", stmt.cb, evaluate(stmt.pages, scope))
+        elif isinstance(stmt, TileOp):
+            for cb, index in zip(stmt.cbs, stmt.indices, strict=True):
+                yield Move("read", cb, evaluate(index, scope))
+        elif isinstance(stmt, Pack):
+            yield Move("pack", stmt.cb, 1)
 
 
 def define(stmt: Let | ZOrderPoint, names: dict[str, np.ndarray]) -> None:

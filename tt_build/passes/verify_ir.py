@@ -7,14 +7,13 @@ Rejects (all TTB4xx: faults of ours, not of the user's)
         TTB402  circular buffers: ids, sizes, blocks, producers and consumers, counts that differ, a wait that never
                 ends
         TTB403  pages outside a tensor, output pages not written exactly once
-        TTB404  DST slots beyond the capacity, statements outside a section
+        TTB404  DST slots beyond the capacity, statements outside a section, a product on a slot that was written
         TTB405  arguments: names that nobody defines, more words than a kernel may have
         TTB406  L1
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NoReturn
 
 import numpy as np
@@ -41,6 +40,8 @@ from tt_build.passes.common import extend, refuse
 from tt_build.passes.simplify import bodies_of, indices_of
 from tt_build.passes.skeleton import Move, accesses, define, moves
 from tt_build.targets import Arch
+
+_EXECUTED_BLOCKS = 3
 
 
 def apply(kernel: LoweredKernel, arch: Arch) -> VerifiedKernel:
@@ -164,7 +165,27 @@ def _check_dst(kernel: LoweredKernel, arch: Arch) -> int:
             if stmt not in inside:
                 _fail(kernel, "TTB404", f"{type(stmt).__name__} outside a DST section")
             most = max(most, 1 + max(slots))
+    _check_products(kernel)
     return most
+
+
+def _check_products(kernel: LoweredKernel) -> None:
+    """``mul`` and ``matmul`` add to DST: a section must not have written their slot with anything else before."""
+    for body in kernel.bodies:
+        for section in (s for s in walk(body.body) if isinstance(s, Section)):
+            written: dict[int, str] = {}
+            for stmt in walk(section.math):
+                if isinstance(stmt, TileOp):
+                    adds = stmt.op in ("mul", "matmul")
+                    if adds and written.get(stmt.dst, stmt.op) != stmt.op:
+                        _fail(
+                            kernel, "TTB404", f"{stmt.op} adds to DST slot {stmt.dst}, which {written[stmt.dst]} wrote"
+                        )
+                    if stmt.op == "mul" and stmt.dst in written:
+                        _fail(kernel, "TTB404", f"mul adds to DST slot {stmt.dst}, which was written")
+                    written[stmt.dst] = stmt.op
+                elif isinstance(stmt, SfpuOp):
+                    written[stmt.out] = stmt.function
 
 
 def _check_moves(kernel: LoweredKernel) -> tuple[CbTraffic, ...]:
@@ -173,16 +194,29 @@ def _check_moves(kernel: LoweredKernel) -> tuple[CbTraffic, ...]:
     counts: dict[int, int] = {}
     for item in kernel.work:
         counts[item.count] = counts.get(item.count, 0) + 1
-    places = dict.fromkeys(kernel.loop.args, 1)  # where a unit lies changes no move
     for count, cores in sorted(counts.items()):
-        pushed = _run(kernel, {**places, "num_tiles": count})
-        for name, pages in pushed.items():
+        for name, pages in _pushed(kernel, count).items():
             totals[name] += pages * cores
     return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
 
 
-def _run(kernel: LoweredKernel, names: Mapping[str, int]) -> dict[str, int]:
-    """Execute the moves of one core, kernel by kernel as far as each can go, and return the pages pushed."""
+def _pushed(kernel: LoweredKernel, count: int) -> dict[str, int]:
+    """Pages that a core with that many units pushes.
+
+    Blocks are alike, so a long loop is executed for two and for three blocks with the same remainder, and what a block
+    adds is taken as often as there are blocks.
+    """
+    blocks = -(-count // kernel.batch)
+    if blocks <= _EXECUTED_BLOCKS:
+        return _run(kernel, count)
+    shorter = [_run(kernel, count - (blocks - n) * kernel.batch) for n in (_EXECUTED_BLOCKS - 1, _EXECUTED_BLOCKS)]
+    more = blocks - _EXECUTED_BLOCKS
+    return {name: pages + more * (pages - shorter[0][name]) for name, pages in shorter[1].items()}
+
+
+def _run(kernel: LoweredKernel, count: int) -> dict[str, int]:
+    """Execute the moves of a core with ``count`` units, kernel by kernel as far as each can go; the pages pushed."""
+    names = {**dict.fromkeys(kernel.loop.args, 1), "num_tiles": count}  # where a unit lies changes no move
     threads = {body.role: moves(body.body, names) for body in kernel.bodies}
     pending: dict[str, Move | None] = {role: next(thread, None) for role, thread in threads.items()}
     state = {cb.name: _Fifo(cb.num_pages, cb.block) for cb in kernel.circular_buffers}
@@ -217,10 +251,14 @@ class _Fifo:
         self.pages, self.block = pages, block
         self.pushed = self.popped = 0
         self.producer = self.consumer = ""
-        self.reserved = self.awaited = 0
+        self.reserved = self.awaited = self.packed = 0
 
     def problem(self, move: Move, role: str) -> str:
         """Why the move is wrong whenever it happens; empty when it is not."""
+        if move.kind == "read":
+            return "" if role == self.consumer and move.pages < self.awaited else f"of {self.awaited} awaited"
+        if move.kind == "pack":
+            return "" if role == self.producer and self.packed < self.reserved else f"of {self.reserved} reserved"
         if move.pages != self.block:
             return f"not a block of {self.block} pages"
         end = self.producer if move.kind in ("reserve", "push") else self.consumer
@@ -237,14 +275,18 @@ class _Fifo:
         free, ready = self.pages - (self.pushed - self.popped), self.pushed - self.popped
         if move.kind == "reserve" and free >= move.pages:
             self.producer, self.reserved = role, move.pages
+        elif move.kind == "pack":
+            self.packed += 1
         elif move.kind == "push":
             self.pushed += move.pages
-            self.reserved = 0
+            self.reserved = self.packed = 0
         elif move.kind == "wait" and ready >= move.pages:
             self.consumer, self.awaited = role, move.pages
         elif move.kind == "pop":
             self.popped += move.pages
             self.awaited = 0
+        elif move.kind == "read":
+            pass
         else:
             return False
         return True

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tt_build.scons.state import Store
 
 
+EXTRA_FILES = ("verify.json", "sdk_check.json", "run.ttnn.json")
+
+
 class Request:
     """Options and variables. ``dry`` builds write nothing at all; ``full`` ones need every node."""
 
@@ -32,6 +35,11 @@ class Request:
         self.targets = [str(target) for target in SCons.Script.COMMAND_LINE_TARGETS]
         self.full = bool(self.clean or get("no_exec") or get("tree_printers") or get("climb_up"))
         self.full = self.full or bool(get("taskmastertrace_file"))
+
+    @property
+    def names_an_extra(self) -> bool:
+        """Whether a target is a file that only ``verify``, ``check-sdk`` or ``run`` makes; a folder means none."""
+        return any(os.path.basename(target) in EXTRA_FILES for target in self.targets)
 
     def wanted(self, folder: Path, names: dict[str, str]) -> set[str] | None:
         """The kernels that the targets name; None where a target may mean any of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from tt_build.scons.actions import SignedAction, publish
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.state import State
 from tt_build.sdk.cache import SdkUnavailable
-from tt_build.sdk.gate import check_to_file, errors
+from tt_build.sdk.gate import CheckResult, check_to_file, errors
 
 RESULT = "sdk_check.json"
 ALIAS = "check-sdk"
@@ -18,6 +19,9 @@ ALIAS = "check-sdk"
 
 def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
     """The action that type-checks the kernels beside a plan against the real headers of that SDK version."""
+
+    outcomes: list[CheckResult] = []
+    atexit.register(lambda: _summary(outcomes))
 
     def run(target: Any, source: Any, env: Any) -> int:
         plan = next(Path(node.get_abspath()) for node in source if node.name == "tt.plan.json")
@@ -29,6 +33,7 @@ def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
             return 1
         for finding in outcome.findings:
             print(finding, file=sys.stderr)
+        outcomes.append(outcome)
         if errors(outcome.findings):
             result.unlink(missing_ok=True)  # a failed check leaves nothing that looks like a passed one
             return 1
@@ -38,3 +43,12 @@ def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
 
     signature = f"{compiler.signature('tt_build.sdk.gate')} {sdk}"
     return SignedAction(run, ALIAS, signature, state)
+
+
+def _summary(outcomes: list[CheckResult]) -> None:
+    if outcomes:
+        bad = [outcome.kernel for outcome in outcomes if outcome.status != "pass"]
+        compiles = sum(outcome.compiles for outcome in outcomes)
+        verdict = f"{len(bad)} rejected: {', '.join(bad)}" if bad else "no findings"
+        release = outcomes[0].release
+        print(f"check-sdk: {len(outcomes)} kernels, {compiles} compiles against TT-Metalium {release}: {verdict}")

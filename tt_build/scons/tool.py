@@ -111,7 +111,7 @@ def _declare(session: Session) -> None:
     full = request.full or wanted is None
     due = buildable if full else [name for name in buildable if name not in session.clean or name in (wanted or ())]
     nodes = [node for name in due for node in session.declare(name)]
-    if full or wanted:
+    if request.clean or request.names_an_extra:
         session.declare_extras(buildable if full else [name for name in due if name in (wanted or ())])
     if session.failed:
         nodes += [node for name in session.failed for node in session.chains().failing(name)]

@@ -91,6 +91,15 @@ def _cannot_be_lowered(add: Add) -> None:
         example="verify: {sizes: {M: 64}}",
         mend="Leave `sizes` out; the kernel is then verified at its own sizes.",
     )
+    add(
+        "TTB210",
+        "A number that the hardware's call cannot take",
+        what="A number of the expression has no 32-bit form for the call: a division by 0, a number beyond float32, a "
+        "fraction where a whole number is needed.",
+        why="The generated call would do something else than the expression says.",
+        example="compute: C = A / 0",
+        mend="Write another number, or pass it as a tensor of shape [1, 1].",
+    )
 
 
 def _resources(add: Add) -> None:

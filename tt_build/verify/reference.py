@@ -208,7 +208,7 @@ class _Walker:
         if isinstance(node.op, ast.UAdd):
             return x
         if isinstance(node.op, ast.USub):
-            return _number(-float(x.data.flat[0])) if x.dtype is None else self._apply("neg", [x])
+            return self._apply("neg", [x])
         if isinstance(node.op, ast.Invert):
             return self._apply("bitwise_not", [x])
         raise EvaluationError(f"'{ast.unparse(node)}' is not of the compute language")
@@ -228,7 +228,7 @@ class _Walker:
         return self._apply(name, [x, y])
 
     def _apply(self, name: str, operands: list[Value], params: tuple[float, ...] = ()) -> Value:
-        if all(v.dtype is None for v in operands):
+        if all(v.dtype is None and v.data.size == 1 for v in operands):
             return self._fold(name, operands, params)
         return elementwise.apply(name, operands, params, self.math)
 

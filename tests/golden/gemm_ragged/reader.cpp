@@ -51,8 +51,9 @@ void kernel_main() {
                         tile[(row / 16 * 2 + column / 16) * 256 + row % 16 * 16 + column % 16] = 0;
                     }
                 }
-                // Read the last word back: the stores are in L1 before the unpacker is told.
-                [[maybe_unused]] const uint32_t drained = tile[1023];
+                // Wait until the last zero is read back: then the stores are in L1 before the unpacker is told.
+                while (tile[1023] != 0) {
+                }
             }
             cb_push_back(cb_a, k_tiles_per_block);
             cb_push_back(cb_b, k_tiles_per_block);

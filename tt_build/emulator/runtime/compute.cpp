@@ -526,8 +526,9 @@ static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t
     s.op = op;
     s.a = a >= 0 ? a : t->core->compute.setup[index_of(t)].a;
     need_setup(t, s, what);
-    const bool exact = cb_of(t->core, cb).unpack_fp32 && op != Op::UnaryBcast;
-    if (op == Op::UnaryBcast) need_formats(t, -1, cb, what);
+    const bool exact = cb_of(t->core, cb).unpack_fp32;
+    // A broadcast goes through SrcB, 32-bit formats through unpacker A straight into DST (unary_bcast_init).
+    if (op == Op::UnaryBcast && !exact) need_formats(t, -1, cb, what);
     else need_formats(t, cb, -1, what);
     if (t->proc == UNPACK) {
         SrcEntry& e = src_give(t);
