@@ -5,7 +5,7 @@ The results are compared with the reference; what comes out is ``verify.json``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify(job: Job, plan_path: Path) -> Verdict:
     """Run and compare the kernel of that plan."""
+    return examine(job, plan_path)[0]
+
+
+def examine(
+    job: Job, plan_path: Path, runs: Sequence[tuple[int, int]] = RUNS
+) -> tuple[Verdict, Prepared, list[Result]]:
+    """As ``verify``, with the inputs and the result of each run (seed, fill); fewer results when one was stopped."""
     kernel, spec = job.kernel, job.verify
     plan = load_plan(plan_path)
     prepared = prepare(
@@ -74,10 +81,10 @@ def verify(job: Job, plan_path: Path) -> Verdict:
     )
     results: list[Result] = []
     try:
-        for seed, fill in RUNS:
+        for seed, fill in runs:
             results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill))
     except EmulationError as error:
-        return _verdict(job, "fail", prepared, {}, {}, str(error))
+        return _verdict(job, runs, "fail", prepared, {}, {}, str(error)), prepared, results
     tolerance = Tolerance(pcc=spec.pcc, rtol=spec.rtol, atol=spec.atol)
     owners = _owners(plan)
     outputs: dict[str, OutputResult] = {}
@@ -88,20 +95,27 @@ def verify(job: Job, plan_path: Path) -> Verdict:
 
         got, reference = results[0].outputs[tensor.name], prepared.references[tensor.name]
         outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of)
-    difference = _unequal(results)
+    difference = _unequal(runs, results)
     status = "pass" if not difference and all(result.ok for result in outputs.values()) else "fail"
-    return _verdict(job, status, prepared, outputs, results[0].counters, difference)
+    verdict = _verdict(job, runs, status, prepared, outputs, results[0].counters, difference)
+    return verdict, prepared, results
 
 
 def _verdict(
-    job: Job, status: str, prepared: Prepared, outputs: dict[str, OutputResult], counters: dict[str, Any], error: str
+    job: Job,
+    runs: Sequence[tuple[int, int]],
+    status: str,
+    prepared: Prepared,
+    outputs: dict[str, OutputResult],
+    counters: dict[str, Any],
+    error: str,
 ) -> Verdict:
     return Verdict(
         kernel=job.kernel.name,
         status=status,
         sizes=job.sizes,
-        seeds=sorted({seed for seed, _ in RUNS}),
-        fills=sorted({fill for _, fill in RUNS}),
+        seeds=sorted({seed for seed, _ in runs}),
+        fills=sorted({fill for _, fill in runs}),
         inputs=dict(prepared.domains),
         outputs=outputs,
         counters=counters,
@@ -109,9 +123,9 @@ def _verdict(
     )
 
 
-def _unequal(results: list[Result]) -> str:
+def _unequal(runs: Sequence[tuple[int, int]], results: list[Result]) -> str:
     """Why the runs differ, or an empty text."""
-    for (seed, fill), result in zip(RUNS[1:], results[1:], strict=True):
+    for (seed, fill), result in zip(runs[1:], results[1:], strict=True):
         for name, array in result.outputs.items():
             if not np.array_equal(_bits(array), _bits(results[0].outputs[name])):
                 return f"output '{name}' under seed {seed} and fill {fill} differs from that under seed 0 and fill 0"
