@@ -9,6 +9,8 @@ Rejects operands that no load can bring into place yet (TTB201).
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tt_build.ir.index import Index, names_in, num, var
 from tt_build.ir.lowered import BroadcastMode
 from tt_build.ir.names import Names, identifiers
@@ -107,7 +109,7 @@ class _Planner:
         tensor = self.kernel.tensor(name)
         cb = self.names.unique(f"cb_{self.identifiers[name]}")
         page = page_of(tensor, self.identifiers[name], self.kernel.outputs[0], var("by"), var("bx"))
-        self.results.append(OutputStream(cb=cb, tensor=name, page=page))
+        self.results.append(OutputStream(cb=cb, tensor=name, page=page, bound=self._is_local(name, page)))
         return cb
 
     def sections(
@@ -189,8 +191,21 @@ class _Planner:
                 cb=cb,
                 tensor=tensor.name,
                 page=page,
-                per="k" if in_k else "unit" if names_in(page) else "core",
+                per=self._per(tensor, page, in_k=in_k),
                 unpack_to_dest=unpack_to_dest,
             )
         )
         return cb
+
+    def _per(self, tensor: Tensor, page: Index, *, in_k: bool) -> Literal["unit", "k", "core", "shard"]:
+        if in_k:
+            return "k"
+        if self._is_local(tensor.name, page):
+            return "shard"
+        return "unit" if names_in(page) else "core"
+
+    def _is_local(self, name: str, page: Index) -> bool:
+        """Whether each core's units are the pages of its own shard of that tensor."""
+        if not self.kernel.placed_by or page != var("tile_id"):
+            return False
+        return self.kernel.buffer(name).shards == self.kernel.buffer(self.kernel.placed_by).shards

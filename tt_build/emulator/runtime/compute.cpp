@@ -526,7 +526,8 @@ static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t
     s.op = op;
     s.a = a >= 0 ? a : t->core->compute.setup[index_of(t)].a;
     need_setup(t, s, what);
-    const bool exact = cb_of(t->core, cb).unpack_fp32 && op != Op::UnaryBcast;
+    // A broadcast of 32-bit data goes through DST as well, in two halves (llk_math_eltwise_unary_datacopy.h).
+    const bool exact = cb_of(t->core, cb).unpack_fp32;
     if (op == Op::UnaryBcast) need_formats(t, -1, cb, what);
     else need_formats(t, cb, -1, what);
     if (t->proc == UNPACK) {
