@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import re
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tt_build.ir.lowered import (
     walk,
 )
 from tt_build.ir.names import identifiers
-from tt_build.ir.stages import CircularBuffer, VerifiedKernel
+from tt_build.ir.stages import CircularBuffer, MathMode, VerifiedKernel
 from tt_build.passes.simplify import indices_of
 from tt_build.resources import templates_dir
 from tt_build.version import __version__
@@ -56,15 +57,24 @@ class Sized(msgspec.Struct, frozen=True):
 
 def render_source(kernel: VerifiedKernel, body: KernelBody) -> str:
     """The text of ``reader.cpp``, ``compute.cpp`` or ``writer.cpp``."""
-    environment = _environment(templates_dir()).overlay()
     names = identifiers(tuple(t.name for t in kernel.tensors))
-    environment.filters.update(
-        ident=lambda tensor: names[tensor],
-        sfpu_init=lambda stmt: init_text(stmt, kernel.math),
-        sfpu_call=lambda stmt: call_text(stmt, kernel.math),
-    )
-    text = environment.get_template(f"{body.role}.cpp.j2").render(k=_context(kernel, body, names))
-    return tidy(text)
+    token = _current.set(_Current(names, kernel.math))
+    try:
+        template = _environment(templates_dir()).get_template(f"{body.role}.cpp.j2")
+        return tidy(template.render(k=_context(kernel, body, names)))
+    finally:
+        _current.reset(token)
+
+
+class _Current(msgspec.Struct, frozen=True):
+    """The kernel whose source is rendered, for the filters: tensors' identifiers and precision."""
+
+    names: dict[str, str]
+    math: MathMode
+
+
+# The environment and its filters are shared by the threads of a build (scons -j), so what differs by kernel lies here.
+_current: ContextVar[_Current] = ContextVar("kernel that is rendered")
 
 
 @functools.cache
@@ -81,9 +91,9 @@ def _environment(folder: Path) -> jinja2.Environment:
         cpp=to_cpp,
         kind=lambda stmt: type(stmt).__name__,
         l1_address=_l1_address,
-        ident=str,
-        sfpu_init=str,
-        sfpu_call=str,
+        ident=lambda tensor: _current.get().names[tensor],
+        sfpu_init=lambda stmt: init_text(stmt, _current.get().math),
+        sfpu_call=lambda stmt: call_text(stmt, _current.get().math),
     )
     return environment
 

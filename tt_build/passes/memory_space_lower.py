@@ -29,6 +29,8 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     if budget <= 0:
         _refuse_tensors(kernel, arch)
     largest = min(MAX_BLOCK, k_tiles if has_matmul else longest)
+    if not any(stream.per in ("unit", "k") for stream in kernel.streams) and all(r.bound for r in kernel.results):
+        largest = 1  # nothing is moved: no blocks
     for block in range(largest, 0, -1):
         batch, k_block = (1, block) if has_matmul else (block, 1)
         buffers = _buffers(kernel, batch, k_block)
