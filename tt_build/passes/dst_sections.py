@@ -145,7 +145,7 @@ class SectionBuilder:
 
     def _operand(self, index: int) -> tuple[int, bool]:
         """The slot of a value, and whether the reader owns it and may overwrite it."""
-        shared = index in self.inner and self.readers[index] > 1
+        shared = self._is_shared(index)
         if index not in self.live:
             slot = self._evaluate(index)
             if not shared:
@@ -157,6 +157,9 @@ class SectionBuilder:
             del self.live[index]
             return slot, True
         return slot, False
+
+    def _is_shared(self, index: int) -> bool:
+        return index in self.inner and self.readers[index] > 1
 
     def _owned(self, index: int) -> int:
         slot, owned = self._operand(index)
@@ -227,7 +230,16 @@ class SectionBuilder:
             return slot
         slots: dict[int, tuple[int, bool]] = {}
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
-            slots[position] = self._operand(operands[position])
+            index = operands[position]
+            if index in self.live or self._is_shared(index):
+                if index not in self.live:
+                    self.live[index] = self._evaluate(index)
+            else:
+                slots[position] = self._evaluate(index), True
+        # Shared operands are taken last: until then what computes the others may read them, but not overwrite them.
+        for position in range(len(operands)):
+            if position not in slots:
+                slots[position] = self._operand(operands[position])
         owned = [slot for slot, own in (slots[p] for p in range(len(operands))) if own]
         out = owned[0] if owned else self._take()
         self.steps.append(
