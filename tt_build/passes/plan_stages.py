@@ -120,6 +120,10 @@ class _Planner:
         while True:
             groups = [[Store(value=value, cb=cuts[value])] for value in sorted(cuts)]
             groups += [[s] for s in stores] if cuts else [stores]
+            again = self._repeated_matmul(groups, set(leaves), set(cuts))
+            if again is not None:
+                cuts[again] = self.names.unique("cb_t")
+                continue
             known = dict(leaves)
             plans: list[SectionPlan] = []
             try:
@@ -135,6 +139,19 @@ class _Planner:
             for value in sorted(cuts):
                 self.intermediates.append(Intermediate(cb=cuts[value], dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
             return tuple(plans)
+
+    def _repeated_matmul(self, groups: list[list[Store]], known: set[int], cuts: set[int]) -> int | None:
+        """A matmul that several sections would compute: its operands come only once, so it is cut off first."""
+        program, seen = self.kernel.program, set[int]()
+        for group in groups:
+            values = [s.value for s in group]
+            for value in evaluated(program, values, known):
+                if program.values[value].op == "matmul":
+                    if value in seen:
+                        return value
+                    seen.add(value)
+            known = known | (cuts & set(values))
+        return None
 
     def _cut_leaf(self, cb: str) -> Leaf:
         return Leaf(cb=cb, bcast="", transpose=False, fpu=not self.fp32)
