@@ -90,7 +90,7 @@ def _check_shard(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> N
 
 
 def _derived_grid(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> tuple[int, int]:
-    """The grid from the shard: as many shards as the tensor needs, along x where they lie in a line."""
+    """The grid from the shard: as many shards as the tensor needs, in rows as wide as the core grid allows."""
     if layout.shard is None:
         refuse(
             kernel,
@@ -104,10 +104,10 @@ def _derived_grid(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> 
     if layout.sharding == "block":
         return (down, across) if layout.order == "column_major" else (across, down)
     count = down if layout.sharding == "height" else across
-    width = kernel.core_grid[0]
-    if layout.memory == "l1" and count > width and count % width == 0:
-        return width, count // width
-    return count, 1
+    if layout.memory == "dram":
+        return count, 1
+    width = next(w for w in range(min(count, kernel.core_grid[0]), 0, -1) if count % w == 0)
+    return width, count // width
 
 
 def _check_grid(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding, grid: tuple[int, int], arch: Arch) -> None:
