@@ -60,6 +60,19 @@ def test_no_core_has_two_units_more_than_another(grid: Grid, region: CoreRegion,
     assert max(counts) - min(counts) <= 1
 
 
+@given(grids, regions)
+def test_rectangles_differ_by_one_column_and_one_row(grid: Grid, region: CoreRegion) -> None:
+    work = assign("rectangular", grid, region, (13, 10))
+    widths = {item.rect[2] for item in work if item.rect}
+    heights = {item.rect[3] for item in work if item.rect}
+    assert max(widths) - min(widths) <= 1
+    assert max(heights) - min(heights) <= 1
+    (columns, rows), counts = region.size, [item.count for item in work]
+    assert max(counts) == -(-grid.x // columns) * -(-grid.y // rows) * grid.z
+    if len(work) == columns * rows:
+        assert min(counts) == (grid.x // columns) * (grid.y // rows) * grid.z
+
+
 def test_block_indices_use_the_modulo() -> None:
     grid = Grid(x=2, y=3, z=2)
     assert [block_of(t, grid) for t in (0, 5, 6, 11)] == [(0, 0, 0), (1, 2, 0), (0, 0, 1), (1, 2, 1)]

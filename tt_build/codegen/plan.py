@@ -20,8 +20,10 @@ from tt_build.ir.plan import (
     Plan,
     PlanKernel,
     PlanSchedule,
+    PlanSharding,
 )
-from tt_build.ir.stages import VerifiedKernel
+from tt_build.ir.stages import TILE, VerifiedKernel
+from tt_build.ir.stages import Buffer as StageBuffer
 from tt_build.ir.work import CoreWork
 from tt_build.spec.model import Sharding
 from tt_build.targets import DTYPES
@@ -52,6 +54,7 @@ def make_plan(kernel: VerifiedKernel) -> Plan:
                 page_size=cb.page_size,
                 num_pages=cb.num_pages,
                 core_ranges=kernel.core_ranges,
+                buffer=cb.buffer or None,
             )
             for cb in kernel.circular_buffers
         ),
@@ -86,12 +89,11 @@ def _assignment(item: CoreWork) -> Assignment:
 def _buffers(kernel: VerifiedKernel) -> dict[str, Buffer]:
     found: dict[str, Buffer] = {}
     for buffer in kernel.buffers:
-        assert not isinstance(buffer.layout, Sharding)  # refused by infer_shard until it is lowered
         found[buffer.name] = Buffer(
             role=buffer.role,
             shape=buffer.shape,
             dtype=buffer.dtype,
-            layout=buffer.layout,
+            layout=_layout(buffer),
             tiles=buffer.tiles,
             batch=buffer.batch,
             needs_padding=buffer.needs_padding,
@@ -99,6 +101,22 @@ def _buffers(kernel: VerifiedKernel) -> dict[str, Buffer]:
             page_size=buffer.page_size,
         )
     return found
+
+
+def _layout(buffer: StageBuffer) -> str | PlanSharding:
+    layout, shards = buffer.layout, buffer.shards
+    if not isinstance(layout, Sharding):
+        return layout
+    assert shards is not None
+    columns, rows = {x for x, _ in shards.cores}, {y for _, y in shards.cores}
+    return PlanSharding(
+        memory=layout.memory,
+        sharding=layout.sharding,
+        grid=(len(columns), len(rows)),
+        shard=(shards.tiles[0] * TILE, shards.tiles[1] * TILE),
+        order=layout.order,
+        cores=shards.cores,
+    )
 
 
 def _kernel(kernel: VerifiedKernel, body: KernelBody) -> PlanKernel:

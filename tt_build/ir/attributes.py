@@ -60,11 +60,11 @@ def stamped(kernel: DefaultedKernel) -> Attributes:
 
 
 def _defaults(kernel: DefaultedKernel) -> Attributes:
-    layouts = {_layout_name(t.layout) for t in kernel.tensors}
+    layouts = {t.layout for t in kernel.tensors}
     return {
         "tt_schedule_policy": kernel.choice.policy,
         "tt_schedule_order": kernel.choice.order,
-        "tt_layout_type": layouts.pop() if len(layouts) == 1 else "mixed",
+        "tt_layout_type": _layout_name(layouts.pop()) if len(layouts) == 1 else "mixed",
         "tt_tile_height": TILE,
         "tt_tile_width": TILE,
     }

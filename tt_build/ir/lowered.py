@@ -189,10 +189,11 @@ class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
 
 
 class Pack(Struct, frozen=True, kw_only=True, tag="pack"):
-    """``pack_tile(dst, cb)``: to the next page of the reserved block."""
+    """``pack_tile(dst, cb)``: to the next page of the reserved block, or to page ``index`` of it."""
 
     dst: int
     cb: str
+    index: Index | None = None
 
 
 class Section(Struct, frozen=True, kw_only=True, tag="section"):

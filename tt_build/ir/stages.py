@@ -57,7 +57,7 @@ class MathMode(Struct, frozen=True, kw_only=True):
 
 
 class ScheduleChoice(Struct, frozen=True, kw_only=True):
-    """What the declaration asks for. ``stated`` lists the keys that the kernel or its defaults set themselves."""
+    """What the declaration asks for. ``stated`` lists the keys that the kernel's own ``schedule`` sets."""
 
     policy: str
     order: str
@@ -97,7 +97,10 @@ class DefaultedKernel(Struct, frozen=True, kw_only=True):
 
 
 class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
-    """After ``infer_schedule``. ``unit_tiles`` is (height, width) of a unit in output tiles."""
+    """After ``infer_schedule``. ``unit_tiles`` is (height, width) of a unit in output tiles.
+
+    ``placed_by`` names the tensor whose L1 shards decide which core computes what, empty where the policy does.
+    """
 
     algorithm: str
     policy: str
@@ -106,6 +109,24 @@ class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     unit_tiles: tuple[int, int]
     region: CoreRegion
     work: tuple[CoreWork, ...]
+    placed_by: str = ""
+
+
+class Shards(Struct, frozen=True, kw_only=True):
+    """How a tensor is cut: ``tiles`` (rows, columns) of a shard, ``counts`` (down, across); the last may be short.
+
+    Rows are those of all matrices stacked. Shard i, row-major, lies on ``cores[i]``: (x, y) in L1, (bank, 0) in DRAM.
+    """
+
+    memory: str
+    tiles: tuple[int, int]
+    counts: tuple[int, int]
+    cores: tuple[tuple[int, int], ...]
+
+    @property
+    def pages(self) -> int:
+        """Pages that a core or bank holds, also where its shard is short."""
+        return self.tiles[0] * self.tiles[1]
 
 
 class Buffer(Struct, frozen=True, kw_only=True):
@@ -124,6 +145,7 @@ class Buffer(Struct, frozen=True, kw_only=True):
     padded_shape: tuple[int, ...]
     page_size: int
     accessor_words: tuple[int, ...]
+    shards: Shards | None = None
 
     @property
     def pages(self) -> int:
@@ -144,8 +166,9 @@ class ShardedKernel(ScheduledKernel, frozen=True, kw_only=True):
 class PersistentLoop(Struct, frozen=True, kw_only=True):
     """The loop of every kernel: ``unit`` runs over 0..num_tiles-1, and ``body`` defines the unit's place from it.
 
-    ``args`` are the runtime arguments that it reads. The names are position (not for rectangles), bx, by, bz and
-    tile_id; a kernel defines only those that it uses.
+    ``args`` are the runtime arguments that it reads. The names are position (not for rectangles), bx, by, bz, tile_id
+    and, where shards place the work, shard_page: the tile's page in the core's shard. A kernel defines only those that
+    it uses.
     """
 
     args: tuple[str, ...]
@@ -168,13 +191,14 @@ class Stream(Struct, frozen=True, kw_only=True):
     """Tiles of one tensor on their way through one circular buffer.
 
     ``cb`` names the buffer. ``page`` is the page index from bx, by, bz (and ``k`` for the operands of a matmul).
-    ``per`` says how often: a tile a unit, ``k_tiles`` tiles a unit in blocks, or once a core (``resident``).
+    ``per`` says how often: a tile a unit, ``k_tiles`` tiles a unit in blocks, once a core (``resident``), or never,
+    since the circular buffer is the core's ``shard`` of the tensor.
     """
 
     cb: str
     tensor: str
     page: Index
-    per: Literal["unit", "k", "core"]
+    per: Literal["unit", "k", "core", "shard"]
     bcast: BroadcastMode = ""
     transpose: bool = False
     unpack_to_dest: bool = False
@@ -252,11 +276,12 @@ class TransposePlan(Struct, frozen=True, kw_only=True):
 
 
 class OutputStream(Struct, frozen=True, kw_only=True):
-    """Tiles of an output on their way from a circular buffer to memory."""
+    """Tiles of an output on their way from a circular buffer to memory; ``bound`` where the buffer is the shard."""
 
     cb: str
     tensor: str
     page: Index
+    bound: bool = False
 
 
 class Intermediate(Struct, frozen=True, kw_only=True):
@@ -279,7 +304,10 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
 
 
 class CircularBuffer(Struct, frozen=True, kw_only=True):
-    """A circular buffer: ``num_pages`` is a multiple of ``block``, and every move is ``block`` pages."""
+    """A circular buffer: ``num_pages`` is a multiple of ``block``, and every move is ``block`` pages.
+
+    ``buffer`` names the tensor whose shard it is; then it is moved once, as a whole.
+    """
 
     id: int
     name: str
@@ -288,11 +316,12 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
     block: int
     num_pages: int
     unpack_to_dest: bool = False
+    buffer: str = ""
 
     @property
     def size(self) -> int:
-        """Bytes on each core."""
-        return self.page_size * self.num_pages
+        """Bytes of its own on each core: none where it lies on a shard."""
+        return 0 if self.buffer else self.page_size * self.num_pages
 
 
 class BufferedKernel(StagedKernel, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ class CoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one core does: ``count`` positions from ``start``, ``stride`` apart, or a rectangle of the plane.
 
     ``core`` is (x, y) absolute, ``core_id`` row-major in the target grid, ``rect`` is [bx, by, w, h], ``planes``
-    [bz, n].
+    [bz, n]. A rectangle without planes lies on the rows of all planes stacked: ``by`` is then bz * gy + by.
     """
 
     core: tuple[int, int]
@@ -121,12 +121,12 @@ def assign(policy: str, grid: Grid, region: CoreRegion, target_grid: tuple[int, 
 
 def tile_ids(item: CoreWork, order: str, grid: Grid) -> list[int]:
     """The tile ids of a core in the order in which it walks them: a rectangle plane by plane, else its positions."""
-    if item.rect is None or item.planes is None:
+    if item.rect is None:
         ids = list(order_positions(order, grid))
         return [ids[item.start + n * (item.stride or 1)] for n in range(item.count)]
     x, y, w, h = item.rect
     plane = list(_plane(order, w, h))
-    first, planes = item.planes
+    first, planes = item.planes or (0, 1)
     return [((z * grid.y) + y + v) * grid.x + x + u for z in range(first, first + planes) for u, v in plane]
 
 

@@ -82,5 +82,5 @@ def _schedule(kernel: KernelSpec, default: ScheduleSpec) -> ScheduleChoice:
         order=merged["order"] or ORDER,
         cores=merged["cores"],
         matmul=merged["matmul"],
-        stated=tuple(key for key, value in merged.items() if value is not None),
+        stated=tuple(key for key in merged if getattr(own, key) is not None),
     )

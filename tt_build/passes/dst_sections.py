@@ -154,7 +154,7 @@ class SectionBuilder:
 
     def _operand(self, index: int) -> tuple[int, bool]:
         """The slot of a value, and whether the reader owns it and may overwrite it."""
-        shared = index in self.inner and self.readers[index] > 1
+        shared = self._is_shared(index)
         if index not in self.live:
             slot = self._evaluate(index)
             if not shared:
@@ -166,6 +166,9 @@ class SectionBuilder:
             del self.live[index]
             return slot, True
         return slot, False
+
+    def _is_shared(self, index: int) -> bool:
+        return index in self.inner and self.readers[index] > 1
 
     def _owned(self, index: int) -> int:
         slot, owned = self._operand(index)
@@ -246,12 +249,19 @@ class SectionBuilder:
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
             index = operands[position]
             twin = next((p for p in slots if operands[p] == index and index in self.leaves), None)
-            if value.op == "where" and position == 0:
+            if value.op == "where" and position == 0 and self._value(index).op not in _COMPARISONS:
                 slots[position] = self._condition(index)
             elif twin is not None and not (value.op == "where" and twin == 0):
                 slots[position] = slots[twin]  # the same tile of the same buffer: one load serves both
+            elif index in self.live or self._is_shared(index):
+                if index not in self.live:
+                    self.live[index] = self._evaluate(index)
             else:
-                slots[position] = self._operand(index)
+                slots[position] = self._evaluate(index), True
+        # Shared operands are taken last: until then what computes the others may read them, but not overwrite them.
+        for position in range(len(operands)):
+            if position not in slots:
+                slots[position] = self._operand(operands[position])
         owned = [slot for slot, own in (slots[p] for p in range(len(operands))) if own]
         out = owned[0] if owned else self._take()
         self.steps.append(
@@ -273,8 +283,6 @@ class SectionBuilder:
 
         Comparisons give 0 or 1; of anything else the absolute value is taken, which keeps what is zero.
         """
-        if self._value(index).op in _COMPARISONS:
-            return self._operand(index)
         slot = self._owned(index)
         self.steps.append(SfpuStep(function="abs", form="float", slots=(slot,), out=slot))
         return slot, True

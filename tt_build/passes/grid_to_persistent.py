@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from tt_build.ir.index import Index, dim, num, var
 from tt_build.ir.lowered import Let, Stmt, ZOrderPoint
-from tt_build.ir.stages import PersistentKernel, PersistentLoop, ShardedKernel
+from tt_build.ir.stages import PersistentKernel, PersistentLoop, ShardedKernel, Shards
 from tt_build.ir.work import Grid
 from tt_build.passes.common import extend
 
 
 def apply(kernel: ShardedKernel) -> PersistentKernel:
     """Turn the grid into a loop over positions."""
-    loop = _rectangle(kernel.order, kernel.grid) if kernel.policy == "rectangular" else _positions(kernel)
+    if kernel.placed_by:
+        loop = _shard(kernel)
+    elif kernel.policy == "rectangular":
+        loop = _rectangle(kernel.order, kernel.grid)
+    else:
+        loop = _positions(kernel)
     return extend(PersistentKernel, kernel, loop=loop)
 
 
@@ -52,6 +57,34 @@ def _rectangle(order: str, grid: Grid) -> PersistentLoop:
     )
     args = ("rect_x", "rect_y", "rect_width", "rect_height", "num_tiles")
     return PersistentLoop(args=args, body=tuple(body))
+
+
+def _shard(kernel: ShardedKernel) -> PersistentLoop:
+    """A core walks its shard: a rectangle of the rows of all matrices stacked."""
+    grid, shards = kernel.grid, kernel.buffer(kernel.placed_by).shards
+    assert shards is not None
+    stacked = Grid(x=grid.x, y=grid.y * grid.z)
+    plane = _plane(kernel.order, var("unit"), var("rect_width"), var("rect_height"), stacked, num(0))
+    body = [stmt for stmt in plane if not (isinstance(stmt, Let) and stmt.name == "bz")]  # bz is that of line
+    line = var("line")
+    body += _lets(
+        ("bx", var("rect_x") + var("column")),
+        ("line", var("rect_y") + var("row")),
+        ("by", line % dim("grid_y", grid.y) if grid.z > 1 else line),
+        ("bz", line // dim("grid_y", grid.y) if grid.z > 1 else num(0)),
+        ("tile_id", line * dim("grid_x", grid.x) + var("bx")),
+        ("shard_page", _shard_page(kernel, shards)),
+    )
+    args = ("rect_x", "rect_y", "rect_width", "rect_height", "num_tiles")
+    return PersistentLoop(args=args, body=tuple(body))
+
+
+def _shard_page(kernel: ShardedKernel, shards: Shards) -> Index:
+    """The page in the shard, which is stored row by row, also where the last one is narrower."""
+    width = shards.tiles[1]
+    if kernel.order == "row_major" and all(item.rect is not None and item.rect[2] == width for item in kernel.work):
+        return var("unit")
+    return var("row") * dim("shard_width", width) + var("column")
 
 
 def _plane(order: str, position: Index, width: Index, height: Index, grid: Grid, first_plane: Index) -> list[Stmt]:

@@ -4,7 +4,7 @@ Needs   a typed program.
 Gives   the algorithm, the iteration space (semantics.md, ``Work``) and the positions of each core.
 Rejects programs that no algorithm lowers yet (TTB201), policies, orders and algorithms that are not lowered yet
         (TTB202), regions outside the core grid (TTB203), a declared grid or block that does not cover the output
-        once (TTB204).
+        once (TTB204), a schedule that contradicts the shards that place the work (TTB211).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import Arch
 
@@ -35,17 +36,23 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     algorithm = STREAMING_MATMUL if any(v.op == "matmul" for v in kernel.program.values) else ELEMENTWISE
     grid = _iteration_space(kernel)
     _check_declared(kernel, grid)
-    region = _region(kernel, arch)
+    region, policy = _region(kernel, arch), kernel.choice.policy
+    work = assign(policy, grid, region, kernel.core_grid)
+    placing = placing_tensor(kernel)
+    if placing is not None:
+        work = shard_work(kernel, placing, grid, work, arch)
+        region, policy = shard_region(work), "rectangular"
     return extend(
         ScheduledKernel,
         kernel,
         algorithm=algorithm,
-        policy=kernel.choice.policy,
+        policy=policy,
         order=kernel.choice.order,
         grid=grid,
         unit_tiles=(1, 1),
         region=region,
-        work=assign(kernel.choice.policy, grid, region, kernel.core_grid),
+        work=work,
+        placed_by=placing.name if placing is not None else "",
     )
 
 

@@ -2,7 +2,7 @@
 
 Needs   tensors with dtype and layout.
 Gives   tiles, padding, page size and TensorAccessor words of each tensor.
-Rejects shards that break the rules (TTB207, TTB208), layouts that are not lowered yet (TTB206).
+Rejects shards that break the rules (TTB207, TTB208, TTB209).
 
 Accessor words of an interleaved tensor are ``[flags, aligned page size]`` with bit 1 of the flags for DRAM
 (api/tensor/tensor_accessor_args.h; measured against ttnn 0.81.1).
@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 
 from tt_build.ir.stages import TILE, Buffer, ScheduledKernel, ShardedKernel, Tensor
-from tt_build.passes.common import extend, refuse
-from tt_build.passes.shards import shard_shape
+from tt_build.passes.common import extend
+from tt_build.passes.shards import sharded_words, shards_of
 from tt_build.spec.model import Sharding
 from tt_build.targets import DTYPES, Arch
 
-_INTERLEAVED = {"dram_interleaved": 2, "l1_interleaved": 0}
+_INTERLEAVED = {"dram": 2, "l1": 0}
 
 
 def apply(kernel: ScheduledKernel, arch: Arch) -> ShardedKernel:
@@ -28,21 +28,15 @@ def apply(kernel: ScheduledKernel, arch: Arch) -> ShardedKernel:
 
 def _buffer(kernel: ScheduledKernel, tensor: Tensor, arch: Arch) -> Buffer:
     layout = tensor.layout
-    if isinstance(layout, Sharding):
-        shard_shape(kernel, tensor, layout)
-        refuse(
-            kernel,
-            "TTB206",
-            f"tensor '{tensor.name}' is {layout.sharding}-sharded in {layout.memory}, which cannot be lowered yet",
-            path=("inputs" if tensor.role == "input" else "outputs", tensor.name, "layout"),
-            help=f"use one of {', '.join(_INTERLEAVED)}",
-        )
     rows, columns = tensor.matrix
     tiles = (-(-rows // TILE), -(-columns // TILE))
     padded = (tiles[0] * TILE, tiles[1] * TILE)
     page_size = DTYPES[tensor.dtype].tile_bytes
-    alignment = arch.alignment.dram_page if layout == "dram_interleaved" else arch.alignment.l1_page
+    memory = layout.memory if isinstance(layout, Sharding) else layout.split("_")[0]
+    alignment = arch.alignment.dram_page if memory == "dram" else arch.alignment.l1_page
     aligned = -(-page_size // alignment) * alignment
+    shards = shards_of(kernel, tensor, arch) if isinstance(layout, Sharding) else None
+    words = (_INTERLEAVED[memory], aligned) if shards is None else sharded_words(tensor, shards, aligned, arch)
     return Buffer(
         name=tensor.name,
         role=tensor.role,
@@ -54,5 +48,6 @@ def _buffer(kernel: ScheduledKernel, tensor: Tensor, arch: Arch) -> Buffer:
         needs_padding=padded != (rows, columns),
         padded_shape=(*tensor.batch, *padded),
         page_size=page_size,
-        accessor_words=(_INTERLEAVED[layout], aligned),
+        accessor_words=words,
+        shards=shards,
     )

@@ -3,12 +3,14 @@
 Needs   streams, sections and the architecture's L1.
 Gives   circular buffers with ids, formats, page sizes and depths; the units and K tiles a block. Every move is a
         whole block and a depth is a multiple of its block, so that pointers always wrap exactly.
-Rejects what does not fit L1 even with blocks of one tile (TTB301), more circular buffers than there are (TTB302).
+        A tensor whose shard is the core's own work has its circular buffer on the shard.
+Rejects what does not fit L1 even with blocks of one tile (TTB301), more circular buffers than there are (TTB302),
+        L1 tensors that fill L1 themselves (TTB303).
 """
 
 from __future__ import annotations
 
-from tt_build.ir.stages import BufferedKernel, CircularBuffer, MatmulStep, StagedKernel
+from tt_build.ir.stages import Buffer, BufferedKernel, CircularBuffer, MatmulStep, StagedKernel
 from tt_build.passes.common import extend, refuse
 from tt_build.targets import DTYPES, Arch
 
@@ -23,8 +25,12 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     )
     has_matmul = any(stream.per == "k" for stream in kernel.streams)
     longest = max(item.count for item in kernel.work)
-    budget = arch.l1_allocatable - _l1_tensors(kernel, arch)
+    budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
+    if budget <= 0:
+        _refuse_tensors(kernel, arch)
     largest = min(MAX_BLOCK, k_tiles if has_matmul else longest)
+    if not any(stream.per in ("unit", "k") for stream in kernel.streams) and all(r.bound for r in kernel.results):
+        largest = 1  # nothing is moved: no blocks
     for block in range(largest, 0, -1):
         batch, k_block = (1, block) if has_matmul else (block, 1)
         buffers = _buffers(kernel, batch, k_block)
@@ -46,7 +52,7 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
 def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBuffer, ...]:
     buffers: list[CircularBuffer] = []
 
-    def add(name: str, dtype: str, block: int, pages: int, *, unpack_to_dest: bool = False) -> None:
+    def add(name: str, dtype: str, block: int, pages: int, *, unpack_to_dest: bool = False, buffer: str = "") -> None:
         buffers.append(
             CircularBuffer(
                 id=len(buffers),
@@ -56,16 +62,26 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
                 block=block,
                 num_pages=pages,
                 unpack_to_dest=unpack_to_dest,
+                buffer=buffer,
             )
         )
 
     for stream in kernel.streams:
         dtype = kernel.tensor(stream.tensor).dtype
+        if stream.per == "shard":
+            pages = _shard_pages(kernel, stream.tensor)
+            add(stream.cb, dtype, pages, pages, unpack_to_dest=stream.unpack_to_dest, buffer=stream.tensor)
+            continue
         block = {"unit": batch, "k": k_block, "core": 1}[stream.per]
         depth = 1 if stream.per == "core" else DEPTH
         add(stream.cb, dtype, block, depth * block, unpack_to_dest=stream.unpack_to_dest)
     for result in kernel.results:
-        add(result.cb, kernel.tensor(result.tensor).dtype, batch, DEPTH * batch)
+        dtype = kernel.tensor(result.tensor).dtype
+        if result.bound:
+            pages = _shard_pages(kernel, result.tensor)
+            add(result.cb, dtype, pages, pages, buffer=result.tensor)
+        else:
+            add(result.cb, dtype, batch, DEPTH * batch)
     turned = {t.target for t in kernel.transposes}
     for item in kernel.intermediates:
         block = k_block if item.cb in turned else 1
@@ -73,10 +89,37 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
     return tuple(buffers)
 
 
-def _l1_tensors(kernel: StagedKernel, arch: Arch) -> int:
-    """Bytes of each core's L1 that the kernel's own interleaved L1 tensors take: their pages go round all workers."""
-    banks = arch.grid[0] * arch.grid[1]
-    return sum(-(-b.pages // banks) * b.accessor_words[1] for b in kernel.buffers if b.layout == "l1_interleaved")
+def _shard_pages(kernel: StagedKernel, tensor: str) -> int:
+    shards = kernel.buffer(tensor).shards
+    assert shards is not None
+    return shards.pages
+
+
+def l1_tensor_bytes(kernel: StagedKernel, arch: Arch) -> int:
+    """Bytes that the kernel's own L1 tensors take of each core's L1: the allocator gives all cores the same."""
+    return sum(_bytes_in_l1(buffer, arch) for buffer in kernel.buffers)
+
+
+def _bytes_in_l1(buffer: Buffer, arch: Arch) -> int:
+    """A shard, or an equal share of the pages, which go round all workers; in steps of 64 B, as allocated."""
+    if buffer.shards is not None:
+        pages = buffer.shards.pages if buffer.shards.memory == "l1" else 0
+    else:
+        pages = -(-buffer.pages // (arch.grid[0] * arch.grid[1])) if buffer.layout == "l1_interleaved" else 0
+    return -(-pages * buffer.accessor_words[1] // 64) * 64
+
+
+def _refuse_tensors(kernel: StagedKernel, arch: Arch) -> None:
+    sizes = {buffer: _bytes_in_l1(buffer, arch) for buffer in kernel.buffers}
+    largest = max(sizes, key=lambda buffer: sizes[buffer])
+    rows = "\n".join(f"  {buffer.name:<16} {size:>9} B" for buffer, size in sizes.items() if size)
+    refuse(
+        kernel,
+        "TTB303",
+        f"the tensors in L1 take {sum(sizes.values())} B of each core; {arch.name} has {arch.l1_allocatable} B",
+        path=("inputs" if largest.role == "input" else "outputs", largest.name, "layout"),
+        help=f"use more cores or DRAM\n{rows}",
+    )
 
 
 def _refuse_l1(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], budget: int, arch: Arch) -> None:

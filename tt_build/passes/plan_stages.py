@@ -9,6 +9,8 @@ Rejects operands that no load can bring into place yet (TTB201).
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tt_build.ir.index import Index, names_in, num, var
 from tt_build.ir.lowered import BroadcastMode
 from tt_build.ir.names import Names, identifiers
@@ -116,7 +118,7 @@ class _Planner:
         tensor = self.kernel.tensor(name)
         cb = self.names.unique(f"cb_{self.identifiers[name]}")
         page = page_of(tensor, self.identifiers[name], self.kernel.outputs[0], var("by"), var("bx"))
-        self.results.append(OutputStream(cb=cb, tensor=name, page=page))
+        self.results.append(OutputStream(cb=cb, tensor=name, page=page, bound=self._is_local(name, page)))
         return cb
 
     def sections(
@@ -135,10 +137,15 @@ class _Planner:
                 if store.value in cuts:
                     own[store.value].append(store)
             rest = [[store for store in group if store.value not in cuts] for group in groups]
+            sections = [*(own[value] for value in sorted(own)), *(group for group in rest if group)]
+            again = self._repeated_matmul(sections, set(leaves), set(cuts))
+            if again is not None:
+                cuts[again] = self.names.unique("cb_t")
+                continue
             known = dict(leaves)
             plans: list[SectionPlan] = []
             try:
-                for group in [*(own[value] for value in sorted(own)), *(group for group in rest if group)]:
+                for group in sections:
                     builder = SectionBuilder(self.kernel.program, self.kernel.math, self.capacity, known, matmuls)
                     plans.append(builder.build(group))
                     if group[0].value in cuts:
@@ -162,6 +169,19 @@ class _Planner:
             for value in sorted(cuts):
                 self.intermediates.append(Intermediate(cb=cuts[value], dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
             return tuple(plans)
+
+    def _repeated_matmul(self, groups: list[list[Store]], known: set[int], cuts: set[int]) -> int | None:
+        """A matmul that several sections would compute: its operands come only once, so it is cut off first."""
+        program, seen = self.kernel.program, set[int]()
+        for group in groups:
+            values = [s.value for s in group]
+            for value in evaluated(program, values, known):
+                if program.values[value].op == "matmul":
+                    if value in seen:
+                        return value
+                    seen.add(value)
+            known = known | (cuts & set(values))
+        return None
 
     def _cut_leaf(self, cb: str) -> Leaf:
         return Leaf(cb=cb, bcast="", transpose=False, fpu=not self.fp32)
@@ -223,11 +243,24 @@ class _Planner:
                 cb=cb,
                 tensor=tensor.name,
                 page=page,
-                per="k" if in_k else "unit" if names_in(page) else "core",
+                per=self._per(tensor, page, in_k=in_k),
                 unpack_to_dest=unpack_to_dest,
             )
         )
         return cb
+
+    def _per(self, tensor: Tensor, page: Index, *, in_k: bool) -> Literal["unit", "k", "core", "shard"]:
+        if in_k:
+            return "k"
+        if self._is_local(tensor.name, page):
+            return "shard"
+        return "unit" if names_in(page) else "core"
+
+    def _is_local(self, name: str, page: Index) -> bool:
+        """Whether each core's units are the pages of its own shard of that tensor."""
+        if not self.kernel.placed_by or page != var("tile_id"):
+            return False
+        return self.kernel.buffer(name).shards == self.kernel.buffer(self.kernel.placed_by).shards
 
 
 def _parted(groups: list[list[Store]], overflowing: list[Store]) -> list[list[Store]]:

@@ -1,5 +1,6 @@
-"""The skeleton of a lowered kernel, executed: its circular-buffer moves and its page accesses. Used by
-``verify_ir``.
+"""The skeleton of a lowered kernel, executed: its circular-buffer moves, its page accesses and its tile operations.
+
+Used by ``verify_ir``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from tt_build.ir.index import evaluate, evaluate_array
+from tt_build.ir.index import Index, evaluate, evaluate_array
 from tt_build.ir.lowered import (
     KernelBody,
     Let,
@@ -29,11 +30,11 @@ from tt_build.ir.lowered import (
     ZOrderPoint,
 )
 
-Kind = Literal["reserve", "push", "wait", "pop", "read", "pack"]
+Kind = Literal["reserve", "push", "wait", "pop"]
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One circular-buffer call, or a use of a page: ``read`` of page ``pages`` of the front, ``pack`` to the back."""
+    """One circular-buffer call."""
 
     kind: Kind
     cb: str
@@ -65,11 +66,6 @@ def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
             yield Move("wait", stmt.cb, evaluate(stmt.pages, scope))
         elif isinstance(stmt, Pop):
             yield Move("pop", stmt.cb, evaluate(stmt.pages, scope))
-        elif isinstance(stmt, TileOp):
-            for cb, index in zip(stmt.cbs, stmt.indices, strict=True):
-                yield Move("read", cb, evaluate(index, scope))
-        elif isinstance(stmt, Pack):
-            yield Move("pack", stmt.cb, 1)
 
 
 def define(stmt: Let | ZOrderPoint, names: dict[str, np.ndarray]) -> None:
@@ -103,28 +99,37 @@ def _z_order_point(
     return x, y
 
 
-Access = ReadPage | WritePage
+Visited = ReadPage | WritePage | TileOp | Pack
 
 
-def accesses(body: KernelBody) -> list[tuple[Access, np.ndarray]]:
-    """Each page access of a kernel with the pages that it touches on all cores together.
+class Visit(msgspec.Struct, frozen=True):
+    """One statement on all cores: for each time that it runs the core's index and its page, slot or tile indices.
+
+    Times are in order of cores, and on each core in order of execution.
+    """
+
+    stmt: Visited
+    core: np.ndarray
+    values: tuple[np.ndarray, ...]
+
+
+def visits(body: KernelBody) -> list[Visit]:
+    """Every transfer, tile operation and pack of a kernel.
 
     All cores run at once: every name is an array with an axis for the core and one for each loop around the statement,
-    and a mask tells which rounds take place.
+    and a mask tells which rounds take place. ``KeyError`` for a name that nothing defines.
     """
     skip = len(body.accessors)
     names = {
         name: np.array([values.values[skip + i] for values in body.core_values], dtype=np.int64)
         for i, name in enumerate(body.runtime_args)
     }
-    return _accesses(body.body, names, np.ones(len(body.core_values), dtype=bool))
+    return _visits(body.body, names, np.ones(len(body.core_values), dtype=bool))
 
 
-def _accesses(
-    body: tuple[Stmt, ...], names: dict[str, np.ndarray], mask: np.ndarray
-) -> list[tuple[Access, np.ndarray]]:
+def _visits(body: tuple[Stmt, ...], names: dict[str, np.ndarray], mask: np.ndarray) -> list[Visit]:
     names = dict(names)
-    found: list[tuple[Access, np.ndarray]] = []
+    found: list[Visit] = []
     for stmt in body:
         if isinstance(stmt, Let | ZOrderPoint):
             define(stmt, names)
@@ -133,10 +138,22 @@ def _accesses(
             rounds = np.arange(int(count.max(initial=0)))
             inner = {name: values[..., None] for name, values in names.items() if values.ndim}
             constants = {name: values for name, values in names.items() if not values.ndim}
-            found += _accesses(stmt.body, {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count))
+            found += _visits(stmt.body, {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count))
         elif isinstance(stmt, When):
             met = evaluate_array(stmt.a, names) == evaluate_array(stmt.b, names)
-            found += _accesses(stmt.body, names, mask & met)
-        elif isinstance(stmt, ReadPage | WritePage):
-            found.append((stmt, np.broadcast_to(evaluate_array(stmt.page, names), mask.shape)[mask]))
+            found += _visits(stmt.body, names, mask & met)
+        elif isinstance(stmt, Section):
+            found += _visits(stmt.math, names, mask) + _visits(stmt.packs, names, mask)
+        elif isinstance(stmt, ReadPage | WritePage | TileOp | Pack):
+            arrays = (np.broadcast_to(evaluate_array(index, names), mask.shape)[mask] for index in _indices(stmt))
+            cores = np.arange(mask.shape[0]).reshape(-1, *(1,) * (mask.ndim - 1))
+            found.append(Visit(stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays)))
     return found
+
+
+def _indices(stmt: Visited) -> tuple[Index, ...]:
+    if isinstance(stmt, TileOp):
+        return stmt.indices
+    if isinstance(stmt, Pack):
+        return () if stmt.index is None else (stmt.index,)
+    return stmt.page, stmt.slot

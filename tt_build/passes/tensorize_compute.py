@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, num
+from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import (
     Pack,
     Pop,
@@ -45,18 +45,21 @@ class _Compute:
         self.matmul = loops.has_matmul(kernel)
         self.resident = [s.cb for s in kernel.streams if s.per == "core"]
         self.unit = [s.cb for s in kernel.streams if s.per == "unit"]
+        self.local = [s.cb for s in kernel.streams if s.per == "shard"]
+        self.local_results = [r.cb for r in kernel.results if r.bound]
         self.temporary = [i.cb for i in kernel.intermediates if i.cb not in {t.target for t in kernel.transposes}]
         self.waited: set[str] = set()
 
     def body(self) -> tuple[Stmt, ...]:
         kernel = self.kernel
         size = loops.batch(kernel)
-        results = [r.cb for r in kernel.results]
+        results = [r.cb for r in kernel.results if not r.bound]
         # In a matmul the reader sends K blocks first, so operands of the epilogue are awaited where they are used.
         early = [] if self.matmul else self.unit
         before: list[Stmt] = [Wait(cb=cb, pages=size) for cb in early]
         before += [Reserve(cb=cb, pages=size) for cb in results]
-        inner: list[Stmt] = [s for turn in kernel.transposes for s in self._transpose(turn)]
+        inner: list[Stmt] = loops.definitions(kernel)
+        inner += [s for turn in kernel.transposes for s in self._transpose(turn)]
         for section in kernel.sections:
             inner += self._section(section)
         inner += [Pop(cb=cb, pages=num(1)) for cb in self.temporary]
@@ -65,8 +68,12 @@ class _Compute:
         body: tuple[Stmt, ...] = (
             self._startup(),
             *(Wait(cb=cb, pages=num(1)) for cb in self.resident),
+            *(Wait(cb=cb, pages=self._shard(cb)) for cb in self.local),
+            *(Reserve(cb=cb, pages=self._shard(cb)) for cb in self.local_results),
             loops.unit_loop(kernel, before, inner, after),
             *(Pop(cb=cb, pages=num(1)) for cb in self.resident),
+            *(Pop(cb=cb, pages=self._shard(cb)) for cb in self.local),
+            *(Push(cb=cb, pages=self._shard(cb)) for cb in self.local_results),
         )
         return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
 
@@ -99,7 +106,10 @@ class _Compute:
         math: list[Stmt] = []
         for step in plan.steps:
             math += self._step(step)
-        packs = tuple(Pack(dst=slot, cb=cb) for slot, cb in plan.stores)
+        packs = tuple(
+            Pack(dst=slot, cb=cb, index=var("shard_page") if cb in self.local_results else None)
+            for slot, cb in plan.stores
+        )
         stored = [cb for _, cb in plan.stores if cb in self.temporary]
         return [
             *(Reserve(cb=cb, pages=num(1)) for cb in stored),
@@ -155,7 +165,12 @@ class _Compute:
         after: list[Stmt] = [Pop(cb=step.a, pages=size), Pop(cb=step.b, pages=size)]
         return loops.k_loop(kernel, before, [op], after)
 
+    def _shard(self, cb: str) -> Index:
+        return num(self.kernel.cb(cb).block)
+
     def _index(self, cb: str) -> Index:
+        if cb in self.local:
+            return var("shard_page")
         return loops.unit_slot(self.kernel) if cb in self.unit else num(0)
 
     def _await(self, cb: str) -> list[Stmt]:

@@ -10,10 +10,15 @@ from tt_build.targets import DTYPES
 
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
-    """Statements of ``reader.cpp``; without inputs there are none."""
+    """Statements of ``reader.cpp``; without inputs there are none. Shards are there: they are only announced."""
+    local = [kernel.cb(s.cb) for s in kernel.streams if s.per == "shard"]
     once = [s for s in kernel.streams if s.per == "core"]
     unit = [s for s in kernel.streams if s.per == "unit"]
-    body: list[Stmt] = _block(once, num(1), [_read(s, num(0)) for s in once]) if once else []
+    body: list[Stmt] = []
+    for cb in local:
+        body += [Reserve(cb=cb.name, pages=num(cb.block)), Push(cb=cb.name, pages=num(cb.block))]
+    if once:
+        body += _block(once, num(1), [_read(s, num(0)) for s in once])
     if loops.has_matmul(kernel):
         inner = [*loops.definitions(kernel), *_k_streams(kernel)]
         if unit:

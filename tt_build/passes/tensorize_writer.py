@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from tt_build.ir.index import num
 from tt_build.ir.lowered import Barrier, Pointer, Pop, Stmt, Wait, WritePage
 from tt_build.ir.stages import OutputStream, PaddedKernel
 from tt_build.passes import loops
 
 
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
-    """Statements of ``writer.cpp``. A page may be reused once its write has left; the last writes are acknowledged."""
+    """Statements of ``writer.cpp``. A page may be reused once its write has left; the last writes are acknowledged.
+
+    Results in shards lie where they belong: they are only taken from the circular buffer.
+    """
     size = loops.batch(kernel)
-    before: list[Stmt] = [Wait(cb=r.cb, pages=size) for r in kernel.results]
-    before += [Pointer(name=_pointer(r), cb=r.cb, side="read") for r in kernel.results]
+    results = [r for r in kernel.results if not r.bound]
+    local = [kernel.cb(r.cb) for r in kernel.results if r.bound]
+    last: list[Stmt] = []
+    for cb in local:
+        last += [Wait(cb=cb.name, pages=num(cb.block)), Pop(cb=cb.name, pages=num(cb.block))]
+    if not results:
+        return tuple(last)
+    before: list[Stmt] = [Wait(cb=r.cb, pages=size) for r in results]
+    before += [Pointer(name=_pointer(r), cb=r.cb, side="read") for r in results]
     writes: list[Stmt] = [
         WritePage(
             tensor=r.tensor,
@@ -20,11 +31,11 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
             slot=loops.unit_slot(kernel),
             cb=r.cb,
         )
-        for r in kernel.results
+        for r in results
     ]
-    after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=size) for r in kernel.results)]
+    after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=size) for r in results)]
     loop = loops.unit_loop(kernel, before, [*loops.definitions(kernel), *writes], after)
-    return (loop, Barrier(what="write"))
+    return (loop, Barrier(what="write"), *last)
 
 
 def _pointer(result: OutputStream) -> str:

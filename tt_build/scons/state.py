@@ -121,7 +121,9 @@ class State:
         steps = sum(map(len, self._steps.values()))
         names = list(self._steps)
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        line = f"tt-build: {steps} {"step" if steps == 1 else "steps"} for {len(names)} {"kernel" if len(names) == 1 else "kernels"}" + (f" ({shown})" if shown else "")
+        line = f"tt-build: {steps} step{'s' * (steps != 1)} for {len(names)} kernel{'s' * (len(names) != 1)}" + (
+            f" ({shown})" if shown else ""
+        )
         if self._cached:
             line += f", {self._cached} steps from the cache"
         if self._messages:

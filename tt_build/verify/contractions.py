@@ -91,9 +91,9 @@ def _truncation(loss: float, data: Array, total: Array, squares: Array) -> Array
 
 
 def _partial_sums(a: Array, b: Array) -> tuple[Array, Array]:
-    """The product and the largest partial sum on its way, looked at every few hundred steps."""
+    """The product and the largest partial sum on its way, looked at eight times or after every face."""
     length = a.shape[-1]
-    step = max(32, -(-length // 8))
+    step = -(-length // (8 * _FACE)) * _FACE  # DST is rounded after each face: a sum may cancel from one to the next
     total: Array | None = None
     largest: Array | None = None
     with np.errstate(invalid="ignore"):

@@ -5,7 +5,7 @@ The results are compared with the reference; what comes out is ``verify.json``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +59,25 @@ Runner = Callable[[Path, Mapping[str, Any]], Mapping[str, Any]]
 
 def verify(job: Job, plan_path: Path) -> Verdict:
     """Run the kernel of that plan on the emulator under every seed and fill, and compare."""
+    return examine(job, plan_path)[0]
+
+
+def examine(
+    job: Job, plan_path: Path, runs: Sequence[tuple[int, int]] = RUNS
+) -> tuple[Verdict, Prepared, list[Result]]:
+    """As ``verify``, with the inputs and the result of each run (seed, fill); fewer results when one was stopped."""
     plan = load_plan(plan_path)
     prepared = _prepare(job)
     results: list[Result] = []
     try:
-        for seed, fill in RUNS:
+        for seed, fill in runs:
             results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill))
     except EmulationError as error:
-        return _verdict(job, "fail", prepared, {}, {}, str(error))
+        return _verdict(job, runs, "fail", prepared, {}, {}, str(error)), prepared, results
     outputs = _compare(job, plan, prepared, results[0].outputs)
-    difference = _unequal(results)
+    difference = _unequal(runs, results)
     status = "pass" if not difference and all(result.ok for result in outputs.values()) else "fail"
-    return _verdict(job, status, prepared, outputs, results[0].counters, difference)
+    return _verdict(job, runs, status, prepared, outputs, results[0].counters, difference), prepared, results
 
 
 def check_once(job: Job, plan_path: Path, runner: Runner) -> Verdict:
@@ -78,7 +85,7 @@ def check_once(job: Job, plan_path: Path, runner: Runner) -> Verdict:
     prepared = _prepare(job)
     outputs = _compare(job, load_plan(plan_path), prepared, runner(plan_path, prepared.inputs))
     status = "pass" if all(result.ok for result in outputs.values()) else "fail"
-    return _verdict(job, status, prepared, outputs, {}, "")
+    return _verdict(job, (), status, prepared, outputs, {}, "")
 
 
 def _prepare(job: Job) -> Prepared:
@@ -116,14 +123,20 @@ def _compare(job: Job, plan: Plan, prepared: Prepared, results: Mapping[str, Any
 
 
 def _verdict(
-    job: Job, status: str, prepared: Prepared, outputs: dict[str, OutputResult], counters: dict[str, Any], error: str
+    job: Job,
+    runs: Sequence[tuple[int, int]],
+    status: str,
+    prepared: Prepared,
+    outputs: dict[str, OutputResult],
+    counters: dict[str, Any],
+    error: str,
 ) -> Verdict:
     return Verdict(
         kernel=job.kernel.name,
         status=status,
         sizes=job.sizes,
-        seeds=sorted({seed for seed, _ in RUNS}),
-        fills=sorted({fill for _, fill in RUNS}),
+        seeds=sorted({seed for seed, _ in runs}),
+        fills=sorted({fill for _, fill in runs}),
         inputs=dict(prepared.domains),
         outputs=outputs,
         counters=counters,
@@ -131,9 +144,9 @@ def _verdict(
     )
 
 
-def _unequal(results: list[Result]) -> str:
+def _unequal(runs: Sequence[tuple[int, int]], results: list[Result]) -> str:
     """Why the runs differ, or an empty text."""
-    for (seed, fill), result in zip(RUNS[1:], results[1:], strict=True):
+    for (seed, fill), result in zip(runs[1:], results[1:], strict=True):
         for name, array in result.outputs.items():
             if not np.array_equal(_bits(array), _bits(results[0].outputs[name])):
                 return f"output '{name}' under seed {seed} and fill {fill} differs from that under seed 0 and fill 0"

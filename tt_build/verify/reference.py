@@ -166,7 +166,9 @@ class _Walker:
             return Value(wrap(data.astype(np.int64), dtype), None, dtype)
         data = data.astype(np.float64)
         bits = _BITS[dtype]
-        lost = None if bits < 23 or self.math.fp32_accumulate else np.stack([2.0**-8 * magnitude(data)] * 2)
+        # float32 on its way to a bfloat16 DST: truncated to tf32, then rounded
+        share = 2.0**-8 + 2.0**-10
+        lost = None if bits < 23 or self.math.fp32_accumulate else np.stack([share * magnitude(data)] * 2)
         return Value(data, lost, "float32" if dtype == "float32" else "bfloat16", bits=bits)
 
     def assign(self, statement: ast.stmt) -> None:

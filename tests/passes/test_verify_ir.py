@@ -1,0 +1,106 @@
+"""``verify_ir``: valid kernels pass, seeded corruptions of them are rejected with the right code."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.passes.corruptions import CORRUPTIONS
+from tests.support import write_spec
+from tt_build.ir.stages import LoweredKernel
+from tt_build.passes import verify_ir
+from tt_build.passes.pipeline import compile_kernel
+from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.loader import load_file
+from tt_build.targets import load_arch
+
+ROUNDS = 3  # seeds of each corruption
+
+
+def _tensors(**shapes: Any) -> dict[str, Any]:
+    return {name: shape if isinstance(shape, dict) else {"shape": shape} for name, shape in shapes.items()}
+
+
+def _l1(kind: str, grid: list[int], shape: list[int], **more: Any) -> dict[str, Any]:
+    return {"shape": shape, "layout": {"memory": "l1", "sharding": kind, "grid": grid, **more}}
+
+
+BASES: dict[str, dict[str, Any]] = {
+    "blocks": {
+        "inputs": _tensors(A=[200, 160], r=[1, 160]), "outputs": _tensors(C=[200, 160]),
+        "compute": "C = gelu(A) * r", "schedule": {"cores": [2, 2]},
+    },
+    "resident": {
+        "inputs": _tensors(A=[2, 96, 128], s=[1, 1]), "outputs": _tensors(C=[2, 96, 128], D=[2, 96, 128]),
+        "compute": "C = A + s\nD = A * A", "schedule": {"policy": "strided", "order": "serpentine", "cores": [3, 1]},
+    },
+    "matmul": {
+        "inputs": _tensors(A=[100, 300], B=[300, 130], b=[1, 130]), "outputs": _tensors(C=[100, 130]),
+        "compute": "C = relu(A @ B + b)", "schedule": {"policy": "rectangular", "cores": [2, 2]},
+    },
+    "transposed": {
+        "inputs": _tensors(A=[300, 100], B=[130, 300]), "outputs": _tensors(C=[100, 130]),
+        "compute": "C = A.T @ B.T", "schedule": {"order": "z_order", "cores": [2, 1]},
+    },
+    "cut": {
+        "inputs": _tensors(A=[64, 96], B=[64, 96]), "outputs": _tensors(C=[64, 96]),
+        "compute": "C = ((exp(A) + cos(B)) * (sin(A) + tanh(B))) / ((abs(A) + relu(B)) * (exp2(A) + erf(B)) + 1)",
+    },
+    "shard": {
+        "inputs": _tensors(A=_l1("block", [3, 2], [100, 280]), B=[100, 280]),
+        "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),
+        "compute": "C = A * B",
+    },
+    "stacked_shard": {
+        "inputs": _tensors(A=_l1("width", [3, 1], [2, 50, 96]), B=_l1("height", [2, 2], [2, 64, 50])),
+        "outputs": _tensors(C=_l1("height", [1, 4], [2, 50, 50])),
+        "compute": "C = A @ B", "sizes": {},
+    },
+}  # fmt: skip
+BASES["stacked_shard"]["inputs"]["B"] = _l1("width", [2, 1], [2, 96, 50])
+
+
+@cache
+def _lowered(name: str, folder: Path) -> LoweredKernel:
+    target = {"arch": "wormhole_b0", "grid": [4, 4]}
+    loaded = load_file(write_spec(folder, {"k": BASES[name]}, target=target))
+    assert not loaded.errors, loaded.errors
+    _, trail = compile_kernel(loaded.declarations[0])
+    kernel = trail[-2][1]
+    assert isinstance(kernel, LoweredKernel)
+    return kernel
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bases")
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_corruption_is_rejected(name: str, seed: int, folder: Path) -> None:
+    function, codes = CORRUPTIONS[name]
+    rng = random.Random(f"{name} {seed}")
+    arch = load_arch("wormhole_b0")
+    bases = list(BASES)
+    rng.shuffle(bases)
+    for base in bases:
+        kernel = _lowered(base, folder)
+        corrupt = function(kernel, rng)
+        if corrupt is None or corrupt == kernel:
+            continue
+        with pytest.raises(Rejected) as rejected:
+            verify_ir.apply(corrupt, arch)
+        assert rejected.value.diagnostics[0].code in codes, f"{base}: {rejected.value}"
+        return
+    pytest.fail("no base has anything for this corruption")
+
+
+def test_there_are_a_hundred_and_the_bases_are_valid(folder: Path) -> None:
+    assert len(CORRUPTIONS) * ROUNDS >= 100
+    for base in BASES:
+        verify_ir.apply(_lowered(base, folder), load_arch("wormhole_b0"))

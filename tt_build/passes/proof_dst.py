@@ -1,0 +1,60 @@
+"""Proofs about DST, used by ``verify_ir``: slots within the capacity, written before they are read, clean where the
+engine adds to them.
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.lowered import Loop, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
+from tt_build.ir.stages import LoweredKernel
+from tt_build.passes.proof import fail
+from tt_build.passes.tensorize_compute import FILL
+from tt_build.targets import Arch
+
+
+def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
+    """The slots that sections use (TTB404)."""
+    capacity = arch.dst_capacity(fp32=kernel.math.fp32_accumulate)
+    most = 0
+    for body in kernel.bodies:
+        _check_outside(kernel, body.body)
+        for section in walk(body.body):
+            if not isinstance(section, Section):
+                continue
+            written: set[int] = set()
+            _check_math(kernel, section.math, written)
+            if not section.packs or any(not isinstance(s, Pack) or s.dst not in written for s in _operations(section)):
+                fail(kernel, "TTB404", "a section packs nothing, or a slot that nothing wrote")
+            if any(not 0 <= slot < capacity for slot in written):
+                fail(kernel, "TTB404", f"DST slots {sorted(written)} of {capacity}")
+            most = max(most, 1 + max(written))
+    return most
+
+
+def _operations(section: Section) -> list[Stmt]:
+    return [s for s in walk(section.packs) if isinstance(s, TileOp | SfpuOp | Pack)]
+
+
+def _check_outside(kernel: LoweredKernel, statements: tuple[Stmt, ...]) -> None:
+    for stmt in statements:
+        if isinstance(stmt, TileOp | SfpuOp | Pack):
+            fail(kernel, "TTB404", f"{type(stmt).__name__} outside a DST section")
+        if isinstance(stmt, Loop | When):
+            _check_outside(kernel, stmt.body)
+
+
+def _check_math(kernel: LoweredKernel, statements: tuple[Stmt, ...], written: set[int]) -> None:
+    for stmt in statements:
+        if isinstance(stmt, Pack):
+            fail(kernel, "TTB404", "Pack in the math part of a section")
+        if isinstance(stmt, Loop | When):
+            _check_math(kernel, stmt.body, written)
+        elif isinstance(stmt, TileOp):
+            if stmt.op in ("matmul", "mul") and stmt.dst in written:
+                fail(kernel, "TTB404", f"{stmt.op} adds to DST slot {stmt.dst}, which is not clean")
+            written.add(stmt.dst)
+        elif isinstance(stmt, SfpuOp):
+            if not set(stmt.slots) <= written or (not stmt.slots and stmt.function != FILL):
+                fail(
+                    kernel, "TTB404", f"{stmt.function} reads DST slots {stmt.slots} of {sorted(written)} written ones"
+                )
+            written.add(stmt.out)

@@ -1,0 +1,193 @@
+"""Proofs about circular buffers, used by ``verify_ir``: the moves of all three kernels against each other, and what
+each kernel does with pages between its moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tt_build.ir.lowered import (
+    Barrier,
+    KernelBody,
+    Loop,
+    Pack,
+    Pointer,
+    Pop,
+    Push,
+    ReadPage,
+    Reserve,
+    Section,
+    Stmt,
+    TileOp,
+    Wait,
+    When,
+    WritePage,
+    ZeroPadding,
+)
+from tt_build.ir.stages import CbTraffic, LoweredKernel
+from tt_build.passes.proof import fail
+from tt_build.passes.skeleton import Move, moves
+
+
+def check_moves(kernel: LoweredKernel) -> tuple[CbTraffic, ...]:
+    """Each circular buffer has one producer and one consumer, whole blocks, equal counts, and nobody waits for ever."""
+    totals: dict[str, int] = {cb.name: 0 for cb in kernel.circular_buffers}
+    counts: dict[int, int] = {}
+    for item in kernel.work:
+        counts[item.count] = counts.get(item.count, 0) + 1
+    places = dict.fromkeys(kernel.loop.args, 1)  # where a unit lies changes no move
+    for count, cores in sorted(counts.items()):
+        pushed = _run(kernel, {**places, "num_tiles": count})
+        for name, pages in pushed.items():
+            totals[name] += pages * cores
+    return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
+
+
+def _run(kernel: LoweredKernel, names: Mapping[str, int]) -> dict[str, int]:
+    """Execute the moves of one core, kernel by kernel as far as each can go, and return the pages pushed."""
+    threads = {body.role: moves(body.body, names) for body in kernel.bodies}
+    pending: dict[str, Move | None] = {role: next(thread, None) for role, thread in threads.items()}
+    state = {cb.name: _Fifo(cb.num_pages, cb.block) for cb in kernel.circular_buffers}
+    while any(pending.values()):
+        progress = False
+        for role, thread in threads.items():
+            move = pending[role]
+            while move is not None:
+                if move.cb not in state:
+                    fail(kernel, "TTB402", f"{role} uses {move.cb}, which is not declared")
+                problem = state[move.cb].problem(move, role)
+                if problem:
+                    fail(kernel, "TTB402", f"{role}: {move.kind} {move.pages} of {move.cb}: {problem}")
+                if not state[move.cb].step(move, role):
+                    break
+                progress = True
+                move = next(thread, None)
+            pending[role] = move
+        if not progress:
+            stuck = ", ".join(f"{r} at {m.kind} {m.pages} of {m.cb}" for r, m in pending.items() if m)
+            fail(kernel, "TTB402", f"nobody can go on: {stuck}")
+    for name, fifo in state.items():
+        if fifo.pushed != fifo.popped or not fifo.pushed:
+            fail(kernel, "TTB402", f"{name}: {fifo.pushed} pages pushed, {fifo.popped} popped")
+    return {name: fifo.pushed for name, fifo in state.items()}
+
+
+class _Fifo:
+    """One circular buffer while its moves are executed."""
+
+    def __init__(self, pages: int, block: int) -> None:
+        self.pages, self.block = pages, block
+        self.pushed = self.popped = 0
+        self.producer = self.consumer = ""
+        self.reserved = self.awaited = 0
+
+    def problem(self, move: Move, role: str) -> str:
+        """Why the move is wrong whenever it happens; empty when it is not."""
+        if move.pages != self.block:
+            return f"not a block of {self.block} pages"
+        end = self.producer if move.kind in ("reserve", "push") else self.consumer
+        if end not in ("", role):
+            return f"{end} does that too"
+        if move.kind == "push" and not self.reserved:
+            return "not reserved"
+        if move.kind == "pop" and not self.awaited:
+            return "not awaited"
+        return ""
+
+    def step(self, move: Move, role: str) -> bool:
+        """Do the move if it can be done now."""
+        free, ready = self.pages - (self.pushed - self.popped), self.pushed - self.popped
+        if move.kind == "reserve" and free >= move.pages:
+            self.producer, self.reserved = role, move.pages
+        elif move.kind == "push":
+            self.pushed += move.pages
+            self.reserved = 0
+        elif move.kind == "wait" and ready >= move.pages:
+            self.consumer, self.awaited = role, move.pages
+        elif move.kind == "pop":
+            self.popped += move.pages
+            self.awaited = 0
+        else:
+            return False
+        return True
+
+
+class _Held(msgspec.Struct):
+    """What a kernel holds and has under way; pointers by name."""
+
+    reserved: set[str] = msgspec.field(default_factory=set)
+    awaited: set[str] = msgspec.field(default_factory=set)
+    arriving: set[str] = msgspec.field(default_factory=set)
+    leaving: set[str] = msgspec.field(default_factory=set)
+    unacknowledged: bool = False
+    pointers: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+
+
+def check_pages_held(kernel: LoweredKernel, body: KernelBody) -> None:
+    """Pages are touched only between reserve and push, or wait and pop; reads have landed before a push, writes have
+    left before a pop, and are acknowledged at the end (TTB402).
+    """
+    held = _Held()
+    _walk(kernel, body, body.body, held)
+    if held.arriving or held.leaving or held.unacknowledged:
+        fail(kernel, "TTB402", f"{body.role} ends with transfers under way")
+
+
+def _walk(kernel: LoweredKernel, body: KernelBody, statements: tuple[Stmt, ...], held: _Held) -> None:
+    for stmt in statements:
+        problem = _problem(stmt, held)
+        if problem:
+            cb = getattr(stmt, "cb", "") or ", ".join(getattr(stmt, "cbs", ()))
+            fail(kernel, "TTB402", f"{body.role}: {type(stmt).__name__} of {cb}: {problem}")
+        _apply(stmt, held)
+        if isinstance(stmt, Loop):  # the second round starts from what the first leaves behind
+            _walk(kernel, body, stmt.body, held)
+            _walk(kernel, body, stmt.body, held)
+        elif isinstance(stmt, When):
+            _walk(kernel, body, stmt.body, held)
+        elif isinstance(stmt, Section):
+            _walk(kernel, body, stmt.math, held)
+            _walk(kernel, body, stmt.packs, held)
+
+
+def _problem(stmt: Stmt, held: _Held) -> str:
+    if isinstance(stmt, Push):
+        return "not reserved" if stmt.cb not in held.reserved else "reads under way" * (stmt.cb in held.arriving)
+    if isinstance(stmt, Pop):
+        return "not awaited" if stmt.cb not in held.awaited else "writes under way" * (stmt.cb in held.leaving)
+    if isinstance(stmt, TileOp):
+        return "" if set(stmt.cbs) <= held.awaited else "not awaited"
+    if isinstance(stmt, Pack):
+        return "" if stmt.cb in held.reserved else "not reserved"
+    if isinstance(stmt, Pointer):
+        return "" if stmt.cb in (held.reserved if stmt.side == "write" else held.awaited) else "pages are not held"
+    if isinstance(stmt, ReadPage | WritePage | ZeroPadding):
+        side = "read" if isinstance(stmt, WritePage) else "write"
+        if held.pointers.get(stmt.pointer) != (stmt.cb, side):
+            return f"through pointer {stmt.pointer}"
+        if isinstance(stmt, ZeroPadding) and stmt.cb in held.arriving:
+            return "reads under way"
+        return "" if stmt.cb in (held.awaited if side == "read" else held.reserved) else "pages are not held"
+    return ""
+
+
+def _apply(stmt: Stmt, held: _Held) -> None:
+    if isinstance(stmt, Reserve):
+        held.reserved.add(stmt.cb)
+    elif isinstance(stmt, Wait):
+        held.awaited.add(stmt.cb)
+    elif isinstance(stmt, Push | Pop):
+        (held.reserved if isinstance(stmt, Push) else held.awaited).discard(stmt.cb)
+        held.pointers = {name: place for name, place in held.pointers.items() if place[0] != stmt.cb}
+    elif isinstance(stmt, Pointer):
+        held.pointers[stmt.name] = (stmt.cb, stmt.side)
+    elif isinstance(stmt, ReadPage):
+        held.arriving.add(stmt.cb)
+    elif isinstance(stmt, WritePage):
+        held.leaving.add(stmt.cb)
+        held.unacknowledged = True
+    elif isinstance(stmt, Barrier):
+        (held.arriving if stmt.what == "read" else held.leaving).clear()
+        held.unacknowledged = held.unacknowledged and stmt.what != "write"

@@ -1,0 +1,181 @@
+"""Proofs about pages, used by ``verify_ir``: which tile of which tensor meets which unit of work.
+
+The expected pages come from shapes by NumPy's broadcasting, not from the page expressions that the passes made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from tt_build.ir.lowered import ReadPage, TileOp, WritePage, ZeroPadding, walk
+from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, Stream
+from tt_build.ir.work import tile_ids
+from tt_build.passes.proof import fail
+from tt_build.passes.skeleton import Visit, visits
+
+
+def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
+    """Pages that the bodies read and write on all cores together, by tensor.
+
+    Each unit gets the tiles that belong to it, through the slots where compute looks for them, and each output page
+    is written or packed into its shard exactly once (TTB403).
+    """
+    proof = _Proof(kernel)
+    moved: dict[str, dict[str, int]] = {"read": {}, "written": {}}
+    seen: list[tuple[str, str]] = []
+    for body in kernel.bodies:
+        for visit in visits(body):
+            proof.check(visit)
+            stmt = visit.stmt
+            if isinstance(stmt, ReadPage | WritePage):
+                kind = "read" if isinstance(stmt, ReadPage) else "written"
+                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
+            seen += [(cb, type(stmt).__name__) for cb in (stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,))]
+    wanted = [(s.cb, "TileOp") for s in kernel.streams]
+    wanted += [(s.cb, "ReadPage") for s in kernel.streams if s.per != "shard"]
+    wanted += [(r.cb, "Pack") for r in kernel.results]
+    wanted += [(r.cb, "WritePage") for r in kernel.results if not r.bound]
+    for cb, name in wanted:
+        if (cb, name) not in seen or (name != "TileOp" and seen.count((cb, name)) != 1):
+            fail(kernel, "TTB403", f"{cb}: {seen.count((cb, name))} statements {name}")
+    _check_zero_fills(kernel)
+    return moved["read"], moved["written"]
+
+
+class _Proof:
+    """What each statement must touch; arrays run over cores, their units and, for operands of a matmul, K tiles."""
+
+    def __init__(self, kernel: LoweredKernel) -> None:
+        self.kernel = kernel
+        walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
+        self.tiles = np.concatenate(walks)
+        self.core = np.repeat(np.arange(len(walks)), [len(tiles) for tiles in walks])
+        self.unit = np.concatenate([np.arange(len(tiles)) for tiles in walks])
+        self.streams = {stream.cb: stream for stream in kernel.streams}
+        self.results = {result.cb: result for result in kernel.results}
+        matmuls = [s for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)]
+        self.k_tiles = matmuls[0].k_tiles if matmuls else 1
+        self.turned = {turn.target: turn.source for turn in kernel.transposes}
+        self.matmul = matmuls[0] if matmuls else None
+
+    def check(self, visit: Visit) -> None:
+        """Compare one statement's pages, slots and indices with what they must be."""
+        stmt = visit.stmt
+        if isinstance(stmt, ReadPage):
+            stream = self.streams.get(stmt.cb)
+            if stream is None or stream.tensor != stmt.tensor or stream.per == "shard":
+                fail(self.kernel, "TTB403", f"reads '{stmt.tensor}' into {stmt.cb}")
+            self._same(visit, (self.pages(stream), self.slots(stmt.cb)))
+        elif isinstance(stmt, WritePage):
+            result = self.results.get(stmt.cb)
+            if result is None or result.tensor != stmt.tensor or result.bound:
+                fail(self.kernel, "TTB403", f"writes '{stmt.tensor}' from {stmt.cb}")
+            self._same(visit, (lambda: self.tiles, self.slots(stmt.cb)))
+        elif isinstance(stmt, TileOp):
+            self._same(visit, tuple(self.slots(cb) for cb in stmt.cbs))
+        else:
+            bound = stmt.cb in self.results and self.results[stmt.cb].bound
+            if bound != (stmt.index is not None):
+                self._fail(f"packs {stmt.cb} at {stmt.index}")
+            self._same(visit, (self.slots(stmt.cb),) if bound else ())
+
+    def _same(self, visit: Visit, expected: tuple[Callable[[], np.ndarray], ...]) -> None:
+        stmt = visit.stmt
+        cbs = stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,)
+        core = self._cores(cbs[0], once=isinstance(stmt, ReadPage))
+        if not np.array_equal(visit.core, core):
+            self._fail(f"{type(stmt).__name__} of {', '.join(cbs)} runs {visit.core.size} times, not {core.size}")
+        for found, wanted in zip(visit.values, expected, strict=True):
+            if not np.array_equal(found, np.broadcast_to(wanted(), found.shape)):
+                self._fail(f"{type(stmt).__name__} of {', '.join(cbs)} does not touch the pages of its units")
+
+    def _cores(self, cb: str, *, once: bool) -> np.ndarray:
+        """The core of each time that a statement on that circular buffer runs."""
+        if once and self._per(cb) == "core":
+            return np.arange(len(self.kernel.work))
+        return np.repeat(self.core, self.k_tiles) if self._per(cb) == "k" else self.core
+
+    def _per(self, cb: str) -> str:
+        stream = self.streams.get(self.turned.get(cb, cb))
+        return stream.per if stream is not None else "unit"
+
+    def slots(self, cb: str) -> Callable[[], np.ndarray]:
+        """The place of each tile in its block, or in the core's shard."""
+        per = self._per(cb)
+        bound = per == "shard" or (cb in self.results and self.results[cb].bound)
+        if bound:
+            return self._shard_pages
+        if per == "k":
+            return lambda: np.tile(np.arange(self.k_tiles) % self.kernel.k_block, self.tiles.size)
+        if per == "core" or (cb not in self.streams and cb not in self.results):
+            return lambda: np.asarray(0)
+        return lambda: self.unit % self.kernel.batch
+
+    def _shard_pages(self) -> np.ndarray:
+        shards = self.kernel.buffer(self.kernel.placed_by).shards
+        assert shards is not None
+        line, column = np.divmod(self.tiles, self.kernel.grid.x)
+        index = line // shards.tiles[0] * shards.counts[1] + column // shards.tiles[1]
+        cores = [item.core for item in self.kernel.work]
+        if [shards.cores[i] for i in index] != [cores[c] for c in self.core]:
+            self._fail(f"work is not where the shards of '{self.kernel.placed_by}' lie")
+        return np.asarray(line % shards.tiles[0] * shards.tiles[1] + column % shards.tiles[1])
+
+    def pages(self, stream: Stream) -> Callable[[], np.ndarray]:
+        """The pages of a stream's tensor in the order of the units."""
+        return lambda: self._pages(stream)
+
+    def _pages(self, stream: Stream) -> np.ndarray:
+        kernel, buffer, grid = self.kernel, self.kernel.buffer(stream.tensor), self.kernel.grid
+        tensor, batch = kernel.tensor(stream.tensor), kernel.outputs[0].batch
+        pages = np.arange(buffer.pages).reshape(*tensor.batch, *buffer.tiles)
+        if self._is_transposed(stream):
+            pages = np.swapaxes(pages, -1, -2)
+        extra = len(batch) - len(tensor.batch)
+        pages = pages.reshape((1,) * max(extra, 0) + pages.shape)
+        if extra < 0:  # the output has fewer leading dimensions: these are 1
+            pages = pages.reshape(*batch, *pages.shape[-2:])
+        if stream.per == "core":
+            return np.asarray(pages.reshape(-1)[0])
+        if stream.per == "unit":
+            whole = np.broadcast_to(pages, (*batch, grid.y, grid.x))
+            return np.asarray(whole.reshape(-1)[self.tiles])
+        whole = np.broadcast_to(pages, (*batch, *pages.shape[-2:])).reshape(grid.z, *pages.shape[-2:])
+        bx, by, bz = self.tiles % grid.x, self.tiles // grid.x % grid.y, self.tiles // (grid.x * grid.y)
+        first = self.matmul is not None and self.turned.get(self.matmul.a, self.matmul.a) == stream.cb
+        return np.asarray((whole[bz, by, :] if first else whole[bz, :, bx]).reshape(-1))
+
+    def _is_transposed(self, stream: Stream) -> bool:
+        """Whether the program uses the stream's tensor with its last axes swapped."""
+        if stream.per == "k":
+            assert self.matmul is not None
+            first = self.turned.get(self.matmul.a, self.matmul.a) == stream.cb
+            return stream.cb in self.turned.values() if first else self.matmul.transpose_b
+        steps = [s for section in self.kernel.sections for s in section.steps]
+        return any(isinstance(s, LoadStep) and s.cb == stream.cb and s.transpose for s in steps)
+
+    def _fail(self, message: str) -> None:
+        fail(self.kernel, "TTB403", message)
+
+
+def _check_zero_fills(kernel: LoweredKernel) -> None:
+    """A ragged reduced dimension is zeroed on the first operand's last K tile, nothing else is (TTB408)."""
+    found = [s for body in kernel.bodies for s in walk(body.body) if isinstance(s, ZeroPadding)]
+    wanted: list[tuple[str, str, int]] = []
+    turned = {turn.target: turn.source for turn in kernel.transposes}
+    for section in kernel.sections:
+        for step in section.steps:
+            if not isinstance(step, MatmulStep):
+                continue
+            source = turned.get(step.a, step.a)
+            tensor = kernel.tensor(next(s.tensor for s in kernel.streams if s.cb == source))
+            length = tensor.matrix[0 if step.a in turned else 1]
+            if math.ceil(length / TILE) != step.k_tiles:
+                fail(kernel, "TTB403", f"{step.k_tiles} K tiles for {length} elements")
+            if length % TILE:
+                wanted.append((source, "rows" if step.a in turned else "columns", length % TILE))
+    if [(s.cb, s.axis, s.first) for s in found] != wanted:
+        fail(kernel, "TTB408", f"padding zeroed by {len(found)} statements, needed by {len(wanted)}")
