@@ -1,7 +1,7 @@
 """Mutants of generated kernels are caught by what ``scons verify`` does: a report, a wrong result, or unequal runs.
 
-The kernels are small, on 2 x 2 cores, with blocks of at most 4 tiles: several units a core, several blocks and a last one
-that is not full, so that few mutants are right programs still. docs/evidence.md records the outcome of the long run.
+The kernels are small, on 2 x 2 cores, with blocks of at most 4 tiles: several units a core, several blocks and a last
+one that is not full, so that few mutants are right programs still. docs/evidence.md records the long run.
 """
 
 from __future__ import annotations
