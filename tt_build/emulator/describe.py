@@ -56,6 +56,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     scalars: Mapping[str, float | int] = {}
 
 
+class RawPages(msgspec.Struct, frozen=True):
+    """A tensor as pages of bytes, one after the other; ``undefined`` is nonzero where nobody has written."""
+
+    data: NDArray[np.uint8]
+    undefined: NDArray[np.uint8] | None = None
+
+
 class Run:
     """Everything that one run of a plan needs; ``write`` gives the engine's two input files."""
 
@@ -67,7 +74,7 @@ class Run:
         self.core_index = {core: i for i, core in enumerate(layout.cores)}
         self.origins = Origins()
 
-    def write(self, description: Path, data: BinaryIO, inputs: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, description: Path, data: BinaryIO, inputs: Mapping[str, NDArray[Any] | RawPages]) -> None:
         """Writes the description and the bytes of the input tensors."""
         lines = [*self._machine(), *self._cores()]
         lines.append(f"buffers {len(self.layout.buffers)}")
@@ -118,7 +125,9 @@ class Run:
                 found[placed.address] = f"alloc {index} {_BUFFER_KIND} {i} {placed.address} {placed.bank_bytes}"
         return [found[address] for address in sorted(found)]
 
-    def _buffer(self, name: str, placed: PlacedBuffer, data: BinaryIO, array: NDArray[Any] | None) -> list[str]:
+    def _buffer(
+        self, name: str, placed: PlacedBuffer, data: BinaryIO, array: NDArray[Any] | RawPages | None
+    ) -> list[str]:
         buffer = self.plan.buffers[name]
         fresh = self.origins.add(f"tensor {name}, where nobody has written")
         padding = self.origins.add(f"padding of tensor {name}")
@@ -126,7 +135,7 @@ class Run:
         head = f"buffer {name} {int(placed.dram)} {size} {fresh} {padding}"
         lines = [head]
         banks = None if array is None else bank_bytes(buffer, placed, array, self.settings.fill, fresh, padding)
-        output = int(buffer.role == "output")
+        output = int(buffer.role in ("output", "both"))
         for i, bank in enumerate(placed.banks):
             core = -1 if placed.dram else self.core_index[bank]
             lines.append(f"bank {core} {int(banks is not None)} {output}")
@@ -202,21 +211,18 @@ def scalar_bits(plan: Plan, name: str, scalars: Mapping[str, float | int]) -> in
 
 
 def bank_bytes(
-    buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any], fill: int, fresh: int, padding: int
+    buffer: Buffer, placed: PlacedBuffer, array: NDArray[Any] | RawPages, fill: int, fresh: int, padding: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """(data, shadow) of every bank, shape (banks, bytes of a bank)."""
-    raw = np.frombuffer(
-        to_device(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill), np.uint8
-    )
+    if isinstance(array, RawPages):
+        raw, undefined = array.data, array.undefined
+        mask = np.zeros(raw.size, np.uint8) if undefined is None else np.where(undefined, fresh, 0).astype(np.uint8)
+    else:
+        raw, mask = _padded_bytes(buffer, array, fill, padding)
     pages = len(placed.pages)
     size = raw.size // pages
     whole = np.full((len(placed.banks), placed.bank_bytes), 0xFF if fill == 0 else 0x5A ^ (fill & 0xFF), np.uint8)
     shadow = np.full_like(whole, fresh)
-    if buffer.needs_padding or tuple(buffer.shape) != tuple(buffer.padded_shape):
-        mask = np.frombuffer(poison_mask(buffer.shape, buffer.padded_shape, buffer.dtype, buffer.format), np.uint8)
-        mask = np.where(mask == 1, np.uint8(padding), mask)
-    else:
-        mask = np.zeros(raw.size, np.uint8)
     where = np.asarray(placed.pages)
     offsets = where[:, 0] * placed.bank_bytes + where[:, 1]
     if np.all(where[:, 1] % size == 0) and placed.bank_bytes % size == 0:
@@ -230,6 +236,18 @@ def bank_bytes(
             # a row's page is aligned: the gap is padding too
             flat_shadow[at + size : at + placed.page] = padding
     return whole, shadow
+
+
+def _padded_bytes(
+    buffer: Buffer, array: NDArray[Any], fill: int, padding: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    raw = np.frombuffer(
+        to_device(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill), np.uint8
+    )
+    if not buffer.needs_padding and tuple(buffer.shape) == tuple(buffer.padded_shape):
+        return raw, np.zeros(raw.size, np.uint8)
+    mask = np.frombuffer(poison_mask(buffer.shape, buffer.padded_shape, buffer.dtype, buffer.format), np.uint8)
+    return raw, np.where(mask == 1, np.uint8(padding), mask)
 
 
 def pages_of(placed: PlacedBuffer, banks: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ with a gap between them that no transfer may touch.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 
@@ -67,26 +68,14 @@ def cores_of(ranges: tuple[Range, ...]) -> tuple[Core, ...]:
     return tuple(seen)
 
 
-def lay_out(plan: Plan, arch: Arch) -> Layout:
-    """Places tensors and circular buffers; ``EmulationError`` for what the host would refuse."""
+def lay_out(plan: Plan, arch: Arch, tensors: Mapping[str, PlacedBuffer] | None = None) -> Layout:
+    """Places tensors and circular buffers; ``EmulationError`` for what the host would refuse.
+
+    ``tensors`` are those that a host program has placed already; without it they are placed here.
+    """
     _check_host_rules(plan, arch)
-    dram_at, top = DRAM_BASE, arch.l1_base + arch.l1_allocatable
-    buffers: dict[str, PlacedBuffer] = {}
-    for name, buffer in plan.buffers.items():
-        placed = _place(name, buffer, arch)
-        if placed.dram:
-            if dram_at + placed.bank_bytes > arch.dram_bank_bytes:
-                refuse(
-                    "EMU701",
-                    f"tensor {name} needs {placed.bank_bytes} bytes of each DRAM bank; that does not fit",
-                    "use smaller tensors",
-                )
-            placed = msgspec.structs.replace(placed, address=dram_at)
-            dram_at += _up(placed.bank_bytes, arch.alignment.dram_page) + max(4096, _up(placed.page, 64))
-        else:
-            top = (top - placed.bank_bytes) // 64 * 64
-            placed = msgspec.structs.replace(placed, address=top)
-        buffers[name] = placed
+    buffers = _place_tensors(plan, arch) if tensors is None else dict(tensors)
+    top = min((b.address for b in buffers.values() if not b.dram), default=arch.l1_base + arch.l1_allocatable)
     cbs = _place_cbs(plan, arch, buffers, top)
     cores: dict[Core, None] = {}
     for kernel in plan.kernels:
@@ -112,6 +101,27 @@ def lay_out(plan: Plan, arch: Arch) -> Layout:
         sem_base=(arch.l1_base - 256) // 16 * 16,
         arg_base=WINDOW_LOW + ZEROS_BYTES,
     )
+
+
+def _place_tensors(plan: Plan, arch: Arch) -> dict[str, PlacedBuffer]:
+    dram_at, top = DRAM_BASE, arch.l1_base + arch.l1_allocatable
+    buffers: dict[str, PlacedBuffer] = {}
+    for name, buffer in plan.buffers.items():
+        placed = _place(name, buffer, arch)
+        if placed.dram:
+            if dram_at + placed.bank_bytes > arch.dram_bank_bytes:
+                refuse(
+                    "EMU701",
+                    f"tensor {name} needs {placed.bank_bytes} bytes of each DRAM bank; that does not fit",
+                    "use smaller tensors",
+                )
+            placed = msgspec.structs.replace(placed, address=dram_at)
+            dram_at += _up(placed.bank_bytes, arch.alignment.dram_page) + max(4096, _up(placed.page, 64))
+        else:
+            top = (top - placed.bank_bytes) // 64 * 64
+            placed = msgspec.structs.replace(placed, address=top)
+        buffers[name] = placed
+    return buffers
 
 
 def refuse(code: str, text: str, help_: str) -> None:
@@ -164,10 +174,31 @@ def _place(name: str, buffer: Buffer, arch: Arch) -> PlacedBuffer:
     """A tensor without its address."""
     layout = buffer.layout
     count, page, matrix = _pages(buffer)
-    dram = layout.startswith("dram") if isinstance(layout, str) else layout.memory == "dram"
-    step = arch.alignment.dram_page if dram else arch.alignment.l1_page
-    aligned = _up(page, step)
     if not isinstance(layout, PlanSharding):
+        return place_pages(name, layout.startswith("dram"), (count, page, matrix), (), (), arch)
+    # shard in pages: tiles, or whole rows
+    tiles = (-(-layout.shard[0] // 32), -(-layout.shard[1] // 32))
+    shard = tiles if buffer.format == "tile" else (layout.shard[0], 1)
+    shards = -(-matrix[0] // shard[0]) * -(-matrix[1] // shard[1])
+    dram = layout.memory == "dram"
+    return place_pages(name, dram, (count, page, matrix), shard, _shard_banks(layout, shards, dram, arch), arch)
+
+
+def place_pages(
+    name: str,
+    dram: bool,
+    size: tuple[int, int, tuple[int, int]],
+    shard: tuple[int, ...],
+    banks: tuple[Core, ...],
+    arch: Arch,
+) -> PlacedBuffer:
+    """A tensor without its address: ``size`` is (pages, bytes of one, (rows, columns) of pages).
+
+    ``shard`` is (rows, columns) of pages on ``banks`` in their order, or () for interleaved over all banks.
+    """
+    count, page, matrix = size
+    aligned = _up(page, arch.alignment.dram_page if dram else arch.alignment.l1_page)
+    if not shard:
         banks = (
             tuple((b, 0) for b in range(arch.dram_banks))
             if dram
@@ -175,15 +206,11 @@ def _place(name: str, buffer: Buffer, arch: Arch) -> PlacedBuffer:
         )
         number = len(banks)
         places = tuple((i % number, i // number * aligned) for i in range(count))
-        size = max(1, -(-count // number)) * aligned
-        return PlacedBuffer(name, dram, 0, aligned, size, banks, places, (2 if dram else 0, aligned))
-    # shard in pages: tiles, or whole rows
-    tiles = (-(-layout.shard[0] // 32), -(-layout.shard[1] // 32))
-    shard = tiles if buffer.format == "tile" else (layout.shard[0], 1)
+        bank_bytes = max(1, -(-count // number)) * aligned
+        return PlacedBuffer(name, dram, 0, aligned, bank_bytes, banks, places, (2 if dram else 0, aligned))
     rows, columns = matrix
     per_row = -(-columns // shard[1])
     shards = -(-rows // shard[0]) * per_row
-    banks = _shard_banks(layout, shards, dram, arch)
     volume = shard[0] * shard[1]
     found: list[tuple[int, int]] = []
     for i in range(count):
@@ -191,9 +218,9 @@ def _place(name: str, buffer: Buffer, arch: Arch) -> PlacedBuffer:
         index = r // shard[0] * per_row + c // shard[1]
         within = r % shard[0] * shard[1] + c % shard[1]
         found.append((index % len(banks), (index // len(banks) * volume + within) * aligned))
-    size = -(-shards // len(banks)) * volume * aligned
-    words = _sharded_words(matrix, shard, banks, dram, aligned, arch)
-    return PlacedBuffer(name, dram, 0, aligned, size, banks, tuple(found), words)
+    bank_bytes = -(-shards // len(banks)) * volume * aligned
+    words = _sharded_words(matrix, (shard[0], shard[1]), banks, dram, aligned, arch)
+    return PlacedBuffer(name, dram, 0, aligned, bank_bytes, banks, tuple(found), words)
 
 
 def _pages(buffer: Buffer) -> tuple[int, int, tuple[int, int]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tt_build.emulator import toolchain
-from tt_build.emulator.describe import Run, Settings, pages_of
+from tt_build.emulator.describe import RawPages, Run, Settings, pages_of
 from tt_build.emulator.formats import from_device, poison_mask
 from tt_build.emulator.memory import Layout, lay_out
 from tt_build.emulator.report import EmulationError, Report, Waiting
@@ -59,16 +59,7 @@ def run(
     _check_inputs(plan, inputs)
     layout = lay_out(plan, arch)
     sources, libraries = compile_plan(plan, root, arch, layout)
-    with tempfile.TemporaryDirectory(prefix="tt-build-emu-") as name:
-        folder = Path(name)
-        job = Run(plan, arch, layout, sources, libraries, settings)
-        with (folder / "data").open("wb") as data:
-            job.write(folder / "description", data, inputs)
-        printed = _execute(folder, timeout)
-        answer = json.loads((folder / "result").read_text())
-        if answer["status"] != "ok":
-            raise EmulationError(_report(answer), printed)
-        raw = np.fromfile(folder / "output", np.uint8)
+    answer, raw, printed = execute(Run(plan, arch, layout, sources, libraries, settings), inputs, timeout)
     outputs = _outputs(plan, layout, raw, answer["origins"])
     picture = chrome_trace(answer, layout) if trace else None
     return Result(
@@ -77,6 +68,21 @@ def run(
         trace=picture,
         printed=printed,
     )
+
+
+def execute(
+    job: Run, inputs: Mapping[str, NDArray[Any] | RawPages], timeout: float
+) -> tuple[dict[str, Any], NDArray[np.uint8], str]:
+    """Runs the engine: its answer, (data, shadow) of every output bank, and what DPRINT wrote."""
+    with tempfile.TemporaryDirectory(prefix="tt-build-emu-") as name:
+        folder = Path(name)
+        with (folder / "data").open("wb") as data:
+            job.write(folder / "description", data, inputs)
+        printed = _execute(folder, timeout)
+        answer = json.loads((folder / "result").read_text())
+        if answer["status"] != "ok":
+            raise EmulationError(_report(answer), printed)
+        return answer, np.fromfile(folder / "output", np.uint8), printed
 
 
 def compile_plan(

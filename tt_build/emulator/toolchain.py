@@ -92,7 +92,7 @@ def _headers_digest() -> str:
 
 
 @contextlib.contextmanager
-def _published(target: Path) -> Iterator[Path]:
+def published(target: Path) -> Iterator[Path]:
     """A temporary path beside ``target`` that becomes it when the block succeeds."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
@@ -134,7 +134,7 @@ def engine() -> Path:
         for code, messages in results:
             if code:
                 raise ToolchainError(f"the emulator's engine does not compile with {compiler()}:\n{messages}")
-        with _published(target) as path:
+        with published(target) as path:
             code, messages = run_compiler(
                 [*(f"{folder}/{s.stem}.o" for s in sources), "-rdynamic", "-ldl", "-o", str(path)]
             )
@@ -151,9 +151,9 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
     target = first.with_name("emu_first.h.gch")
     if not target.exists():
         first.parent.mkdir(parents=True, exist_ok=True)
-        with _published(first) as path:
+        with published(first) as path:
             path.write_text(f'#include "{header}"\n')
-        with _published(target) as path:
+        with published(target) as path:
             arguments = [*KERNEL_FLAGS, f"-I{INCLUDE}", *defines, "-x", "c++-header", str(first), "-o", str(path)]
             code, messages = run_compiler(arguments)
             if code:
@@ -198,7 +198,7 @@ def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, ke
         failed = "\n".join(messages for code, messages in results if code)
         if failed:
             return target, failed
-        with _published(target) as path:
+        with published(target) as path:
             objects = [f"{folder}/unit{i}.o" for i in range(len(units))]
             code, messages = run_compiler(["-shared", *objects, "-o", str(path)])
             if code:

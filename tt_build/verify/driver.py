@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tt_build.emulator.report import EmulationError
-from tt_build.emulator.run import Result, run
+from tt_build.emulator.run import WALL_CLOCK_SECONDS, Result, run
 from tt_build.ir.plan import Plan, load_plan
 from tt_build.ir.stages import DefaultedKernel
 from tt_build.ir.work import CoreWork, Grid, tile_ids
@@ -57,13 +57,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 Runner = Callable[[Path, Mapping[str, Any]], Mapping[str, Any]]
 
 
-def verify(job: Job, plan_path: Path) -> Verdict:
-    """Run the kernel of that plan on the emulator under every seed and fill, and compare."""
-    return examine(job, plan_path)[0]
+def verify(job: Job, plan_path: Path, *, timeout: float = WALL_CLOCK_SECONDS) -> Verdict:
+    """Run the kernel of that plan on the emulator under every seed and fill, and compare.
+
+    ``timeout`` bounds each run, in seconds of wall clock.
+    """
+    return examine(job, plan_path, timeout=timeout)[0]
 
 
 def examine(
-    job: Job, plan_path: Path, runs: Sequence[tuple[int, int]] = RUNS
+    job: Job, plan_path: Path, runs: Sequence[tuple[int, int]] = RUNS, *, timeout: float = WALL_CLOCK_SECONDS
 ) -> tuple[Verdict, Prepared, list[Result]]:
     """As ``verify``, with the inputs and the result of each run (seed, fill); fewer results when one was stopped."""
     plan = load_plan(plan_path)
@@ -71,7 +74,7 @@ def examine(
     results: list[Result] = []
     try:
         for seed, fill in runs:
-            results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill))
+            results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill, timeout=timeout))
     except EmulationError as error:
         return _verdict(job, runs, "fail", prepared, {}, {}, str(error)), prepared, results
     outputs = _compare(job, plan, prepared, results[0].outputs)
