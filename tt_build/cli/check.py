@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -79,16 +80,22 @@ def _passes(declarations: tuple[Declaration, ...], *, fresh: bool) -> dict[str, 
 
 def _notes_file() -> Path | None:
     """Where this compiler's notes lie; None without a cache folder."""
-    from tt_build.sdk.cache import cache_root
-
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.rglob("*")):
-        inside = file.relative_to(_PACKAGE)
-        if file.suffix in (".py", ".json") and inside.parts[0] not in _ELSEWHERE:
-            data = file.read_bytes()
-            digest.update(f"\0{inside.as_posix()}\0{len(data)}\0".encode() + data)
-    with contextlib.suppress(OSError):
-        return cache_root() / "validated" / f"{digest.hexdigest()[:32]}.txt"
+    for folder, folders, names in os.walk(_PACKAGE):
+        if folder == str(_PACKAGE):
+            folders[:] = [name for name in folders if name not in _ELSEWHERE]
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith((".py", ".json")):
+                path = os.path.join(folder, name)
+                with open(path, "rb") as file:
+                    data = file.read()
+                digest.update(f"\0{os.path.relpath(path, _PACKAGE)}\0{len(data)}\0".encode() + data)
+    # the folder of tt_build.sdk.cache, without importing that room
+    named = os.environ.get("TT_BUILD_CACHE")
+    with contextlib.suppress(RuntimeError):  # no home
+        root = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tt-build"
+        return root / "validated" / f"{digest.hexdigest()[:32]}.txt"
     return None
 
 

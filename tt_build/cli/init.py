@@ -65,7 +65,7 @@ jobs:
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with: {python-version: "3.12"}
-      - run: pip install tt-build
+      - run: pip install tt-build  # or the address of the copy that you build with
       - run: tt-build validate kernels.yaml --format github
       - run: scons target=tenstorrent
       - run: scons verify

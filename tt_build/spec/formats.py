@@ -6,13 +6,12 @@ columns count characters (code points), ``end_column`` is exclusive, as everywhe
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
@@ -190,6 +189,8 @@ def _location(span: Span, report: Report, message: str = "") -> dict[str, Any]:
 
 def _artifact(name: str, report: Report) -> dict[str, str]:
     """The file as a URI relative to the repository, or alone where it lies outside."""
+    from urllib.parse import quote  # here: it costs every run its import
+
     path = Path(_relative(name, report))
     if path.is_absolute():
         return {"uri": path.as_uri()}
@@ -237,10 +238,10 @@ def _case(file: str, name: str, entries: list[Located], report: Report) -> list[
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         body = "\n\n".join(render(entry.diagnostic, report.source) for entry in errors)
         head = f"<failure type={_attribute(said.code)} message={_attribute(said.message + more)}>"
-        lines.append(f"      {head}{escape(_legal(body))}</failure>")
+        lines.append(f"      {head}{html.escape(_legal(body), quote=False)}</failure>")
     if warnings:
         body = "\n\n".join(render(entry.diagnostic, report.source) for entry in warnings)
-        lines.append(f"      <system-out>{escape(_legal(body))}</system-out>")
+        lines.append(f"      <system-out>{html.escape(_legal(body), quote=False)}</system-out>")
     return [*lines, "    </testcase>"]
 
 
@@ -250,7 +251,7 @@ def _legal(words: str) -> str:
 
 
 def _attribute(words: str) -> str:
-    return quoteattr(_legal(words))
+    return '"' + html.escape(_legal(words)).replace("\t", "&#9;").replace("\n", "&#10;").replace("\r", "&#13;") + '"'
 
 
 def _data(words: str) -> str:
