@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 Commands = Any
 
 
-def add_spec(parser: argparse.ArgumentParser, *, option: bool = False) -> None:
+def add_spec(parser: argparse.ArgumentParser, *, option: bool = False, several: bool = False) -> None:
     """SPEC (as ``--spec`` where the positional argument is something else), ``--arch`` and ``--grid``."""
-    if option:
+    if several:
+        parser.add_argument(
+            "specs", type=Path, nargs="+", metavar="SPEC", help="kernels.yaml; several with text and github"
+        )
+    elif option:
         parser.add_argument("--spec", type=Path, default=Path("kernels.yaml"), help="default: kernels.yaml")
     else:
         parser.add_argument("spec", type=Path, metavar="SPEC", help="kernels.yaml")

@@ -12,6 +12,9 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("schema", help="print the JSON Schema of kernels.yaml")
     parser.add_argument("--path", action="store_true", help="print where the installed schema lies instead")
+    parser.add_argument(
+        "--problem-matcher", action="store_true", help="print where the installed problem matcher for GitHub lies"
+    )
     parser.set_defaults(command=schema)
 
 
@@ -21,7 +24,9 @@ def schema(options: argparse.Namespace) -> int:
 
     from tt_build.spec.schema import schema_text
 
-    if options.path:
+    if options.problem_matcher:
+        print(resources.files("tt_build.cli") / "data" / "problem-matcher.json")
+    elif options.path:
         print(resources.files("tt_build.spec") / "kernels.schema.json")
     else:
         sys.stdout.write(schema_text())

@@ -18,7 +18,7 @@ _MOST_ROUNDS = 8
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("validate", help="check a specification and report every error")
-    add_spec(parser)
+    add_spec(parser, several=True)
     parser.add_argument("--fix", action="store_true", help="apply the fixes that are mechanical, then check again")
     parser.add_argument(
         "--format", choices=("text", "json", "github", "sarif", "junit"), default="text", help="default: text"
@@ -32,21 +32,28 @@ def add(commands: Commands) -> None:
 def validate(options: argparse.Namespace) -> int:
     """Check, report, and fix before that where it is asked for."""
     from tt_build.cli.check import check
+    from tt_build.cli.terminal import Usage
 
-    if options.fix:
-        fix(options.spec)
-    report = check(options.spec, arch=options.arch, grid=options.grid, quick=options.quick, fresh=options.fresh)
-    failed = any(entry.diagnostic.severity == "error" for entry in report.found)
-    if options.sarif is not None:
-        from tt_build.codegen.write import write_group
-        from tt_build.spec.formats import sarif
+    one = options.format in ("json", "sarif", "junit") or options.sarif is not None
+    if one and len(options.specs) > 1:
+        raise Usage("--sarif and the formats json, sarif and junit take one SPEC")
+    code = 0
+    for spec in options.specs:
+        if options.fix:
+            fix(spec)
+        report = check(spec, arch=options.arch, grid=options.grid, quick=options.quick, fresh=options.fresh)
+        failed = any(entry.diagnostic.severity == "error" for entry in report.found)
+        if options.sarif is not None:
+            from tt_build.codegen.write import write_group
+            from tt_build.spec.formats import sarif
 
-        write_group({options.sarif: sarif(report).encode()})
-    _say(report, options, failed=failed)
-    return 1 if failed else 0
+            write_group({options.sarif: sarif(report).encode()})
+        _say(spec, report, options, failed=failed)
+        code |= failed
+    return code
 
 
-def _say(report: Report, options: argparse.Namespace, *, failed: bool) -> None:
+def _say(spec: Path, report: Report, options: argparse.Namespace, *, failed: bool) -> None:
     """Text goes to the error stream, what machines read to the standard one."""
     from tt_build.cli.terminal import paint_for
 
@@ -61,7 +68,7 @@ def _say(report: Report, options: argparse.Namespace, *, failed: bool) -> None:
         sys.stderr.write(text(report, paint_for(sys.stderr)))
     count = len(report.kernels)
     if not failed:
-        print(f"{options.spec}: {count} {'kernel' if count == 1 else 'kernels'}, no errors")
+        print(f"{spec}: {count} {'kernel' if count == 1 else 'kernels'}, no errors")
 
 
 def fix(spec: Path) -> None:
