@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from tt_build.spec.diagnostics import Diagnostic
+from tt_build.spec.diagnostics import Diagnostic, Related
 from tt_build.spec.positions import Located, SourceMap, Span
 
+# Gives a piece of text of that style the look of the output.
+Paint = Callable[[str, str], str]
+
 _WIDEST = 160
+_COLOURS = {"place": "1", "error": "1;31", "warning": "1;33", "gutter": "34", "note": "36", "help": "1;32"}
 
 
 def locate(diagnostic: Diagnostic, source: SourceMap) -> Located:
@@ -16,35 +20,54 @@ def locate(diagnostic: Diagnostic, source: SourceMap) -> Located:
     return Located(diagnostic, source.locate(diagnostic.where), related)
 
 
-def render(diagnostic: Diagnostic, source: SourceMap) -> str:
+def plain(style: str, text: str) -> str:
+    """The text without colour."""
+    return text
+
+
+def colour(style: str, text: str) -> str:
+    """The text in the colour of ``place``, ``error``, ``warning``, ``gutter``, ``note`` or ``help``."""
+    return f"\033[{_COLOURS[style]}m{text}\033[0m" if text else ""
+
+
+def render(diagnostic: Diagnostic, source: SourceMap, paint: Paint = plain) -> str:
     """The message in full; several lines, no final line break."""
     span = source.locate(diagnostic.where)
-    head = f"{span.file}:{span.line}:{span.column}: {diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
-    lines = [_printable(head), *_excerpt(span, source)]
+    place = paint("place", _printable(f"{span.file}:{span.line}:{span.column}:"))
+    kind = paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]")
+    lines = [f"{place} {kind}: {_printable(diagnostic.message)}", *_excerpt(span, source, paint, diagnostic.severity)]
     for entry in diagnostic.related:
-        place = source.locate(entry.where)
-        message = entry.message
-        if entry.see is not None:
-            see = source.locate(entry.see)
-            at = f"line {see.line}" if see.file == span.file else f"{see.file}:{see.line}"
-            message = f"{message} at {at}"
-        if place.file != span.file:
-            lines.append(f"      in {place.file}:{place.line}:{place.column}")
-        lines += _excerpt(place, source, message)
+        other = source.locate(entry.where)
+        if other.file != span.file:
+            lines.append(paint("place", _printable(f"      in {other.file}:{other.line}:{other.column}")))
+        lines += _excerpt(other, source, paint, "note", related_text(entry, span.file, source))
     if diagnostic.help:
-        lines += [f"   help: {_printable(line)}" for line in diagnostic.help.splitlines()]
+        label = paint("help", "help:")
+        lines += [f"   {label} {_printable(line)}" for line in diagnostic.help.splitlines()]
     return "\n".join(lines)
+
+
+def related_text(entry: Related, file: str, source: SourceMap) -> str:
+    """The message of a related place, with the line that it refers to; ``file`` is that of the diagnostic."""
+    if entry.see is None:
+        return entry.message
+    see = source.locate(entry.see)
+    return f"{entry.message} at " + (f"line {see.line}" if see.file == file else f"{see.file}:{see.line}")
 
 
 def report(diagnostics: Iterable[Diagnostic], source: SourceMap) -> str:
     """All messages in full, in file order, an empty line between two; empty without any."""
+    return "\n\n".join(render(entry.diagnostic, source) for entry in in_order(diagnostics, source))
+
+
+def in_order(diagnostics: Iterable[Diagnostic], source: SourceMap) -> list[Located]:
+    """The diagnostics with their places, in file order."""
     order = {file.name: at for at, file in enumerate(source.files)}
     located = [locate(diagnostic, source) for diagnostic in diagnostics]
-    located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
-    return "\n\n".join(render(entry.diagnostic, source) for entry in located)
+    return sorted(located, key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
 
 
-def _excerpt(span: Span, source: SourceMap, note: str = "") -> list[str]:
+def _excerpt(span: Span, source: SourceMap, paint: Paint, style: str, note: str = "") -> list[str]:
     file = next(file for file in source.files if file.name == span.file)
     text = file.line_text(span.line)
     start, end = span.column - 1, span.end_column - 1
@@ -56,8 +79,9 @@ def _excerpt(span: Span, source: SourceMap, note: str = "") -> list[str]:
     shown = [_one(char) for char in text]
     before = sum(map(_columns, shown[:start]))
     width = max(sum(map(_columns, shown[start:end])), 1)
-    caret = " " * before + "^" * width + (f" {_printable(note)}" if note else "")
-    return [f"{span.line:>5} | {''.join(shown)}".rstrip(), f"      | {caret}"]
+    caret = paint(style, "^" * width + (f" {_printable(note)}" if note else ""))
+    code = f"{paint('gutter', f'{span.line:>5} |')} {''.join(shown)}".rstrip()
+    return [code, f"{paint('gutter', '      |')} {' ' * before}{caret}"]
 
 
 def _columns(char: str) -> int:

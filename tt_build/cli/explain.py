@@ -1,0 +1,151 @@
+"""``tt-build explain``: the catalogue's page of a code, or how a kernel is built and why."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from tt_build.cli.arguments import Commands, add_spec
+from tt_build.spec.nearest import plural
+
+if TYPE_CHECKING:
+    from tt_build.ir.stages import VerifiedKernel
+    from tt_build.spec.loader import SpecFile
+    from tt_build.spec.model import Declaration
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("explain", help="explain a code (TTB014), or how a kernel is built and why")
+    parser.add_argument("subject", metavar="CODE|KERNEL", help="a code of a message, or the name of a kernel")
+    add_spec(parser, option=True)
+    parser.set_defaults(command=explain)
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print the page or the explanation."""
+    from tt_build.cli.arguments import declaration, load
+    from tt_build.cli.terminal import Usage
+
+    subject: str = options.subject
+    if re.fullmatch(r"(?i)TTB\d+", subject):
+        from tt_build.spec.catalogue import page
+        from tt_build.spec.codes import CODES
+
+        if subject.upper() not in CODES:
+            raise Usage(f"there is no code {subject.upper()}; codes run from {min(CODES)} to {max(CODES)}")
+        print(page(subject.upper()), end="")
+        return 0
+    loaded = load(options)
+    entry = declaration(loaded, subject)
+    print(kernel_text(entry, compiled(loaded, entry)))
+    return 0
+
+
+def compiled(loaded: SpecFile, entry: Declaration) -> VerifiedKernel:
+    """The kernel after all passes; ``Failure`` with the messages where one rejects it."""
+    from tt_build.cli.terminal import Failure
+    from tt_build.passes.pipeline import compile_kernel
+    from tt_build.spec.diagnostics import Rejected
+    from tt_build.spec.render import render
+
+    try:
+        return compile_kernel(entry)[0]
+    except Rejected as rejected:
+        messages = "\n\n".join(render(diagnostic, loaded.source) for diagnostic in rejected.diagnostics)
+        raise Failure(f"{entry.kernel.name} cannot be built\n{messages}") from None
+
+
+def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
+    """Algorithm, grid, blocks, work, memory, and where each choice comes from."""
+    from tt_build.targets import load_arch
+
+    arch = load_arch(kernel.arch)
+    lines = [f"{kernel.name} ({entry.file})"]
+    if entry.kernel.description:
+        lines.append(f"  {entry.kernel.description}")
+    lines += ["", "compute"]
+    lines += [f"  {line}" for line in kernel.compute.splitlines()]
+    lines += ["", "choices"]
+    lines += _table(_choices(entry, kernel))
+    lines += ["", "work"]
+    lines += _table(_work(kernel))
+    lines += ["", "tensors"]
+    rows: list[tuple[str, ...]] = [("tensor", "role", "shape", "dtype", "layout", "tiles", "padded to")]
+    for buffer in kernel.buffers:
+        layout = buffer.layout if isinstance(buffer.layout, str) else f"{buffer.layout.memory} {buffer.layout.sharding}"
+        shape, tiles = str(list(buffer.shape)), f"{buffer.batch} x {buffer.tiles[0]} x {buffer.tiles[1]}"
+        padded = str(list(buffer.padded_shape)) if buffer.needs_padding else "-"
+        rows.append((buffer.name, buffer.role, shape, buffer.dtype, layout, tiles, padded))
+    lines += _table(rows)
+    lines += ["", f"L1 of each core ({arch.name}: {arch.l1_allocatable:,} B allocatable)"]
+    rows = [("id", "circular buffer", "format", "pages", "a move", "bytes")]
+    for cb in kernel.circular_buffers:
+        size = f"{cb.size:,}"
+        rows.append((str(cb.id), cb.name, cb.dtype, f"{cb.num_pages} x {cb.page_size}", plural(cb.block, "page"), size))
+    lines += _table(rows)
+    total = sum(cb.size for cb in kernel.circular_buffers)
+    lines.append(f"  {total:,} B of circular buffers, {100 * total / arch.l1_allocatable:.1f} % of L1")
+    lines += ["", "traffic, all cores together"]
+    rows = [("tensor", "tiles read", "tiles written")]
+    for buffer in kernel.buffers:
+        read, wrote = kernel.pages_read.get(buffer.name, 0), kernel.pages_written.get(buffer.name, 0)
+        rows.append((buffer.name, f"{read:,}", f"{wrote:,}"))
+    lines += _table(rows)
+    return "\n".join(lines)
+
+
+def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]]:
+    """Each choice with its value and who made it."""
+    own, shared = entry.kernel, entry.defaults
+
+    def origin(section: str, key: str) -> str:
+        for holder, name in ((own, "the kernel"), (shared, "the file's defaults")):
+            values = getattr(holder, section, None)
+            if values is not None and getattr(values, key, None) is not None:
+                return f"{name}: {section}.{key}"
+        return "the default"
+
+    stated = own.schedule.matmul if own.schedule is not None and own.schedule.matmul is not None else None
+    asked = stated is not None and stated.algorithm != "auto"
+    regions = f"{kernel.region.size[0]} x {kernel.region.size[1]} at {list(kernel.region.at)}"
+    height, width = kernel.unit_tiles
+    matmul = any(value.op == "matmul" for value in kernel.program.values)
+    by = "the kernel: schedule.matmul.algorithm" if asked else "the planner"
+    block = "a barrier; as many as fit L1 with the other buffers, at most 16"
+    rows: list[tuple[str, ...]] = [
+        ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
+        ("policy", kernel.policy, origin("schedule", "policy")),
+        ("order", kernel.order, origin("schedule", "order")),
+        ("cores", regions, origin("schedule", "cores") if own.schedule else "the target's grid"),
+        ("unit", f"{height} x {width} tiles", "the kernel: block or grid" if own.block or own.grid else "one tile"),
+        ("fidelity", kernel.math.fidelity, origin("math", "fidelity")),
+        ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", origin("math", "fp32_accumulate")),
+    ]
+    if matmul:
+        rows.append(("inner block", plural(kernel.k_block, "tile"), f"tiles of K {block}"))
+    else:
+        rows.append(("batch", plural(kernel.batch, "tile"), f"tiles {block}"))
+    return rows
+
+
+def _work(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
+    counts = sorted({item.count for item in kernel.work if item.count})
+    busy = sum(1 for item in kernel.work if item.count)
+    most = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    grid = kernel.grid
+    return [
+        ("grid", f"{grid.x} x {grid.y} x {grid.z} = {grid.units:,} units"),
+        ("cores with work", f"{busy} of {kernel.core_grid[0] * kernel.core_grid[1]}"),
+        ("units a core", most),
+        ("balance", f"{100 * grid.units / (busy * counts[-1]):.0f} % of the time of the busiest core, on average"),
+        ("DST", f"{plural(kernel.dst_tiles, 'tile')} in the largest section"),
+    ]
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

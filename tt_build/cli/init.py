@@ -1,0 +1,108 @@
+"""``tt-build init``: a repository that builds, in one command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tt_build.cli.arguments import Commands
+
+_SCONSTRUCT = """\
+# scons target=tenstorrent builds every kernel of kernels.yaml; scons -h lists the variables
+
+import tt_build.scons
+
+env = Environment(tools=["tenstorrent"], toolpath=tt_build.scons.toolpath())
+tt_build.scons.refuse_unknown()
+SConsignFile(f"{env['out']}/.sconsign")
+
+env.TTKernels(env["spec"])
+"""
+
+_KERNELS = """\
+# yaml-language-server: $schema=.tt-build/kernels.schema.json
+version: 1
+
+target: {arch: wormhole_b0}
+
+kernels:
+  gemm:
+    description: C = A B
+    sizes: {M: 256, N: 256, K: 256}
+    inputs:
+      A: {shape: [M, K]}
+      B: {shape: [K, N]}
+    outputs:
+      C: {shape: [M, N]}
+    compute: C = A @ B
+
+  add_relu:
+    description: a row is added to every row, then what is negative becomes zero
+    sizes: {M: 128, N: 256}
+    inputs:
+      X: {shape: [M, N]}
+      bias: {shape: [1, N]}
+    outputs:
+      Y: {shape: [M, N]}
+    compute: Y = relu(X + bias)
+"""
+
+_GITIGNORE = """\
+/build/
+.sconsign*
+__pycache__/
+"""
+
+_WORKFLOW = """\
+name: kernels
+on: [push, pull_request]
+permissions:
+  contents: read
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with: {python-version: "3.12"}
+      - run: pip install tt-build  # or the address of the copy that you build with
+      - run: tt-build validate kernels.yaml --format github
+      - run: scons target=tenstorrent
+      - run: scons verify
+"""
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("init", help="start a repository of kernels here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="default: this folder")
+    parser.set_defaults(command=init)
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write the files; with one of them there already nothing is written (exit code 1)."""
+    from tt_build.cli.terminal import Failure
+    from tt_build.codegen.write import write_group
+
+    files = {options.folder / name: text.encode() for name, text in starter().items()}
+    there = [str(path) for path in files if path.exists() or path.is_symlink()]
+    if there:
+        raise Failure(f"nothing was written: {', '.join(there)} {'is' if len(there) == 1 else 'are'} there already")
+    write_group(files)
+    for path in files:
+        print(path)
+    print("next: scons target=tenstorrent")
+    return 0
+
+
+def starter() -> dict[str, str]:
+    """The files by path. The schema comes along, so that the modeline works wherever tt-build is installed."""
+    from tt_build.spec.schema import schema_text
+
+    return {
+        "SConstruct": _SCONSTRUCT,
+        "kernels.yaml": _KERNELS,
+        ".gitignore": _GITIGNORE,
+        ".github/workflows/kernels.yml": _WORKFLOW,
+        ".tt-build/kernels.schema.json": schema_text(),
+    }

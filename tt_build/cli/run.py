@@ -1,0 +1,184 @@
+"""``tt-build run``: any ``tt.plan.json`` on the emulator or on a device, with ``.npy`` files in and out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tt_build.cli.arguments import Commands
+from tt_build.cli.terminal import Failure, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tt_build.ir.plan import Buffer, Plan
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("run", help="run a plan with .npy files, on the emulator or on a device")
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="tt.plan.json, or the folder that holds it")
+    for option, metavar, help_ in (
+        ("--input", "NAME=FILE", "an input, .npy"),
+        ("--output", "NAME=FILE", "an output, .npy"),
+        ("--scalar", "NAME=NUMBER", "a scalar that is given at launch"),
+    ):
+        parser.add_argument(option, action="append", default=[], type=_pair, metavar=metavar, help=help_)
+    parser.add_argument("--on", choices=("emulator", "ttnn"), default="emulator", help="default: emulator")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the kernels' sources; default: the plan's")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="order of threads and transfers (emulator)")
+    parser.add_argument("--counters", type=Path, metavar="FILE", help="write what was counted, as JSON (emulator)")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="write a Chrome trace (emulator)")
+    parser.set_defaults(command=run)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark or not name or not value:
+        raise argparse.ArgumentTypeError(f"write NAME=VALUE, not '{text}'")
+    return name, value
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the inputs, run, write the outputs that were asked for."""
+    from tt_build.ir.plan import PlanError, load_plan
+
+    path = options.plan / "tt.plan.json" if options.plan.is_dir() else options.plan
+    try:
+        plan = load_plan(path)
+    except PlanError as error:
+        raise Failure(str(error)) from None
+    files, targets = _once(options.input, "--input"), _once(options.output, "--output")
+    outputs = [name for name, buffer in plan.buffers.items() if buffer.role == "output"]
+    for name in targets:
+        if name not in outputs:
+            raise Usage(f"the plan has no output '{name}'; its outputs: {', '.join(outputs)}")
+    inputs = [name for name, buffer in plan.buffers.items() if buffer.role != "output"]
+    for name in files:
+        if name not in inputs:
+            raise Usage(f"the plan has no input '{name}'; its inputs: {', '.join(inputs)}")
+    missing = [name for name in inputs if name not in files]
+    if missing:
+        raise Usage(f"no --input for {', '.join(missing)}")
+    arrays = {name: read_array(name, Path(file), plan.buffers[name]) for name, file in files.items()}
+    scalars = _scalars(_once(options.scalar, "--scalar"), plan)
+    run_it = _on_ttnn if options.on == "ttnn" else _on_emulator
+    results = run_it(options, path, plan, arrays, scalars)
+    for name, file in targets.items():
+        _write_array(Path(file), results[name])
+    wrote = ", ".join(f"{name} {list(results[name].shape)} to {file}" for name, file in targets.items())
+    print(f"{plan.kernel}: ran on {options.on}" + (f"; wrote {wrote}" if wrote else ""))
+    return 0
+
+
+def _once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Usage(f"{option} {name} is given twice")
+        found[name] = value
+    return found
+
+
+def read_array(name: str, path: Path, buffer: Buffer) -> np.ndarray[Any, Any]:
+    """The array of a ``.npy`` file for that tensor: float32 or the tensor's own dtype, unpadded, row-major.
+
+    bfloat16 of ml_dtypes is stored as two raw bytes an element and taken as that. Nothing is rounded here: another
+    dtype or shape is refused.
+    """
+    import ml_dtypes
+    import numpy as np
+
+    from tt_build.targets import DTYPES
+
+    try:
+        array: Any = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise Failure(f"input {name}: cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        raise Failure(f"input {name}: {path} is no .npy file of numbers: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise Failure(f"input {name}: {path} is an .npz archive; save one array with numpy.save")
+    kind = DTYPES[buffer.dtype]
+    if buffer.dtype == "bfloat16" and array.dtype.kind == "V" and array.dtype.itemsize == 2:
+        array = array.view(ml_dtypes.bfloat16)
+    wanted = "float32" if kind.is_float else buffer.dtype
+    if array.dtype != np.dtype(wanted) and array.dtype.name != buffer.dtype:
+        also = f" or {buffer.dtype}" if kind.is_float and buffer.dtype == "bfloat16" else ""
+        help_ = f"save it with numpy.save(..., array.astype(numpy.{wanted}))"
+        raise Failure(f"input {name}: {path} holds {array.dtype}; the tensor takes {wanted}{also}: {help_}")
+    if tuple(array.shape) != tuple(buffer.shape):
+        raise Failure(f"input {name}: {path} has shape {list(array.shape)}; the tensor has {list(buffer.shape)}")
+    return np.asarray(array, np.float32) if kind.is_float else np.asarray(array)
+
+
+def _scalars(given: dict[str, str], plan: Plan) -> dict[str, float | int]:
+    for name in given:
+        if name not in plan.scalars:
+            raise Usage(f"the plan has no scalar '{name}'; its scalars: {', '.join(plan.scalars) or 'none'}")
+    missing = [name for name in plan.scalars if name not in given]
+    if missing:
+        raise Usage(f"no --scalar for {', '.join(missing)}")
+    values: dict[str, float | int] = {}
+    for name, text in given.items():
+        try:
+            values[name] = int(text) if "int" in plan.scalars[name] else float(text)
+        except ValueError:
+            raise Usage(f"--scalar {name}: '{text}' is no {plan.scalars[name]}") from None
+    return values
+
+
+def _on_emulator(
+    options: argparse.Namespace, path: Path, plan: Plan, arrays: dict[str, Any], scalars: dict[str, float | int]
+) -> dict[str, Any]:
+    from tt_build.emulator.report import EmulationError
+    from tt_build.emulator.run import run as emulate
+    from tt_build.emulator.toolchain import ToolchainError
+
+    root = options.root or path.resolve().parent
+    try:
+        done = emulate(plan, root, arrays, seed=options.seed, trace=options.trace is not None, scalars=scalars)
+    except EmulationError as error:
+        raise Failure(f"{error.printed}{error}") from None
+    except ToolchainError as error:
+        raise Failure(str(error)) from None
+    if done.printed:
+        print(done.printed, end="")
+    for file, data in ((options.counters, done.counters), (options.trace, done.trace)):
+        if file is not None:
+            _write(file, (json.dumps(data, indent=1) + "\n").encode())
+    return done.outputs
+
+
+def _on_ttnn(
+    options: argparse.Namespace, path: Path, plan: Plan, arrays: dict[str, Any], scalars: dict[str, float | int]
+) -> dict[str, Any]:
+    from tt_build.runtime import LaunchError, run_on_ttnn
+
+    for name in ("counters", "trace"):
+        if getattr(options, name) is not None:
+            raise Usage(f"--{name} is the emulator's; leave it out with --on ttnn")
+    if options.root is not None and options.root.resolve() != path.resolve().parent:
+        raise Usage("--on ttnn reads the sources beside the plan; leave --root out")
+    try:
+        return run_on_ttnn(path, arrays, scalars=scalars)
+    except LaunchError as error:
+        raise Failure(str(error)) from None
+
+
+def _write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
+    import io
+
+    import numpy as np
+
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=False)
+    _write(path, data.getvalue())
+
+
+def _write(path: Path, data: bytes) -> None:
+    from tt_build.codegen.write import write_group
+
+    write_group({path: data})
