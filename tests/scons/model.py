@@ -1,4 +1,4 @@
-"""What a build must do, said in a page: which steps run and which bytes lie there afterwards, without SCons or ledger."""
+"""What a build must do, said in a page: which steps run and which bytes lie there, without SCons or ledger."""
 
 from __future__ import annotations
 
