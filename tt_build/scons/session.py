@@ -168,7 +168,9 @@ class Session:
         """What declares nodes."""
         if self._chains is None:
             from tt_build.scons.chains import Chains
+            from tt_build.scons.sconsign import mend_sconsign
 
+            mend_sconsign(self.env)
             self._chains = Chains(self.env, self.folder, self.reading, self.work(), self.compiler)
         return self._chains
 

@@ -98,6 +98,19 @@ def tt_kernels(
     if session.failed and not request.goes_on:
         SCons.Script.Exit(1)
     _SESSIONS.append(session)
+    if request.explain in session.reading.digests:
+        from tt_build.scons.explain import explain
+
+        print("\n".join(explain(session, request.explain)))
+    if request.plan:
+        from tt_build.scons.explain import plan
+
+        for line in plan(session):
+            print(line)
+        SCons.Script.SetOption("no_exec", True)
+        SCons.Script.SetOption("silent", True)
+        env.Default(_nothing_to_do())
+        return []
     _declare(session)
     session.open = True
     return Generated(session)
@@ -179,6 +192,10 @@ def _finish() -> None:
         session.finish()
         session.trace.add("record", started)
         kernels += len(session.reading.digests)
+        if session.open and session.request.explain in session.declared:
+            from tt_build.scons.explain import outcome
+
+            print(outcome(session, session.request.explain))
         if session.state is not None and not session.state.idle:
             idle = False
             print(session.state.summary(time.monotonic() - session.started))

@@ -1,0 +1,90 @@
+"""Incremental builds of N small kernels, as ratios within one run: medians of interleaved rounds.
+
+.venv/bin/python benchmarks/null_build.py                  1,000 kernels against one-line SConstruct and plain graph
+.venv/bin/python benchmarks/null_build.py --growth         100 to 5,000 kernels and the fitted exponent
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+from trees import scons, write_tree
+
+ROUNDS = 7
+# The same ten stages and six files a kernel as a plain graph: the reference that lazy declaration is measured against.
+PLAIN = """env = Environment(tools=[])
+def write(target, source, env):
+    for node in target:
+        open(str(node), "w").write(str(node))
+step = Builder(action=write)
+for k in range({kernels}):
+    node = env.Value(f"k{{k}}")
+    for s in range(10):
+        node = step(env, f"plain/k{{k}}/ir/{{s:02d}}.json", node)
+    step(env, [f"plain/k{{k}}/{{f}}" for f in "abcdef"], node)
+"""
+
+
+def edit(folder: Path, kernel: int, number: int) -> None:
+    """One field of one kernel: its compute text."""
+    path = folder / "kernels.yaml"
+    lines = path.read_text().split("\n")
+    at = lines.index(f"  k{kernel}:") + 5
+    lines[at] = f"    compute: Z = X + Y * {number}.5"
+    path.write_text("\n".join(lines))
+
+
+def measure(base: Path, kernels: int, *, plain: bool) -> tuple[float, float]:
+    """Print the figures of one size; returns floor and null build, seconds."""
+    floor, tree, reference = base / "floor", base / f"tree{kernels}", base / f"plain{kernels}"
+    floor.mkdir(exist_ok=True)
+    (floor / "SConstruct").write_text("Environment(tools=[])\n")
+    write_tree(tree, kernels)
+    cold = scons(tree)
+    if plain:
+        reference.mkdir()
+        (reference / "SConstruct").write_text(PLAIN.format(kernels=kernels))
+        plain_cold = scons(reference)
+    rows: dict[str, list[float]] = {"floor": [], "null": [], "edit": [], "plain": []}
+    for number in range(ROUNDS):
+        rows["floor"].append(scons(floor))
+        rows["null"].append(scons(tree))
+        edit(tree, kernels // 2, number)
+        rows["edit"].append(scons(tree))
+        if plain and number < 3:
+            rows["plain"].append(scons(reference))
+    median = {name: statistics.median(times) for name, times in rows.items() if times}
+    null = median["null"]
+    print(f"{kernels} kernels, {kernels * 11} steps, {kernels * 16} files; medians of {ROUNDS} rounds")
+    print(f"  one-line SConstruct         {median['floor']:8.3f} s")
+    print(f"  null build                  {null:8.3f} s   {null / median['floor']:.2f} x the one line")
+    print(f"  edit of one field           {median['edit']:8.3f} s   {median['edit'] - null:+.3f} s over the null build")
+    print(f"  cold build                  {cold:8.2f} s   {cold / kernels / 11 * 1000:.2f} ms a step")
+    if plain:
+        print(f"  plain graph, null           {median['plain']:8.3f} s   {median['plain'] / null:.1f} x ours")
+        print(f"  plain graph, cold           {plain_cold:8.2f} s")
+    return median["floor"], null
+
+
+def main() -> None:
+    """Print the figures asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--growth", action="store_true", help="several sizes and the fitted exponent of the null build")
+    parser.add_argument("--kernels", type=int, nargs="*", help="sizes")
+    parsed = parser.parse_args()
+    sizes = parsed.kernels or ([100, 300, 1000, 5000] if parsed.growth else [1000])
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as temporary:
+        nulls = [measure(Path(temporary), size, plain=not parsed.growth)[1] for size in sizes]
+    if len(sizes) > 1:
+        xs, ys = [math.log(size) for size in sizes], [math.log(null) for null in nulls]
+        print(f"growth of the null build: exponent {statistics.linear_regression(xs, ys).slope:.2f}")
+
+
+if __name__ == "__main__":
+    main()
