@@ -39,5 +39,6 @@ class Extras:
         data = request_of(session.reading.declarations([name])[name])
         request = chains.request(name, VERIFY, hashlib.sha256(data).hexdigest(), lambda: data)
         sources = [*generated, nodes[0], request]
+        self._verify.progress.expected += 1
         env.Alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
         env.Alias(RUN, env.AlwaysBuild(chains.extra(name, RUN_RESULT, self._device, sources)))

@@ -14,6 +14,7 @@ from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes.pipeline import read_stage
 from tt_build.scons.actions import SignedAction, publish, read_source
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration, VerifySpec
 from tt_build.verify.driver import Job, Verdict, scalar_values, verify
@@ -58,12 +59,14 @@ class VerifyAction(SignedAction):
 
     def __init__(self, compiler: Compiler, state: State) -> None:
         self._verdicts: list[Verdict] = []
+        self.progress = Progress(ALIAS)
         super().__init__(self._execute, ALIAS, compiler.signature("tt_build.verify.driver"), state)
         summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         verdict = verify(*job_of(source))
         self._verdicts.append(verdict)
+        self.progress.step(verdict.kernel, verdict.status)
         result = Path(target[0].get_abspath())
         text = to_text(msgspec.to_builtins(verdict))
         if verdict.passed:

@@ -1,0 +1,32 @@
+"""Progress of long work: a bar on a terminal, a plain line elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+WIDTH = 24
+
+
+class Progress:
+    """Counts what is done of ``expected``; what turns out to be up to date is never counted."""
+
+    def __init__(self, label: str, stream: TextIO | None = None) -> None:
+        self.label = label
+        self.expected = 0
+        self.done = 0
+        self._stream = stream or sys.stderr
+
+    def step(self, name: str, outcome: str) -> None:
+        """One more is done."""
+        self.done += 1
+        print(self.text(name, outcome, bar=self._stream.isatty() and "CI" not in os.environ), file=self._stream)
+
+    def text(self, name: str, outcome: str, *, bar: bool) -> str:
+        """The line; with ``bar`` it shows how far the work has come."""
+        count = f"{self.done}/{max(self.expected, self.done)}"
+        if not bar:
+            return f"{self.label} {count} {name}: {outcome}"
+        filled = WIDTH * self.done // max(self.expected, self.done)
+        return f"{self.label} [{'#' * filled}{'.' * (WIDTH - filled)}] {count} {name}: {outcome}"
