@@ -3,7 +3,7 @@
 Needs   a checked declaration.
 Gives   every key's value: the kernel's own over the file's ``defaults`` over the built-in ones, key by key; the
         compute text as a typed program.
-Rejects what the language rules of the program reject (TTB01x), verification at other sizes (TTB209).
+Rejects what the language rules of the program reject (TTB01x), verification at other sizes (TTB212).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def apply(declaration: Declaration) -> DefaultedKernel:
     if kernel.verify is not None and kernel.verify.sizes:
         raise Rejected(
             Diagnostic(
-                code="TTB209",
+                code="TTB212",
                 message="verification at other sizes cannot be done yet",
                 where=Where(path=("kernels", kernel.name, "verify", "sizes")),
                 help="leave 'sizes' out: the kernel is then verified at its own sizes",

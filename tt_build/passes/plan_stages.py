@@ -96,7 +96,8 @@ class _Planner:
             row, column = column, row
         unpack_to_dest = tensor.dtype == "float32" and self.fp32
         cb = self._stream(tensor, row, column, unpack_to_dest=unpack_to_dest, in_k=False)
-        return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and not unpack_to_dest)
+        # float32 elementwise is the vector engine's, also where DST is bfloat16: no fidelity takes from it
+        return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and tensor.dtype != "float32")
 
     def matmul(self, value: Value) -> MatmulOperands:
         """The streams of a matmul's operands."""

@@ -60,14 +60,6 @@ def _cannot_be_lowered(add: Add) -> None:
         mend="Use one of the dtypes that the help names.",
     )
     add(
-        "TTB206",
-        "A layout that cannot be lowered yet",
-        what="A tensor has a layout that this version cannot lower.",
-        why="Nothing is lowered wrongly: what is not supported is refused.",
-        example="layout: {memory: l1, sharding: block, grid: [2, 2]}",
-        mend="Use one of the layouts that the help names.",
-    )
-    add(
         "TTB207",
         "A shard that is no multiple of a tile",
         what="`shard` cuts through tiles of 32 x 32 elements.",
@@ -85,6 +77,23 @@ def _cannot_be_lowered(add: Add) -> None:
     )
     add(
         "TTB209",
+        "A shard grid that the chip does not have",
+        what="A sharded layout names more cores than the kernel's core grid, or more banks than DRAM has.",
+        why="Those shards would have no home.",
+        example="layout: {memory: l1, sharding: block, grid: [9, 9]}   # on 8 x 8 cores",
+        mend="Use a grid within the one that the help names.",
+    )
+    add(
+        "TTB211",
+        "A schedule that contradicts the shards",
+        what="The output (or first input) is sharded in L1, so work is placed where its shards lie; the kernel's own "
+        "schedule places it elsewhere.",
+        why="One of the two could not be followed.",
+        example="schedule: {policy: strided}   # with an output that is block-sharded in L1",
+        mend="Leave the policy or region out, or use an interleaved layout.",
+    )
+    add(
+        "TTB212",
         "Verification at other sizes cannot be done yet",
         what="`verify: {sizes: ...}` asks to verify the kernel at a smaller shape, which this version cannot do.",
         why="Verifying another shape than was asked for would prove nothing.",
@@ -119,6 +128,14 @@ def _resources(add: Add) -> None:
         example="compute: Y = a1 + a2 + ... + a40",
         mend="Split the expression over two kernels.",
     )
+    add(
+        "TTB303",
+        "Tensors that do not fit L1",
+        what="The kernel's own tensors in L1 are larger than what a core has.",
+        why="The SDK could not allocate them.",
+        example="layout: l1_interleaved   # of a tensor of 200 MB",
+        mend="The help has a table; spread the tensors over more cores, or keep them in DRAM.",
+    )
 
 
 def _our_faults(add: Add) -> None:
@@ -129,6 +146,8 @@ def _our_faults(add: Add) -> None:
         ("TTB404", "DST slots beyond the capacity"),
         ("TTB405", "Arguments do not agree"),
         ("TTB406", "Circular buffers beyond L1"),
+        ("TTB407", "Tensors, shards or accessor words do not agree"),
+        ("TTB408", "Padding of the reduced dimension is not zeroed"),
     ):
         add(
             code,
