@@ -148,6 +148,16 @@ FAULTS = [
         "EMU304",
     ),
     Fault("other_ops_init", "softmax", "compute.cpp", "        mul_bcast_cols_init(cb_exp, cb_sum);\n", "", "EMU305"),
+    Fault(
+        "sfpu_reduce_over_several_tiles",
+        "gelu_mixed",
+        "compute.cpp",
+        "        mul_binary_tile_init();\n",
+        "        sfpu_reduce_init<PoolType::MAX, DataFormat::Float32>();\n"
+        "        sfpu_reduce<PoolType::MAX, DataFormat::Float32>(0, 2, 1);\n"
+        "        mul_binary_tile_init();\n",
+        "EMU900",
+    ),
     Fault("other_sfpu_init", "gelu_mixed", "compute.cpp", "        mul_binary_tile_init();\n", "", "EMU312"),
     Fault(
         "sfpu_template_differs", "softmax", "compute.cpp", "exp_tile_init<false>()", "exp_tile_init<true>()", "EMU312"

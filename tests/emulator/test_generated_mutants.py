@@ -6,6 +6,7 @@ one that is not full, so that few mutants are right programs still. docs/evidenc
 
 from __future__ import annotations
 
+import functools
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +17,13 @@ import pytest
 
 from tests.emulator.mutants import Mutant, mutants
 from tt_build.codegen.files import emit
+from tt_build.emulator.run import run
 from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes import memory_space_lower
 from tt_build.passes.pipeline import compile_kernel
 from tt_build.spec.loader import load_file
 from tt_build.spec.model import VerifySpec
+from tt_build.verify import driver
 from tt_build.verify.driver import Job, Verdict, scalar_values, verify
 
 SPEC = """version: 1
@@ -79,6 +82,7 @@ def kernels(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Generated]:
     assert not loaded.errors
     found: dict[str, Generated] = {}
     patch.setattr(memory_space_lower, "MAX_BLOCK", 4)
+    patch.setattr(driver, "run", functools.partial(run, timeout=10))  # a mutant may loop for ever
     for declaration in loaded.declarations:
         kernel, trail = compile_kernel(declaration)
         defaulted = trail[0][1]
@@ -95,7 +99,7 @@ def judged(kernel: Generated, mutant: Mutant | None, folder: Path) -> Verdict:
         (folder / name).write_bytes(data)
     if mutant:
         (folder / mutant.file).write_text(mutant.text)
-    return verify(kernel.job, folder / "tt.plan.json", timeout=10)
+    return verify(kernel.job, folder / "tt.plan.json")
 
 
 def sample(found: dict[str, Generated], count: int, seed: int) -> list[tuple[str, Mutant]]:

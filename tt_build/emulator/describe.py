@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tt_build.emulator.formats import POISON_HIGH_NIBBLE, POISON_LOW_NIBBLE, poison_mask, to_device
+from tt_build.emulator.formats import POISON_HIGH_NIBBLE, POISON_LOW_NIBBLE, device_bytes, poison_mask
 from tt_build.emulator.memory import Layout, PlacedBuffer, cores_of, refuse
 from tt_build.emulator.sources import Sources, is_compute, noc_and_processor
 from tt_build.ir.plan import ArgRef, Buffer, Plan, PlanKernel, RuntimeArg
@@ -138,10 +138,13 @@ class Run:
         output = int(buffer.role in ("output", "both"))
         for i, bank in enumerate(placed.banks):
             core = -1 if placed.dram else self.core_index[bank]
-            lines.append(f"bank {core} {int(banks is not None)} {output}")
+            given = 0
             if banks is not None:
-                data.write(banks[0][i].tobytes())
-                data.write(banks[1][i].tobytes())
+                given = 1 if banks[1][i].any() else 2
+                data.write(banks[0][i].data)
+                if given == 1:
+                    data.write(banks[1][i].data)
+            lines.append(f"bank {core} {given} {output}")
         return lines
 
     def _cbs(self) -> list[str]:
@@ -241,9 +244,7 @@ def bank_bytes(
 def _padded_bytes(
     buffer: Buffer, array: NDArray[Any], fill: int, padding: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    raw = np.frombuffer(
-        to_device(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill), np.uint8
-    )
+    raw = device_bytes(array, buffer.dtype, padded_shape=buffer.padded_shape, fmt=buffer.format, fill=fill)
     if not buffer.needs_padding and tuple(buffer.shape) == tuple(buffer.padded_shape):
         return raw, np.zeros(raw.size, np.uint8)
     mask = np.frombuffer(poison_mask(buffer.shape, buffer.padded_shape, buffer.dtype, buffer.format), np.uint8)

@@ -41,30 +41,35 @@ def to_device(array: Array, dtype: str, *, padded_shape: Sequence[int], fmt: str
     padding is padded with finite numbers no larger than its values, so that its exponent stays. ``fmt`` is ``tile``, or
     ``row_major`` (rows one after the other, no page alignment; not for block-float). ValueError where shapes disagree.
     """
+    return device_bytes(array, dtype, padded_shape=padded_shape, fmt=fmt, fill=fill).tobytes()
+
+
+def device_bytes(
+    array: Array, dtype: str, *, padded_shape: Sequence[int], fmt: str = "tile", fill: int = 0
+) -> NDArray[np.uint8]:
+    """``to_device`` as an array, which saves a copy."""
     kind = DTYPES[dtype]
     values, valid = _padded(np.asarray(array), kind, tuple(padded_shape), fill)
-    if fmt == "row_major":
-        if kind.is_block:
+    if kind.is_block:
+        if fmt == "row_major":
             raise ValueError(f"{dtype} has no row-major form")
-        return _native(values, kind).tobytes()
-    tiles = _tilize(values)
-    if not kind.is_block:
-        return _native(tiles, kind).tobytes()
-    return _encode_blocks(_tamed(tiles, _tilize(valid)), dtype)
+        return np.frombuffer(_encode_blocks(_tamed(_tilize(values), _tilize(valid)), dtype), np.uint8)
+    native = np.ascontiguousarray(_native(values, kind)).view(f"u{kind.element_bytes}")
+    return np.ascontiguousarray(native if fmt == "row_major" else _tilize(native)).reshape(-1).view(np.uint8)
 
 
 def from_device(
-    data: bytes, dtype: str, *, shape: Sequence[int], padded_shape: Sequence[int], fmt: str = "tile"
+    data: bytes | NDArray[np.uint8], dtype: str, *, shape: Sequence[int], padded_shape: Sequence[int], fmt: str = "tile"
 ) -> Array:
     """The tensor in those bytes without its padding: float32 for floats, else the dtype's own integers."""
     kind, padded = DTYPES[dtype], _as_matrix(tuple(padded_shape))
-    flat = _decode_blocks(data, dtype) if kind.is_block else np.frombuffer(data, _NATIVE[dtype])
-    if kind.is_float:
-        flat = flat.astype(np.float32)
+    flat = _decode_blocks(data, dtype) if kind.is_block else np.frombuffer(data, f"u{kind.element_bytes}")
     whole = flat.reshape(padded) if fmt == "row_major" else _untilize(flat, padded)
     wanted = _as_matrix(tuple(shape))
-    cut = whole[tuple(slice(0, n) for n in _aligned(wanted, len(padded)))]
-    return np.ascontiguousarray(cut).reshape(tuple(shape))
+    cut = np.ascontiguousarray(whole[tuple(slice(0, n) for n in _aligned(wanted, len(padded)))]).reshape(tuple(shape))
+    if kind.name == "bfloat16":
+        return (cut.astype(np.uint32) << 16).view(np.float32)
+    return cut if kind.is_block else cut.view(_NATIVE[dtype])
 
 
 def poison_mask(shape: Sequence[int], padded_shape: Sequence[int], dtype: str, fmt: str = "tile") -> bytes:
@@ -196,7 +201,7 @@ def _encode_blocks(tiles: Array, dtype: str) -> bytes:
     return np.concatenate([exponents.reshape(-1, 64), codes], axis=1).tobytes()
 
 
-def _decode_blocks(data: bytes, dtype: str) -> Array:
+def _decode_blocks(data: bytes | NDArray[np.uint8], dtype: str) -> Array:
     raw = np.frombuffer(data, np.uint8).reshape(-1, DTYPES[dtype].tile_bytes)
     exponents, codes = raw[:, :64], raw[:, 64:]
     if dtype == "bfloat4_b":

@@ -246,10 +246,10 @@ def _outputs(plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[s
         at += block.size
         page = page_bytes(buffer)
         data = pages_of(placed, block[:, 0], page)
-        shadow = pages_of(placed, block[:, 1], page)
-        _check_poison(name, buffer, shadow, origins)
+        if block[:, 1].any():
+            _check_poison(name, buffer, pages_of(placed, block[:, 1], page), origins)
         outputs[name] = from_device(
-            data.tobytes(), buffer.dtype, shape=buffer.shape, padded_shape=buffer.padded_shape, fmt=buffer.format
+            data, buffer.dtype, shape=buffer.shape, padded_shape=buffer.padded_shape, fmt=buffer.format
         )
     return outputs
 

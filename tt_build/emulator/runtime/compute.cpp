@@ -604,6 +604,11 @@ void emu_copy_dest(uint32_t from, uint32_t to) {
     tally(Op::CopyDest);
 }
 
+void emu_not_emulated(const char* what, const char* help) {
+    Thread* t = compute_thread(__builtin_return_address(0), what);
+    fail("EMU900", format("not emulated: %s", what), help, t);
+}
+
 // ---- reduce
 void emu_reduce_init(int pool, int dim, uint32_t in, uint32_t scaler, uint32_t out) {
     Thread* t = compute_thread(__builtin_return_address(0), "reduce_init");

@@ -38,8 +38,8 @@ struct Chunk {
     size_t size;
 };
 
-void read_chunk(std::FILE* f, const Chunk& c) {
-    if (std::fread(c.data, 1, c.size, f) != c.size || std::fread(c.shadow, 1, c.size, f) != c.size) bad("the data file is too short");
+void read_bytes(std::FILE* f, uint8_t* to, size_t size) {
+    if (std::fread(to, 1, size, f) != size) bad("the data file is too short");
 }
 
 void build(const char* path, const char* data_path, std::vector<Chunk>& outputs) {
@@ -111,15 +111,17 @@ void build(const char* path, const char* data_path, std::vector<Chunk>& outputs)
             c.size = b.bank_bytes;
             if (b.dram) {
                 c.data = static_cast<uint8_t*>(std::malloc(c.size + 64));
-                c.shadow = static_cast<uint8_t*>(std::malloc(c.size + 64));
+                c.shadow = static_cast<uint8_t*>(std::calloc(c.size + 64, 1));
                 b.data.push_back(c.data);
                 b.shadow.push_back(c.shadow);
             } else {
                 c.data = g.cores.at(core)->l1 + b.base;
                 c.shadow = g.cores.at(core)->shadow + b.base;
             }
-            if (given) {
-                read_chunk(data, c);
+            if (given) {  // 2: all of it is defined, no shadow follows
+                read_bytes(data, c.data, c.size);
+                if (given == 1) read_bytes(data, c.shadow, c.size);
+                if (given == 2 && !b.dram) std::memset(c.shadow, 0, c.size);
             } else {
                 fill_bytes(c.data, c.size);
                 std::memset(c.shadow, b.fresh, c.size);

@@ -116,5 +116,6 @@ uint32_t emu_tile_address(uint32_t cb, uint32_t tile);
 void emu_sfpu_init(uint32_t op, uint32_t variant);
 void emu_sfpu(uint32_t op, uint32_t init, uint32_t variant, int32_t vector_mode, const uint32_t* dst, uint32_t num_in,
               uint32_t out, const uint32_t* params, uint32_t num_params);
+[[noreturn]] void emu_not_emulated(const char* what, const char* help);
 void emu_print(const char* format, const emu::PrintArg* args, uint32_t count);
 }

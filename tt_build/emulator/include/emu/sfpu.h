@@ -283,7 +283,7 @@ template <PoolType pool_type, DataFormat format, bool is_fp32_dest_acc_en = DST_
 ALWI void sfpu_reduce_init() { emu::sfpu_init(Sf::sfpu_reduce, uint32_t(pool_type) << 8 | uint32_t(format) << 16); }
 template <PoolType pool_type, DataFormat format, ReduceDim reduce_dim = ReduceDim::REDUCE_COL, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void sfpu_reduce(uint32_t idst, uint32_t ct_dim = 1, uint32_t rt_dim = 1) {
-    if (ct_dim != 1 || rt_dim != 1) __builtin_trap();  // not emulated: sfpu_reduce over several tiles
+    if (ct_dim != 1 || rt_dim != 1) emu_not_emulated("sfpu_reduce over several tiles", "reduce tile by tile, with ct_dim and rt_dim 1");
     sfpu1(Sf::sfpu_reduce, Sf::sfpu_reduce, uint32_t(pool_type) << 8 | uint32_t(format) << 16, EMU_RC, idst, pool_type, format, reduce_dim);
 }
 #undef EMU_INIT
