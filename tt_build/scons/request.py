@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import SCons.Errors
 import SCons.Script
 
 from tt_build.scons.variables import parse_grid
 
 if TYPE_CHECKING:
+    from tt_build.scons.cache import FolderCache
     from tt_build.scons.state import Store
 
 
@@ -49,5 +51,18 @@ class Request:
         return found
 
     def store(self, env: Any) -> Store | None:
-        """The cache of steps, where one is asked for."""
-        return None
+        """The cache of steps, where one is asked for; one for all calls of a build."""
+        where = str(env["cache"])
+        if not where:
+            return None
+        if "://" in where:
+            raise SCons.Errors.UserError(f"cache={where}: give a folder; servers are not supported yet")
+        if where not in CACHES:
+            from tt_build.scons.cache import FolderCache
+
+            folder = Path(env.Dir("#").get_abspath(), os.path.expanduser(where))
+            CACHES[where] = FolderCache(folder, writes=env["cache_mode"] == "rw" and not self.dry)
+        return CACHES[where]
+
+
+CACHES: dict[str, FolderCache] = {}
