@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,9 @@ class Request:
         self.dry = bool(get("no_exec") or get("question") or self.plan)
         self.goes_on = bool(get("keep_going") or self.clean)
         self.silent = bool(get("silent"))
-        self.jobs = int(get("num_jobs"))
+        # Processes for passes and code generation. SCons' own threads would only share Python's lock.
+        given = any(argument.startswith(("-j", "--jobs")) for argument in sys.argv)
+        self.jobs = int(get("num_jobs")) if given else os.cpu_count() or 1
         self.targets = [str(target) for target in SCons.Script.COMMAND_LINE_TARGETS]
         self.full = bool(self.clean or get("no_exec") or get("tree_printers") or get("climb_up"))
         self.full = self.full or bool(get("taskmastertrace_file"))

@@ -49,7 +49,8 @@ def generate(env: Any) -> None:
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
         SCons.Script.Help(declared.GenerateHelpText(env), append=True)
-    SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
+    if {"verify", "check-sdk", "run"} & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
+        SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
 
