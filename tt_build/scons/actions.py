@@ -34,8 +34,10 @@ Step = Callable[[bytes], list[bytes]]
 class SignedAction(SCons.Action.FunctionAction):  # type: ignore[misc]
     """A function that SCons signs with ``signature`` instead of bytecode. ``label`` begins its line of output.
 
-    After the function succeeded, its targets are entered in the kernel's ledger.
+    The function enters its targets in the kernel's ledger (``publish``) when it succeeds.
     """
+
+    cacheable = False
 
     def __init__(self, function: Callable[[Any, Any, Any], int], label: str, signature: str, state: State) -> None:
         self.signature = signature
@@ -51,7 +53,7 @@ class SignedAction(SCons.Action.FunctionAction):  # type: ignore[misc]
     def _line(self, target: Any, source: Any, env: Any) -> str:
         made = str(target[0]) if len(target) == 1 else f"{target[0].dir} ({len(target)} files)"
         step: StepTarget = target[0].attributes.tt_step
-        cached = "  (cached)" if self.state.is_cached(self.signature, step) else ""
+        cached = "  (cached)" if self.state.is_cached(step, cacheable=self.cacheable) else ""
         return f"[ {self.label:<18} ] {step.kernel} -> {made}{cached}"
 
     def _run(self, target: Any, source: Any, env: Any) -> int:
@@ -72,6 +74,8 @@ class SignedAction(SCons.Action.FunctionAction):  # type: ignore[misc]
 
 class StepAction(SignedAction):
     """A step of the compiler: bytes in, the bytes of its outputs out, written as a group."""
+
+    cacheable = True
 
     def __init__(self, label: str, signature: str, step: Step, state: State) -> None:
         self._step = step

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import SCons.Errors
 import SCons.Script
 
 from tt_build.scons.variables import parse_grid
 
 if TYPE_CHECKING:
+    from tt_build.scons.cache import FolderCache
     from tt_build.scons.state import Store
 
 
@@ -31,7 +34,9 @@ class Request:
         self.dry = bool(get("no_exec") or get("question") or self.plan)
         self.goes_on = bool(get("keep_going") or self.clean)
         self.silent = bool(get("silent"))
-        self.jobs = int(get("num_jobs"))
+        # Processes for passes and code generation. SCons' own threads would only share Python's lock.
+        given = any(argument.startswith(("-j", "--jobs")) for argument in sys.argv)
+        self.jobs = int(get("num_jobs")) if given else os.cpu_count() or 1
         self.targets = [str(target) for target in SCons.Script.COMMAND_LINE_TARGETS]
         self.full = bool(self.clean or get("no_exec") or get("tree_printers") or get("climb_up"))
         self.full = self.full or bool(get("taskmastertrace_file"))
@@ -57,5 +62,18 @@ class Request:
         return found
 
     def store(self, env: Any) -> Store | None:
-        """The cache of steps, where one is asked for."""
-        return None
+        """The cache of steps, where one is asked for; one for all calls of a build."""
+        where = str(env["cache"])
+        if not where:
+            return None
+        if "://" in where:
+            raise SCons.Errors.UserError(f"cache={where}: give a folder; servers are not supported yet")
+        if where not in CACHES:
+            from tt_build.scons.cache import FolderCache
+
+            folder = Path(env.Dir("#").get_abspath(), os.path.expanduser(where))
+            CACHES[where] = FolderCache(folder, writes=env["cache_mode"] == "rw" and not self.dry)
+        return CACHES[where]
+
+
+CACHES: dict[str, FolderCache] = {}

@@ -84,9 +84,16 @@ class State:
         """The cache, if there is one."""
         return self._store
 
-    def is_cached(self, signature: str, step: StepTarget) -> bool:
-        """Whether the step's outputs lie ready from the cache."""
-        found = self._ahead.get(step.key())
+    def is_cached(self, step: StepTarget, *, cacheable: bool) -> bool:
+        """Whether the step's outputs come from the cache; looks there."""
+        key = step.key()
+        if key not in self._ahead and self._store is not None and cacheable:
+            fetched = self._store.get(key)
+            if fetched is not None:
+                with self._lock:
+                    self._ahead[key] = (fetched, True)
+                    self._size += sum(map(len, fetched))
+        found = self._ahead.get(key)
         return found is not None and found[1]
 
     def report(self, kernel: str, rejected: Rejected) -> None:

@@ -24,7 +24,7 @@ import SCons.Script
 from SCons.Variables import Variables
 
 from tt_build.scons.clean import remove_state
-from tt_build.scons.request import Request
+from tt_build.scons.request import CACHES, Request
 from tt_build.scons.session import Generated, Session
 from tt_build.scons.variables import NAMES, add_options, unknown_variables
 
@@ -49,7 +49,8 @@ def generate(env: Any) -> None:
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
         SCons.Script.Help(declared.GenerateHelpText(env), append=True)
-    SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
+    if {"verify", "check-sdk", "run"} & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
+        SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
 
@@ -201,6 +202,8 @@ def _finish() -> None:
             print(session.state.summary(time.monotonic() - session.started))
         if not session.request.dry and not session.request.clean:
             session.trace.write(session.common / "trace.json")
+    for cache in CACHES.values():
+        print(cache.finish())
     plain = _SESSIONS and not any(s.request.dry or s.request.clean or s.request.silent for s in _SESSIONS)
     if idle and plain and not any(session.failed for session in _SESSIONS):
         print(f"tt-build: {kernels} kernels up to date")

@@ -9,7 +9,7 @@ from typing import Any
 import SCons.Script
 from SCons.Variables import BoolVariable, EnumVariable, Variables
 
-NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on", "rehash", "explain", "plan")
+NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on", "rehash", "explain", "plan", "cache", "cache_mode")
 
 
 def add_options(variables: Variables) -> None:
@@ -21,6 +21,8 @@ def add_options(variables: Variables) -> None:
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
         EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
         BoolVariable("rehash", "compare contents of outputs, not only size, times and inode", False),
+        ("cache", "folder of a cache of steps, shared by trees", ""),
+        EnumVariable("cache_mode", "ro: fetch only", "rw", allowed_values=("rw", "ro")),
         ("explain", "a kernel of which to say why each step runs", ""),
         BoolVariable("plan", "show what would run and how files would change; write nothing", False),
     )
