@@ -8,8 +8,7 @@ import pytest
 
 from tests.emulator.conformance import Signature, expanded_signatures, signatures
 from tt_build.emulator.toolchain import INCLUDE
-
-wheel = pytest.importorskip("tt_build.sdk.wheel", reason="needs the SDK's wheel (tt_build.sdk.wheel)")
+from tt_build.sdk import wheel
 
 # Differences from the SDK, each with its reason. Nothing that our templates emit is among them.
 DIFFERENT = {

@@ -1,7 +1,6 @@
 """The op table against itself and against the SDK's headers (skipped, with the reason, where no wheel is unpacked)."""
 
 import functools
-import os
 import re
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from tt_build.lang.functions import FUNCTIONS, Function, SfpuCall, encode_param
+from tt_build.sdk import wheel
 
 NAMES = sorted(FUNCTIONS)
 LANGUAGE_PAGE = """
@@ -18,19 +18,9 @@ LANGUAGE_PAGE = """
 
 
 @functools.cache
-def _sdk() -> Path | None:
-    """The SDK's header folder, from the cache or fetched; None where neither is possible."""
-    try:
-        from tt_build.sdk import wheel
-    except ImportError:  # the gate is not there yet
-        root = Path(os.environ.get("TT_BUILD_CACHE", Path.home() / ".cache" / "tt-build")) / "sdk-0.81.1"
-    else:
-        try:
-            root = wheel.ensure()
-        except wheel.SdkUnavailable:
-            return None
-    inc = root / "ttnn" / "tt_metal" / "hw" / "inc"
-    return inc if inc.is_dir() else None
+def _sdk() -> Path:
+    """The SDK's header folder, from the cache or fetched; fails where neither is possible."""
+    return wheel.ensure() / "ttnn" / "tt_metal" / "hw" / "inc"
 
 
 def test_language_page_is_covered() -> None:
@@ -102,8 +92,6 @@ def _check(root: Path, function: Function, call: SfpuCall) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_calls_are_the_sdks(name: str) -> None:
     root = _sdk()
-    if root is None:
-        pytest.skip("the SDK's wheel is not unpacked under ~/.cache/tt-build (scons check-sdk fetches it)")
     for call in FUNCTIONS[name].calls():
         _check(root, FUNCTIONS[name], call)
 

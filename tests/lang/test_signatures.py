@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tt_build.lang import functions
 from tt_build.lang.signatures import OPERATORS, SIGNATURES
-
-functions = pytest.importorskip("tt_build.lang.functions", reason="the op table is not in this tree yet")
 
 
 def test_elementwise_functions_are_those_of_the_op_table() -> None:

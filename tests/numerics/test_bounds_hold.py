@@ -121,9 +121,7 @@ def test_random_expressions(num: Numerics, case: Any) -> None:
 @pytest.mark.long
 @settings(COMMON, max_examples=20000)
 @given(CASES)
-def test_many_random_expressions(request: pytest.FixtureRequest, num: Numerics, case: Any) -> None:
-    if not request.config.getoption("--long", default=False):
-        pytest.skip("a long campaign: ./dev test --long")
+def test_many_random_expressions(num: Numerics, case: Any) -> None:
     check_random(num, *case)
 
 
