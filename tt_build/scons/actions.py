@@ -8,7 +8,6 @@ SCons signs a Python function by its bytecode alone. Ours are signed by a digest
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,8 +124,3 @@ def steps(compiler: Compiler) -> list[tuple[str, str, Step]]:
     """Label, signature and function of each step of a kernel, in order."""
     rows = [(step.name, compiler.signature(step.module), pass_step(step)) for step in PASSES]
     return [*rows, ("generate", compiler.signature(CODEGEN), generate_step)]
-
-
-def warn(message: str) -> None:
-    """A line to standard error."""
-    print(message, file=sys.stderr)

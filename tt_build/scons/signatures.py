@@ -24,12 +24,6 @@ _TEMPLATES = ("reader.cpp.j2", "compute.cpp.j2", "writer.cpp.j2", "host_program.
 CODEGEN = "tt_build.codegen.files"
 
 
-@functools.cache
-def module_signature(module: str) -> str:
-    """Digest of a module of this package and of everything that it imports from it."""
-    return signature_of(parts_of(module))
-
-
 def signature_of(parts: dict[str, str]) -> str:
     """One digest of many."""
     digest = hashlib.sha256(__version__.encode())
