@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tt_build.ir.index import Expr, to_cpp
-from tt_build.ir.lowered import Loop, Section, When
+from tt_build.ir.lowered import Block, Loop, Section, When
 
 _WIDEST = 110
 # A list of more structures than this shows its first ones and its last.
@@ -57,7 +57,7 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
 
 def _spread(value: Any) -> bool:
     """What is never written on one line: statements with a body, and texts of several lines."""
-    if isinstance(value, Loop | When | Section):
+    if isinstance(value, Loop | When | Block | Section):
         return True
     return isinstance(value, tuple | list) and len(value) > 1 and all(isinstance(v, msgspec.Struct) for v in value)
 

@@ -20,6 +20,15 @@ _OWN = {
         params=("bits",),
     ),
 }
+_OWN |= {
+    f"reduce_{name}_{lines}": SfpuCall(
+        header="api/compute/compute_kernel_api.h",
+        init=f"sfpu_reduce_init<PoolType::{pool}, DataFormat::{{dst}}>()",
+        call=f"sfpu_reduce<PoolType::{pool}, DataFormat::{{dst}}, ReduceDim::{dimension}>({{d0}})",
+    )
+    for name, pool in (("sum", "SUM"), ("max", "MAX"), ("min", "MIN"))
+    for lines, dimension in (("rows", "REDUCE_ROW"), ("columns", "REDUCE_COL"))
+}
 
 
 def call_of(function: str, form: str) -> SfpuCall:

@@ -135,6 +135,28 @@ class ZeroPadding(Struct, frozen=True, kw_only=True, tag="zero_padding"):
     element_bytes: int
 
 
+class FillTile(Struct, frozen=True, kw_only=True, tag="fill_tile"):
+    """``value_bits`` in the first ``count`` columns or rows of a 32 x 32 tile in face order, zero elsewhere, at
+    ``pointer + slot * page size``.
+    """
+
+    pointer: str
+    slot: Index
+    cb: str
+    pattern: Literal["columns", "rows"]
+    count: int
+    value_bits: int
+    element_bytes: int
+
+
+class Block(Struct, frozen=True, kw_only=True, tag="block"):
+    """``{ body }`` under a comment: names of the body are its own. ``sweep`` is the number of the sweep that it is."""
+
+    text: str
+    sweep: int
+    body: tuple[Stmt, ...]
+
+
 class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
     """``compute_kernel_hw_startup``; ``reverse`` when the first operation is a matmul."""
 
@@ -218,6 +240,8 @@ Stmt = Union[  # noqa: UP007
     WritePage,
     Barrier,
     ZeroPadding,
+    FillTile,
+    Block,
     Startup,
     TileInit,
     TileOp,
@@ -269,7 +293,7 @@ def walk(body: tuple[Stmt, ...]) -> list[Stmt]:
     found: list[Stmt] = []
     for stmt in body:
         found.append(stmt)
-        if isinstance(stmt, Loop | When):
+        if isinstance(stmt, Loop | When | Block):
             found += walk(stmt.body)
         elif isinstance(stmt, Section):
             found += walk(stmt.math) + walk(stmt.packs)

@@ -190,15 +190,19 @@ class MappedKernel(PersistentKernel, frozen=True, kw_only=True):
 class Stream(Struct, frozen=True, kw_only=True):
     """Tiles of one tensor on their way through one circular buffer.
 
-    ``cb`` names the buffer. ``page`` is the page index from bx, by, bz (and ``k`` for the operands of a matmul).
-    ``per`` says how often: a tile a unit, ``k_tiles`` tiles a unit in blocks, once a core (``resident``), or never,
-    since the circular buffer is the core's ``shard`` of the tensor.
+    ``cb`` names the buffer. ``page`` is the page index from bx, by, bz (and ``k`` for the operands of a matmul, ``row``
+    and ``column`` in the unit for sweeps). ``per`` says how often: a tile a unit, ``k_tiles`` tiles a unit in blocks,
+    once a core (``resident``), or never, since the circular buffer is the core's ``shard`` of the tensor. In kernels of
+    sweeps a core or a unit has ``extent`` (rows, columns) tiles, and ``sweep`` streams come in blocks in sweep
+    ``sweep`` of each unit.
     """
 
     cb: str
     tensor: str
     page: Index
-    per: Literal["unit", "k", "core", "shard"]
+    per: Literal["unit", "k", "core", "shard", "sweep"]
+    extent: tuple[int, int] = (1, 1)
+    sweep: int = -1
     bcast: BroadcastMode = ""
     transpose: bool = False
     unpack_to_dest: bool = False
@@ -257,7 +261,28 @@ class FillStep(Struct, frozen=True, kw_only=True, tag="fill"):
     out: int
 
 
-Step = LoadStep | FpuStep | SfpuStep | MatmulStep | MoveStep | FillStep
+class MaskPlan(Struct, frozen=True, kw_only=True):
+    """A tile of ones in its first ``count`` columns or rows, else zeros: what of an edge tile belongs to the tensor."""
+
+    cb: str
+    axis: Literal["columns", "rows"]
+    count: int
+
+
+class MaskStep(Struct, frozen=True, kw_only=True, tag="mask"):
+    """In the last tile of ``axis`` DST slot ``out`` keeps what the mask tile in ``cb`` allows.
+
+    The rest becomes the number with these fp32 bits. ``slots`` take the mask and the number.
+    """
+
+    cb: str
+    axis: Literal["columns", "rows"]
+    out: int
+    slots: tuple[int, int]
+    bits: int
+
+
+Step = LoadStep | FpuStep | SfpuStep | MatmulStep | MoveStep | FillStep | MaskStep
 
 
 class SectionPlan(Struct, frozen=True, kw_only=True):
@@ -282,25 +307,75 @@ class OutputStream(Struct, frozen=True, kw_only=True):
     tensor: str
     page: Index
     bound: bool = False
+    sweep: int = -1
 
 
 class Intermediate(Struct, frozen=True, kw_only=True):
-    """A tile that one section hands to a later one in the same unit; ``dtype`` follows DST's precision."""
+    """Tiles that one section hands to a later one in the same unit; ``dtype`` follows DST's precision.
+
+    ``extent`` (rows, columns) where a sweep hands them to later sweeps, which hold them all.
+    """
 
     cb: str
     dtype: str
     tiles: int
     unpack_to_dest: bool
+    extent: tuple[int, int] | None = None
+
+
+class Fold(Struct, frozen=True, kw_only=True):
+    """DST slot ``slot`` gathers DST slot ``source`` of each tile; at the end it is reduced in the tile over ``axes``.
+
+    ``value`` is the reduction of the program.
+    ``bits`` are the fp32 bits of the identity that the slot starts from. The result, times the number with fp32 bits
+    ``scale`` where there is one, goes to circular buffer ``cb``.
+    """
+
+    value: int
+    op: Literal["sum", "max", "min"]
+    axes: tuple[int, ...]
+    slot: int
+    source: int
+    bits: int
+    cb: str
+    scale: int | None = None
+
+
+class Sweep(Struct, frozen=True, kw_only=True):
+    """One walk over ``extent`` (rows, columns) tiles of the unit, ``by_columns`` or row by row.
+
+    Without ``folds`` each tile runs ``sections``. With folds the tiles that are reduced together are one DST section,
+    and ``sections`` has the steps of a tile and no stores. With ``spill`` the accumulator lies in that circular buffer
+    between tiles: the last section masks the value that the others left in its ``stores``' circular buffer, and
+    adds it. ``what`` is the compiler's own text, for people.
+    """
+
+    what: str
+    extent: tuple[int, int]
+    by_columns: bool
+    sections: tuple[SectionPlan, ...]
+    folds: tuple[Fold, ...] = ()
+    spill: str = ""
+
+
+class Residency(Struct, frozen=True, kw_only=True):
+    """What of a unit stays in L1 between sweeps, and why nothing better was chosen."""
+
+    choice: str
+    reason: str
 
 
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
-    """After ``plan_stages``: the tile dataflow of one unit."""
+    """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``."""
 
     streams: tuple[Stream, ...]
     transposes: tuple[TransposePlan, ...]
     sections: tuple[SectionPlan, ...]
     intermediates: tuple[Intermediate, ...]
     results: tuple[OutputStream, ...]
+    masks: tuple[MaskPlan, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    residency: Residency | None = None
 
 
 class CircularBuffer(Struct, frozen=True, kw_only=True):
@@ -325,11 +400,15 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
 
 
 class BufferedKernel(StagedKernel, frozen=True, kw_only=True):
-    """After ``memory_space_lower``. ``batch`` units a block, ``k_block`` K tiles a block (1 without a matmul)."""
+    """After ``memory_space_lower``. ``batch`` units a block, ``k_block`` K tiles a block (1 without a matmul).
+
+    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps).
+    """
 
     circular_buffers: tuple[CircularBuffer, ...]
     batch: int
     k_block: int
+    sweep_block: int = 1
 
     def cb(self, name: str) -> CircularBuffer:
         """The circular buffer of that name."""

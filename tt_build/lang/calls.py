@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from tt_build.lang.builder import Num, Span
 from tt_build.lang.movement import Movement
 from tt_build.lang.numbers import FOLDED
@@ -189,11 +191,37 @@ class Calls(Movement):
             return None
         if not self.allowed(signature.name, old.dtype, span):
             return None
-        shape = old.shape
         if signature.kind == "reduction":
-            shape = (*shape[:-2], 1 if -2 in axes else shape[-2], 1 if -1 in axes else shape[-1])
-        new = Value(op=signature.name, args=(value,), shape=shape, dtype=old.dtype, params=params, axes=axes)
+            return self.reduce(signature.name, value, axes, span)
+        return self.composite(signature.name, value, axes, params, span)
+
+    def reduce(self, op: str, value: int, axes: tuple[int, ...], span: Span) -> int:
+        """A reduction over these axes, which are kept with extent 1."""
+        old = self.builder.values[value]
+        shape = (*old.shape[:-2], 1 if -2 in axes else old.shape[-2], 1 if -1 in axes else old.shape[-1])
+        new = Value(op=op, args=(value,), shape=shape, dtype=old.dtype, axes=axes)
         return self.builder.add(new, span, self.builder.ranks[value])
+
+    def composite(self, name: str, x: int, axes: tuple[int, ...], params: tuple[float, ...], span: Span) -> Operand:
+        """softmax, log_softmax, layernorm, rmsnorm as the values that they stand for, so that every spelling is one."""
+
+        def apply(op: str, *args: int) -> int:
+            wide = max(args, key=lambda arg: prod(self.builder.values[arg].shape))
+            shape, dtype = self.builder.values[wide].shape, self.builder.values[wide].dtype
+            return self.builder.add(Value(op=op, args=args, shape=shape, dtype=dtype), span, self.builder.ranks[wide])
+
+        if name in ("softmax", "log_softmax"):
+            shifted = apply("sub", x, self.reduce("max", x, axes, span))
+            powers = apply("exp", shifted)
+            total = self.reduce("sum", powers, axes, span)
+            if name == "softmax":
+                return apply("mul", powers, apply("reciprocal", total))
+            return apply("sub", shifted, apply("log", total))
+        if name == "layernorm":
+            x = apply("sub", x, self.reduce("mean", x, axes, span))
+        power = self.reduce("mean", apply("mul", x, x), axes, span)
+        eps = self.builder.const(Num(params[0], span), self.builder.values[x].dtype)
+        return apply("mul", x, apply("rsqrt", apply("add", power, eps)))
 
     def reduced_axes(self, node: Expr, *, one: bool) -> tuple[int, ...] | None:
         axes = self.integers(node, "axis")

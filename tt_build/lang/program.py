@@ -21,7 +21,6 @@ class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sum ... min (x,)      axes: reduced axes, negative, e.g. (-1,)
     cast        (x,)      dtype: the new one
     where       (c, a, b)
-    softmax ... (x,)      axes: (axis,); layernorm, rmsnorm: params: (eps,), axes (-1,)
     permute     (x,)      ints: for each new axis the old one, negative, e.g. (-4, -2, -3, -1)
     slice       (x,)      ints: (axis, start, stop), axis negative
     concat      (a, b)    ints: (axis,), negative

@@ -104,9 +104,14 @@ class SectionBuilder:
         capacity: int,
         leaves: dict[int, Leaf],
         matmul: dict[int, MatmulOperands],
+        *,
+        reserved: int = 0,
+        looped: bool = False,
     ) -> None:
+        """``reserved`` slots are somebody else's. ``looped``: the steps run several times in one section."""
         self.program, self.math, self.leaves, self.matmul = program, math, leaves, matmul
-        self.free = list(range(capacity))
+        self.looped = looped
+        self.free = list(range(reserved, capacity))
         self.used: set[int] = set()
         self.steps: list[Step] = []
         self.live: dict[int, int] = {}
@@ -220,6 +225,8 @@ class SectionBuilder:
         if not (a.fpu and b.fpu) or (a.bcast and b.bcast):
             return False
         if a.bcast and value.op not in _COMMUTATIVE:
+            return False
+        if value.op == "mul" and self.looped:  # the engine adds the product to what the round before left there
             return False
         return value.op != "mul" or any(slot not in self.used for slot in self.free)
 

@@ -9,6 +9,8 @@ Rejects programs that no algorithm lowers yet (TTB201), policies, orders and alg
 
 from __future__ import annotations
 
+import math
+
 from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Value
@@ -19,9 +21,10 @@ from tt_build.targets import Arch
 
 ELEMENTWISE = "elementwise"
 STREAMING_MATMUL = "streaming_matmul"
+REDUCTION = "reduction"
+REDUCTIONS = ("sum", "mean", "max", "min")
 
 _NOT_YET = {
-    "reduction": ("sum", "mean", "max", "min", "softmax", "log_softmax", "layernorm", "rmsnorm"),
     "movement": ("permute", "slice", "concat", "repeat", "rotate_half", "causal"),
     "cast": ("cast",),
     "run-time scalar": ("scalar",),
@@ -33,12 +36,12 @@ _DTYPES = ("bfloat16", "float32")
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
     _refuse_unsupported(kernel)
-    algorithm = STREAMING_MATMUL if any(v.op == "matmul" for v in kernel.program.values) else ELEMENTWISE
-    grid = _iteration_space(kernel)
-    _check_declared(kernel, grid)
+    algorithm = _algorithm(kernel)
+    unit, grid = _iteration_space(kernel)
+    _check_declared(kernel, unit, grid)
     region, policy = _region(kernel, arch), kernel.choice.policy
     work = assign(policy, grid, region, kernel.core_grid)
-    placing = placing_tensor(kernel)
+    placing = placing_tensor(kernel) if algorithm != REDUCTION else None
     if placing is not None:
         work = shard_work(kernel, placing, grid, work, arch)
         region, policy = shard_region(work), "rectangular"
@@ -49,7 +52,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
         policy=policy,
         order=kernel.choice.order,
         grid=grid,
-        unit_tiles=(1, 1),
+        unit_tiles=unit,
         region=region,
         work=work,
         placed_by=placing.name if placing is not None else "",
@@ -86,7 +89,8 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 help="use format: tile",
             )
     _refuse_schedule(kernel)
-    _refuse_matmuls(kernel)
+    if _algorithm(kernel) != REDUCTION:
+        _refuse_matmuls(kernel)
 
 
 def _refuse_schedule(kernel: DefaultedKernel) -> None:
@@ -166,7 +170,7 @@ def _batch_of(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _full_shape(kernel: DefaultedKernel) -> tuple[int, ...]:
-    """The shape of the iteration: that of the outputs, which must agree until reductions are lowered."""
+    """The shape of the iteration: that of the outputs, which agree where nothing is reduced."""
     first = kernel.outputs[0]
     for other in kernel.outputs[1:]:
         if (other.batch, other.matrix) != (first.batch, first.matrix):
@@ -181,24 +185,52 @@ def _full_shape(kernel: DefaultedKernel) -> tuple[int, ...]:
     return (*first.batch, *first.matrix)
 
 
-def _iteration_space(kernel: DefaultedKernel) -> Grid:
-    output = kernel.outputs[0]
-    rows, columns = output.matrix
-    z = 1
-    for extent in output.batch:
-        z *= extent
-    return Grid(x=-(-columns // TILE), y=-(-rows // TILE), z=z)
+def _algorithm(kernel: DefaultedKernel) -> str:
+    """What kind of kernel it is; refuses reductions beside a matmul."""
+    ops = [value.op for value in kernel.program.values]
+    reduced = next((i for i, op in enumerate(ops) if op in REDUCTIONS), None)
+    if "matmul" in ops:
+        if reduced is not None:
+            refuse(
+                kernel,
+                "TTB201",
+                f"'{ops[reduced]}' beside a matmul cannot be lowered in one kernel yet",
+                value=reduced,
+                help="declare one kernel for the matmul and one for the reduction",
+            )
+        return STREAMING_MATMUL
+    return ELEMENTWISE if reduced is None else REDUCTION
 
 
-def _check_declared(kernel: DefaultedKernel, grid: Grid) -> None:
-    block = kernel.declared_block
-    if block is not None and block != (TILE, TILE):
+def extents(kernel: DefaultedKernel) -> tuple[int, int]:
+    """Rows and columns of the largest matrix that the program computes with."""
+    shapes = [value.shape for value in kernel.program.values]
+    return max(shape[-2] for shape in shapes), max(shape[-1] for shape in shapes)
+
+
+def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid]:
+    """Output tiles of a unit (rows, columns), and the grid of units: a tile, or the tiles that are reduced together."""
+    output = max(kernel.outputs, key=lambda tensor: math.prod(tensor.shape))
+    z = math.prod(output.batch)
+    axes = {axis for value in kernel.program.values if value.op in REDUCTIONS for axis in value.axes}
+    rows, columns = extents(kernel) if axes else output.matrix
+    height, width = -(-rows // TILE), -(-columns // TILE)
+    unit = height if -2 in axes else 1, width if -1 in axes else 1
+    if axes:
+        out_rows, out_columns = (-(-extent // TILE) for extent in output.matrix)
+        return (min(unit[0], out_rows), min(unit[1], out_columns)), Grid(x=width // unit[1], y=height // unit[0], z=z)
+    return unit, Grid(x=width, y=height, z=z)
+
+
+def _check_declared(kernel: DefaultedKernel, unit: tuple[int, int], grid: Grid) -> None:
+    block, natural = kernel.declared_block, (unit[0] * TILE, unit[1] * TILE)
+    if block is not None and block != natural:
         refuse(
             kernel,
             "TTB204",
             f"block {list(block)} cannot be lowered yet",
             path=("block",),
-            help=f"use [{TILE}, {TILE}] or leave it out",
+            help=f"use {list(natural)} or leave it out",
         )
     declared = kernel.declared_grid
     actual = (grid.x, grid.y, grid.z)
@@ -207,7 +239,8 @@ def _check_declared(kernel: DefaultedKernel, grid: Grid) -> None:
         refuse(
             kernel,
             "TTB204",
-            f"grid {list(declared)} does not cover the output once: it has {grid.y} x {grid.x} blocks of one tile"
+            f"grid {list(declared)} does not cover the output once: it has {grid.y} x {grid.x} blocks of "
+            + ("one tile" if unit == (1, 1) else f"{unit[0]} x {unit[1]} tiles")
             + (f" in each of {grid.z} matrices" if grid.z > 1 else ""),
             path=("grid",),
             help=f"write grid: {shown}, or leave it out",

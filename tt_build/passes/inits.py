@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tt_build.ir.lowered import (
+    Block,
     Loop,
     Pack,
     Reconfig,
@@ -69,8 +70,11 @@ class _Placer:
                 math, state = self.place(stmt.math, state)
                 packs, state = self.place(stmt.packs, state)
                 placed.append(Section(math=math, packs=packs))
+            elif isinstance(stmt, Block):
+                inner, state = self.place(stmt.body, state)
+                placed.append(msgspec.structs.replace(stmt, body=inner))
             elif isinstance(stmt, Loop | When):
-                setup, state = self._hoist(stmt.body, state)
+                setup, state = self._hoist(stmt.body, state) if isinstance(stmt, Loop) else ([], state)
                 inner, after = self.place(stmt.body, state)
                 if after != state:  # the second round of the loop starts from another state: assume nothing
                     entry = self._stable(stmt.body, state)

@@ -10,7 +10,17 @@ Rejects what does not fit L1 even with blocks of one tile (TTB301), more circula
 
 from __future__ import annotations
 
-from tt_build.ir.stages import Buffer, BufferedKernel, CircularBuffer, MatmulStep, StagedKernel
+from typing import NoReturn
+
+from tt_build.ir.stages import (
+    Buffer,
+    BufferedKernel,
+    CircularBuffer,
+    MappedKernel,
+    MatmulStep,
+    StagedKernel,
+    Sweep,
+)
 from tt_build.passes.common import extend, refuse
 from tt_build.targets import DTYPES, Arch
 
@@ -20,6 +30,8 @@ DEPTH = 2  # blocks: one is filled while the other is drained
 
 def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Place every stream in L1."""
+    if kernel.sweeps:
+        return _sweeps(kernel, arch)
     k_tiles = max(
         (s.k_tiles for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)), default=1
     )
@@ -38,6 +50,11 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
             break
     else:
         _refuse_l1(kernel, buffers, budget, arch)
+    _check_count(kernel, buffers, arch)
+    return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=batch, k_block=k_block)
+
+
+def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch: Arch) -> None:
     if len(buffers) > arch.circular_buffers:
         refuse(
             kernel,
@@ -46,7 +63,70 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
             path=("compute",),
             help="split the expression over two kernels",
         )
-    return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=batch, k_block=k_block)
+
+
+def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
+    """Two units deep where that fits, else one; then the largest blocks of what a sweep streams."""
+    budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
+    if budget <= 0:
+        _refuse_tensors(kernel, arch)
+    longest = max(line_tiles(sweep) for sweep in kernel.sweeps)
+    for depth in (DEPTH, 1):
+        for block in range(min(MAX_BLOCK, longest), 0, -1):
+            buffers = sweep_buffers(kernel, block, depth)
+            if sum(cb.size for cb in buffers) <= budget:
+                _check_count(kernel, buffers, arch)
+                return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=1, k_block=1, sweep_block=block)
+    return _refuse_l1(kernel, buffers, budget, arch)
+
+
+def line_tiles(sweep: Sweep) -> int:
+    """Tiles of the lines that a sweep walks: its inner loop."""
+    return sweep.extent[0 if sweep.by_columns else 1]
+
+
+def l1_budget(kernel: MappedKernel, arch: Arch) -> int:
+    """Bytes of a core's L1 that are left for circular buffers."""
+    return arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
+
+
+def smallest_size(kernel: StagedKernel) -> int:
+    """Bytes of L1 that the circular buffers of sweeps need at least."""
+    return sum(cb.size for cb in sweep_buffers(kernel, 1, 1))
+
+
+def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[CircularBuffer, ...]:
+    """Circular buffers of a kernel of sweeps; what a unit holds is one block of all its tiles."""
+    found: list[CircularBuffer] = []
+
+    def add(name: str, dtype: str, block: int, blocks: int, *, unpack_to_dest: bool = False) -> None:
+        found.append(
+            CircularBuffer(
+                id=len(found),
+                name=name,
+                dtype=dtype,
+                page_size=DTYPES[dtype].tile_bytes,
+                block=block,
+                num_pages=blocks * block,
+                unpack_to_dest=unpack_to_dest,
+            )
+        )
+
+    for stream in kernel.streams:
+        tiles, blocks = stream.extent[0] * stream.extent[1], {"core": 1, "unit": depth}.get(stream.per, DEPTH)
+        if stream.per == "sweep":
+            tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep]))
+        add(stream.cb, kernel.tensor(stream.tensor).dtype, tiles, blocks, unpack_to_dest=stream.unpack_to_dest)
+    for mask in kernel.masks:
+        add(mask.cb, "bfloat16", 1, 1)
+    for result in kernel.results:
+        block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep]))
+        add(result.cb, kernel.tensor(result.tensor).dtype, block, DEPTH)
+    spilled = {sweep.spill for sweep in kernel.sweeps}
+    for item in kernel.intermediates:
+        block, blocks = (1, 2) if item.cb in spilled else (item.tiles, 1)
+        add(item.cb, item.dtype, block, blocks, unpack_to_dest=item.unpack_to_dest)
+    return tuple(found)
 
 
 def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBuffer, ...]:
@@ -95,7 +175,7 @@ def _shard_pages(kernel: StagedKernel, tensor: str) -> int:
     return shards.pages
 
 
-def l1_tensor_bytes(kernel: StagedKernel, arch: Arch) -> int:
+def l1_tensor_bytes(kernel: MappedKernel, arch: Arch) -> int:
     """Bytes that the kernel's own L1 tensors take of each core's L1: the allocator gives all cores the same."""
     return sum(_bytes_in_l1(buffer, arch) for buffer in kernel.buffers)
 
@@ -122,7 +202,7 @@ def _refuse_tensors(kernel: StagedKernel, arch: Arch) -> None:
     )
 
 
-def _refuse_l1(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], budget: int, arch: Arch) -> None:
+def _refuse_l1(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], budget: int, arch: Arch) -> NoReturn:
     need = sum(cb.size for cb in buffers)
     rows = "\n".join(f"  {cb.name:<16} {cb.num_pages:>6} x {cb.page_size:>5} = {cb.size:>9} B" for cb in buffers)
     turned = {t.target for t in kernel.transposes}

@@ -15,15 +15,17 @@ def page_of(tensor: Tensor, ident: str, output: Tensor, row: Index, column: Inde
     tensor's height and width in tiles. A tensor tiled like the output has the tile id itself as its page.
     """
     height, width = tiles_of(tensor)
-    matrix = _matrix(tensor.batch, output.batch)
     alike = (height, width) == tiles_of(output) and math.prod(tensor.batch) == math.prod(output.batch)
     if alike and (row, column) == (var("by"), var("bx")):
         return var("tile_id")
-    if height == 1:
-        row = num(0)
-    if width == 1:
-        column = num(0)
-    return (matrix * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column
+    return page_in_unit(tensor, ident, output.batch, row, column)
+
+
+def page_in_unit(tensor: Tensor, ident: str, batch: tuple[int, ...], row: Index, column: Index) -> Index:
+    """Page of the tile at (row, column), in the matrix of the tensor that belongs to bz; ``batch`` is that of bz."""
+    height, width = tiles_of(tensor)
+    row, column = num(0) if height == 1 else row, num(0) if width == 1 else column
+    return (_matrix(tensor.batch, batch) * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column
 
 
 def tiles_of(tensor: Tensor) -> tuple[int, int]:

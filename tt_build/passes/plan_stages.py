@@ -19,42 +19,38 @@ from tt_build.ir.stages import (
     Intermediate,
     MappedKernel,
     OutputStream,
-    SectionPlan,
     StagedKernel,
     Stream,
     Tensor,
     TransposePlan,
 )
 from tt_build.lang.program import Value
+from tt_build.passes import plan_sweeps
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.dst_sections import (
-    BadNumber,
-    Leaf,
-    MatmulOperands,
-    Overflow,
-    SectionBuilder,
-    Store,
-    evaluated,
-    is_leaf,
-)
+from tt_build.passes.cut_sections import SectionCutter
+from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store, is_leaf
+from tt_build.passes.infer_schedule import REDUCTION
 from tt_build.passes.pages import page_of
 from tt_build.targets import Arch
 
 
 def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     """Plan streams and sections."""
+    if kernel.algorithm == REDUCTION:
+        return plan_sweeps.plan(kernel, arch)
     planner = _Planner(kernel, arch)
     matmuls = {i: planner.matmul(v) for i, v in enumerate(kernel.program.values) if v.op == "matmul"}
     leaves = {i: planner.leaf(i) for i in range(len(kernel.program.values)) if planner.is_loaded(i)}
     stores = [Store(value=b.value, cb=planner.result(b.tensor)) for b in kernel.program.outputs]
-    sections = planner.sections(stores, leaves, matmuls)
+    cutter = SectionCutter(kernel, planner.capacity, planner.names)
+    sections = cutter.sections(stores, leaves, matmuls)
     return extend(
         StagedKernel,
         kernel,
         streams=tuple(planner.streams),
         transposes=tuple(planner.transposes),
         sections=sections,
-        intermediates=tuple(planner.intermediates),
+        intermediates=(*planner.intermediates, *cutter.intermediates),
         results=tuple(planner.results),
     )
 
@@ -122,89 +118,6 @@ class _Planner:
         self.results.append(OutputStream(cb=cb, tensor=name, page=page, bound=self._is_local(name, page)))
         return cb
 
-    def sections(
-        self, stores: list[Store], leaves: dict[int, Leaf], matmuls: dict[int, MatmulOperands]
-    ) -> tuple[SectionPlan, ...]:
-        """Sections in order: one for each cut, then the outputs, as many together as fit.
-
-        A section that overflows DST loses a value to a cut, or its outputs are parted, until every section fits. An
-        output whose value is cut is packed where that value is computed.
-        """
-        cuts: dict[int, str] = {}
-        groups = [stores]
-        while True:
-            own = {value: [Store(value=value, cb=cb)] for value, cb in cuts.items()}
-            for store in stores:
-                if store.value in cuts:
-                    own[store.value].append(store)
-            rest = [[store for store in group if store.value not in cuts] for group in groups]
-            sections = [*(own[value] for value in sorted(own)), *(group for group in rest if group)]
-            again = self._repeated_matmul(sections, set(leaves), set(cuts))
-            if again is not None:
-                cuts[again] = self.names.unique("cb_t")
-                continue
-            known = dict(leaves)
-            plans: list[SectionPlan] = []
-            try:
-                for group in sections:
-                    builder = SectionBuilder(self.kernel.program, self.kernel.math, self.capacity, known, matmuls)
-                    plans.append(builder.build(group))
-                    if group[0].value in cuts:
-                        known[group[0].value] = self._cut_leaf(cuts[group[0].value])
-            except Overflow as overflow:
-                cut = self._cut(overflow, set(known))
-                if cut is not None:
-                    cuts[cut] = self.names.unique("cb_t")
-                else:
-                    groups = _parted(groups, overflow.group)
-                continue
-            except BadNumber as error:
-                refuse(
-                    self.kernel,
-                    "TTB210",
-                    str(error),
-                    value=error.value,
-                    help="write another number, or pass it as a tensor of shape [1, 1]",
-                )
-            dtype = "float32" if self.fp32 else "bfloat16"
-            for value in sorted(cuts):
-                self.intermediates.append(Intermediate(cb=cuts[value], dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
-            return tuple(plans)
-
-    def _repeated_matmul(self, groups: list[list[Store]], known: set[int], cuts: set[int]) -> int | None:
-        """A matmul that several sections would compute: its operands come only once, so it is cut off first."""
-        program, seen = self.kernel.program, set[int]()
-        for group in groups:
-            values = [s.value for s in group]
-            for value in evaluated(program, values, known):
-                if program.values[value].op == "matmul":
-                    if value in seen:
-                        return value
-                    seen.add(value)
-            known = known | (cuts & set(values))
-        return None
-
-    def _cut_leaf(self, cb: str) -> Leaf:
-        return Leaf(cb=cb, bcast="", transpose=False, fpu=not self.fp32)
-
-    def _cut(self, overflow: Overflow, known: set[int]) -> int | None:
-        """The value to cut at, None where the outputs of the section are better parted.
-
-        A value that several others read first, the one with the most work behind it; in a section of one output else
-        the value that halves it.
-        """
-        program = self.kernel.program
-        roots = {store.value for store in overflow.group}
-        inside = evaluated(program, [store.value for store in overflow.group], known)
-        work = {v: len(evaluated(program, [v], known)) for v in inside}
-        readers = {v: sum(program.values[r].args.count(v) for r in inside) for v in inside}
-        shared = [v for v in inside if readers[v] + (v in roots) > 1 and (v not in roots or len(roots) > 1)]
-        if shared:
-            return max(shared, key=lambda v: ((readers[v] - 1) * work[v], -v))
-        if len(roots) > 1:
-            return None
-        return min((v for v in inside if v not in roots), key=lambda v: (abs(len(inside) - 2 * work[v]), v))
-
     def _broadcast(self, value: Value) -> BroadcastMode:
         """How a value of that shape is broadcast to the outputs' shape."""
         rows, columns = self.kernel.outputs[0].matrix
@@ -262,16 +175,3 @@ class _Planner:
         if not self.kernel.placed_by or page != var("tile_id"):
             return False
         return self.kernel.buffer(name).shards == self.kernel.buffer(self.kernel.placed_by).shards
-
-
-def _parted(groups: list[list[Store]], overflowing: list[Store]) -> list[list[Store]]:
-    """The groups with the one that holds these stores cut in two."""
-    found: list[list[Store]] = []
-    for group in groups:
-        if group and overflowing[0] in group:
-            kept = [store for store in group if store in overflowing]
-            half = len(kept) // 2
-            found += [[s for s in group if s not in kept[half:]], kept[half:]]
-        else:
-            found.append(group)
-    return found

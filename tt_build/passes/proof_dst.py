@@ -4,10 +4,10 @@ engine adds to them.
 
 from __future__ import annotations
 
-from tt_build.ir.lowered import Loop, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
+from tt_build.ir.lowered import Block, Loop, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
 from tt_build.ir.stages import LoweredKernel
 from tt_build.passes.proof import fail
-from tt_build.passes.tensorize_compute import FILL
+from tt_build.passes.tensorize_steps import FILL
 from tt_build.targets import Arch
 
 
@@ -38,7 +38,7 @@ def _check_outside(kernel: LoweredKernel, statements: tuple[Stmt, ...]) -> None:
     for stmt in statements:
         if isinstance(stmt, TileOp | SfpuOp | Pack):
             fail(kernel, "TTB404", f"{type(stmt).__name__} outside a DST section")
-        if isinstance(stmt, Loop | When):
+        if isinstance(stmt, Loop | When | Block):
             _check_outside(kernel, stmt.body)
 
 
@@ -46,7 +46,7 @@ def _check_math(kernel: LoweredKernel, statements: tuple[Stmt, ...], written: se
     for stmt in statements:
         if isinstance(stmt, Pack):
             fail(kernel, "TTB404", "Pack in the math part of a section")
-        if isinstance(stmt, Loop | When):
+        if isinstance(stmt, Loop | When | Block):
             _check_math(kernel, stmt.body, written)
         elif isinstance(stmt, TileOp):
             if stmt.op in ("matmul", "mul") and stmt.dst in written:

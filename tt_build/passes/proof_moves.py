@@ -10,6 +10,8 @@ import msgspec
 
 from tt_build.ir.lowered import (
     Barrier,
+    Block,
+    FillTile,
     KernelBody,
     Loop,
     Pack,
@@ -145,7 +147,7 @@ def _walk(kernel: LoweredKernel, body: KernelBody, statements: tuple[Stmt, ...],
         if isinstance(stmt, Loop):  # the second round starts from what the first leaves behind
             _walk(kernel, body, stmt.body, held)
             _walk(kernel, body, stmt.body, held)
-        elif isinstance(stmt, When):
+        elif isinstance(stmt, When | Block):
             _walk(kernel, body, stmt.body, held)
         elif isinstance(stmt, Section):
             _walk(kernel, body, stmt.math, held)
@@ -163,7 +165,7 @@ def _problem(stmt: Stmt, held: _Held) -> str:
         return "" if stmt.cb in held.reserved else "not reserved"
     if isinstance(stmt, Pointer):
         return "" if stmt.cb in (held.reserved if stmt.side == "write" else held.awaited) else "pages are not held"
-    if isinstance(stmt, ReadPage | WritePage | ZeroPadding):
+    if isinstance(stmt, ReadPage | WritePage | ZeroPadding | FillTile):
         side = "read" if isinstance(stmt, WritePage) else "write"
         if held.pointers.get(stmt.pointer) != (stmt.cb, side):
             return f"through pointer {stmt.pointer}"

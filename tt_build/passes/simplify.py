@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tt_build.ir.index import Bin, Dim, Index, Num, Var, fold, names_in
-from tt_build.ir.lowered import Let, Loop, Section, Stmt, When, ZOrderPoint
+from tt_build.ir.lowered import Block, Let, Loop, Section, Stmt, When, ZOrderPoint
 
 
 def simplify(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -67,7 +67,7 @@ def indices_of(stmt: Stmt) -> list[Index]:
 
 def bodies_of(stmt: Stmt) -> tuple[tuple[Stmt, ...], ...]:
     """The statement lists inside a statement."""
-    if isinstance(stmt, Loop | When):
+    if isinstance(stmt, Loop | When | Block):
         return (stmt.body,)
     if isinstance(stmt, Section):
         return (stmt.math, stmt.packs)
@@ -75,7 +75,7 @@ def bodies_of(stmt: Stmt) -> tuple[tuple[Stmt, ...], ...]:
 
 
 def _with_bodies(stmt: Stmt, change: Any) -> Stmt:
-    if isinstance(stmt, Loop | When):
+    if isinstance(stmt, Loop | When | Block):
         return msgspec.structs.replace(stmt, body=change(stmt.body))
     if isinstance(stmt, Section):
         return Section(math=change(stmt.math), packs=change(stmt.packs))

@@ -13,6 +13,7 @@ import numpy as np
 
 from tt_build.ir.index import Index, evaluate, evaluate_array
 from tt_build.ir.lowered import (
+    Block,
     KernelBody,
     Let,
     Loop,
@@ -52,6 +53,8 @@ def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
         elif isinstance(stmt, Loop):
             for step in range(evaluate(stmt.count, scope)):
                 yield from moves(stmt.body, {**scope, stmt.var: step})
+        elif isinstance(stmt, Block):
+            yield from moves(stmt.body, scope)
         elif isinstance(stmt, When):
             if evaluate(stmt.a, scope) == evaluate(stmt.b, scope):
                 yield from moves(stmt.body, scope)
@@ -105,12 +108,15 @@ Visited = ReadPage | WritePage | TileOp | Pack
 class Visit(msgspec.Struct, frozen=True):
     """One statement on all cores: for each time that it runs the core's index and its page, slot or tile indices.
 
-    Times are in order of cores, and on each core in order of execution.
+    Times are in order of cores, and on each core in order of execution. ``rounds`` has the counters of the loops around
+    it at each time, ``sweep`` the number of the sweep that it is part of (-1: none).
     """
 
     stmt: Visited
     core: np.ndarray
     values: tuple[np.ndarray, ...]
+    rounds: dict[str, np.ndarray]
+    sweep: int
 
 
 def visits(body: KernelBody) -> list[Visit]:
@@ -127,7 +133,13 @@ def visits(body: KernelBody) -> list[Visit]:
     return _visits(body.body, names, np.ones(len(body.core_values), dtype=bool))
 
 
-def _visits(body: tuple[Stmt, ...], names: dict[str, np.ndarray], mask: np.ndarray) -> list[Visit]:
+def _visits(
+    body: tuple[Stmt, ...],
+    names: dict[str, np.ndarray],
+    mask: np.ndarray,
+    counters: tuple[str, ...] = (),
+    sweep: int = -1,
+) -> list[Visit]:
     names = dict(names)
     found: list[Visit] = []
     for stmt in body:
@@ -138,16 +150,21 @@ def _visits(body: tuple[Stmt, ...], names: dict[str, np.ndarray], mask: np.ndarr
             rounds = np.arange(int(count.max(initial=0)))
             inner = {name: values[..., None] for name, values in names.items() if values.ndim}
             constants = {name: values for name, values in names.items() if not values.ndim}
-            found += _visits(stmt.body, {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count))
+            scope, within = {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count)
+            found += _visits(stmt.body, scope, within, (*counters, stmt.var), sweep)
+        elif isinstance(stmt, Block):
+            found += _visits(stmt.body, names, mask, counters, stmt.sweep)
         elif isinstance(stmt, When):
             met = evaluate_array(stmt.a, names) == evaluate_array(stmt.b, names)
-            found += _visits(stmt.body, names, mask & met)
+            found += _visits(stmt.body, names, mask & met, counters, sweep)
         elif isinstance(stmt, Section):
-            found += _visits(stmt.math, names, mask) + _visits(stmt.packs, names, mask)
+            found += _visits(stmt.math, names, mask, counters, sweep)
+            found += _visits(stmt.packs, names, mask, counters, sweep)
         elif isinstance(stmt, ReadPage | WritePage | TileOp | Pack):
             arrays = (np.broadcast_to(evaluate_array(index, names), mask.shape)[mask] for index in _indices(stmt))
             cores = np.arange(mask.shape[0]).reshape(-1, *(1,) * (mask.ndim - 1))
-            found.append(Visit(stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays)))
+            counted = {name: np.broadcast_to(names[name], mask.shape)[mask] for name in counters}
+            found.append(Visit(stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays), counted, sweep))
     return found
 
 

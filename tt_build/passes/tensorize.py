@@ -22,6 +22,7 @@ from tt_build.ir.lowered import (
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, PaddedKernel
 from tt_build.ir.work import CoreWork
+from tt_build.passes import compute_sweeps, tensorize_sweeps
 from tt_build.passes.common import extend
 from tt_build.passes.simplify import indices_of, simplify
 from tt_build.passes.tensorize_compute import compute
@@ -31,10 +32,11 @@ from tt_build.passes.tensorize_writer import writer
 
 def apply(kernel: PaddedKernel) -> LoweredKernel:
     """Write the three kernels."""
+    by_sweeps = bool(kernel.sweeps)
     bodies = (
-        _kernel(kernel, "reader", reader(kernel)),
-        _kernel(kernel, "compute", compute(kernel)),
-        _kernel(kernel, "writer", writer(kernel)),
+        _kernel(kernel, "reader", tensorize_sweeps.reader(kernel) if by_sweeps else reader(kernel)),
+        _kernel(kernel, "compute", compute_sweeps.compute(kernel) if by_sweeps else compute(kernel)),
+        _kernel(kernel, "writer", tensorize_sweeps.writer(kernel) if by_sweeps else writer(kernel)),
     )
     return extend(LoweredKernel, kernel, bodies=bodies)
 

@@ -9,29 +9,23 @@ from tt_build.ir.lowered import (
     Push,
     Reserve,
     Section,
-    SfpuOp,
     Startup,
     Stmt,
     TileOp,
     Wait,
 )
 from tt_build.ir.stages import (
-    FillStep,
     FpuStep,
     LoadStep,
     MatmulStep,
-    MoveStep,
     PaddedKernel,
     SectionPlan,
-    SfpuStep,
     Step,
     TransposePlan,
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
-
-COPY_DEST = "copy_dest"
-FILL = "fill"
+from tt_build.passes.tensorize_steps import step_statements
 
 
 def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
@@ -120,37 +114,7 @@ class _Compute:
     def _step(self, step: Step) -> list[Stmt]:
         if isinstance(step, MatmulStep):
             return [self._matmul_loop(step)]
-        if isinstance(step, SfpuStep):
-            return [
-                SfpuOp(
-                    function=step.function,
-                    form=step.form,
-                    slots=step.slots,
-                    out=step.out,
-                    params=step.params,
-                )
-            ]
-        if isinstance(step, MoveStep):
-            return [SfpuOp(function=COPY_DEST, form="float", slots=(step.source,), out=step.out)]
-        if isinstance(step, FillStep):
-            return [SfpuOp(function=FILL, form="float", slots=(), out=step.out, params=(step.bits,))]
-        if isinstance(step, FpuStep):
-            op = TileOp(
-                op=step.op,
-                cbs=(step.a, step.b),
-                indices=(self._index(step.a), self._index(step.b)),
-                dst=step.out,
-                mode=step.bcast,
-            )
-            return [*self._await(step.a), *self._await(step.b), op]
-        load = TileOp(
-            op="transpose" if step.transpose else "unary_bcast" if step.bcast else "copy",
-            cbs=(step.cb,),
-            indices=(self._index(step.cb),),
-            dst=step.out,
-            mode=step.bcast,
-        )
-        return [*self._await(step.cb), load]
+        return step_statements(step, self._index, self._await)
 
     def _matmul_loop(self, step: MatmulStep) -> Stmt:
         kernel, size, slot = self.kernel, loops.k_block(self.kernel), loops.k_slot(self.kernel)

@@ -29,6 +29,7 @@ from tt_build.passes.proof_dst import check_dst
 from tt_build.passes.proof_memory import check_memory
 from tt_build.passes.proof_moves import check_moves, check_pages_held
 from tt_build.passes.proof_pages import check_pages
+from tt_build.passes.proof_sweeps import check_sweeps
 from tt_build.passes.simplify import bodies_of, indices_of
 from tt_build.passes.skeleton import define
 from tt_build.targets import Arch
@@ -45,7 +46,7 @@ def apply(kernel: LoweredKernel, arch: Arch) -> VerifiedKernel:
     for body in kernel.bodies:
         check_pages_held(kernel, body)
     traffic = check_moves(kernel)
-    read, written = check_pages(kernel)
+    read, written = check_sweeps(kernel) if kernel.sweeps else check_pages(kernel)
     return extend(
         VerifiedKernel,
         kernel,

@@ -24,7 +24,7 @@ def _cannot_be_lowered(add: Add) -> None:
         "An expression that cannot be lowered yet",
         what="The expression is right, but this version has no kernel for it; the message names the part.",
         why="Nothing is lowered wrongly: what is not supported is refused.",
-        example="compute: Y = softmax(X, axis=-1)",
+        example="compute: Y = softmax(Q @ K.T, axis=-1)",
         mend="Split the expression over kernels, or compute that part elsewhere.",
     )
     add(

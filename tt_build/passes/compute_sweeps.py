@@ -1,0 +1,245 @@
+"""The compute kernel's body of a kernel of sweeps: a section a tile, or a section for all tiles that are reduced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tt_build.ir.index import Index, num, var
+from tt_build.ir.lowered import Pack, Pop, Push, Reserve, Section, Startup, Stmt, TileOp, Wait, When
+from tt_build.ir.stages import (
+    Fold,
+    FpuStep,
+    Intermediate,
+    LoadStep,
+    MaskStep,
+    MatmulStep,
+    PaddedKernel,
+    SectionPlan,
+    Step,
+    Stream,
+    Sweep,
+)
+from tt_build.passes import loops
+from tt_build.passes.inits import place_inits
+from tt_build.passes.sweep_loops import block, block_pages, block_slot, line, lines, place_in
+from tt_build.passes.tensorize_steps import fill, sfpu, step_statements
+
+_COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
+
+
+def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
+    """Statements of ``compute.cpp``, inits included."""
+    return _Compute(kernel).body()
+
+
+class _Compute:
+    def __init__(self, kernel: PaddedKernel) -> None:
+        self.kernel = kernel
+        self.streams: dict[str, Stream] = {stream.cb: stream for stream in kernel.streams}
+        self.settled: dict[str, Intermediate] = {i.cb: i for i in kernel.intermediates if i.extent is not None}
+        self.results = {result.cb for result in kernel.results}
+        self.waited: set[str] = set()
+        self.sweep = kernel.sweeps[0]
+
+    def body(self) -> tuple[Stmt, ...]:
+        kernel = self.kernel
+        shared = [s.cb for s in kernel.streams if s.per == "core"] + [mask.cb for mask in kernel.masks]
+        inner = loops.definitions(kernel)
+        for number, sweep in enumerate(kernel.sweeps):
+            self.sweep = sweep
+            inner += self._waits(sweep)
+            inner.append(block(number, sweep, self._folds(sweep) if sweep.folds else self._tiles(sweep)))
+        held = [s.cb for s in kernel.streams if s.per == "unit"]
+        inner += [Pop(cb=cb, pages=self._pages(cb)) for cb in (*held, *self.settled)]
+        body: tuple[Stmt, ...] = (
+            self._startup(),
+            *(Wait(cb=cb, pages=self._pages(cb)) for cb in shared),
+            loops.unit_loop(kernel, [], inner, []),
+            *(Pop(cb=cb, pages=self._pages(cb)) for cb in shared),
+        )
+        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
+
+    def _startup(self) -> Startup:
+        sweep = self.kernel.sweeps[0]
+        section = sweep.sections[0]
+        out = sweep.folds[0].cb if not section.stores else section.stores[0][1]
+        for step in section.steps:
+            if isinstance(step, FpuStep):
+                return Startup(a=step.a, b=step.b, out=out)
+            if isinstance(step, LoadStep):
+                return Startup(a=step.cb, b=step.cb, out=out)
+        return Startup(a=out, b=out, out=out)  # constants only: nothing is unpacked
+
+    def _pages(self, cb: str) -> Index:
+        return num(self.kernel.cb(cb).block)
+
+    def _waits(self, sweep: Sweep) -> list[Stmt]:
+        """For what the unit holds, in front of the first sweep that reads it."""
+        read = [cb for section in sweep.sections for step in section.steps for cb in _read(step)]
+        held = [cb for cb in dict.fromkeys(read) if self._is_held(cb) and cb not in self.waited]
+        self.waited.update(held)
+        return [Wait(cb=cb, pages=self._pages(cb)) for cb in held]
+
+    def _is_held(self, cb: str) -> bool:
+        return cb in self.settled or (cb in self.streams and self.streams[cb].per == "unit")
+
+    def _index(self, cb: str) -> Index:
+        """Place of the present tile in a circular buffer."""
+        if cb in self.settled:
+            extent = self.settled[cb].extent
+            assert extent is not None
+            return place_in(extent)
+        if cb not in self.streams:
+            return num(0)
+        stream = self.streams[cb]
+        return block_slot(self.kernel, self.sweep) if stream.per == "sweep" else place_in(stream.extent)
+
+    # Sweeps
+
+    def _streamed(self) -> list[str]:
+        number = self.kernel.sweeps.index(self.sweep)
+        return [s.cb for s in self.kernel.streams if s.per == "sweep" and s.sweep == number]
+
+    def _tiles(self, sweep: Sweep) -> list[Stmt]:
+        """A section a tile, or several where one does not suffice."""
+        pages = block_pages(self.kernel, sweep)
+        streamed, stored = self._streamed(), _stored(sweep.sections)
+        results = [cb for cb in stored if cb in self.results]
+        settled = [cb for cb in stored if cb in self.settled]
+        before: list[Stmt] = [Wait(cb=cb, pages=pages) for cb in streamed]
+        before += [Reserve(cb=cb, pages=pages) for cb in results]
+        after: list[Stmt] = [Pop(cb=cb, pages=pages) for cb in streamed]
+        after += [Push(cb=cb, pages=pages) for cb in results]
+        return [
+            *(Reserve(cb=cb, pages=self._pages(cb)) for cb in settled),
+            *lines(sweep, line(self.kernel, sweep, before, self._sections(sweep.sections), after)),
+            *(Push(cb=cb, pages=self._pages(cb)) for cb in settled),
+        ]
+
+    def _sections(self, sections: Sequence[SectionPlan]) -> list[Stmt]:
+        """One tile through all sections; what they hand on lives as long as the tile."""
+        found: list[Stmt] = []
+        handed: list[str] = []
+        for section in sections:
+            own = [cb for _, cb in section.stores if cb not in self.results and cb not in self.settled]
+            awaited: set[str] = set()
+            math: list[Stmt] = []
+            for step in section.steps:
+                waits = [cb for cb in _read(step) if cb in handed and cb not in awaited]
+                awaited.update(waits)
+                math += [*(Wait(cb=cb, pages=num(1)) for cb in waits), *self._step(step)]
+            packs = tuple(self._pack(slot, cb) for slot, cb in section.stores)
+            found += [
+                *(Reserve(cb=cb, pages=num(1)) for cb in own),
+                Section(math=tuple(math), packs=packs),
+                *(Push(cb=cb, pages=num(1)) for cb in own),
+            ]
+            handed += own
+        last_read = [cb for cb in handed if cb not in {s for _, s in sections[-1].stores}]
+        return [*found, *(Pop(cb=cb, pages=num(1)) for cb in last_read)]
+
+    def _pack(self, slot: int, cb: str) -> Pack:
+        if cb not in self.settled:
+            return Pack(dst=slot, cb=cb)
+        index = self._index(cb)
+        return Pack(dst=slot, cb=cb, index=None if index == num(0) else index)
+
+    def _folds(self, sweep: Sweep) -> list[Stmt]:
+        folds = sweep.folds
+        body = self._spilled(sweep) if sweep.spill else self._gathered(sweep)
+        both = len(folds[0].axes) == 2
+        return [
+            *(Reserve(cb=fold.cb, pages=self._pages(fold.cb)) for fold in folds),
+            *(body if both else lines(sweep, body)),
+            *(Push(cb=fold.cb, pages=self._pages(fold.cb)) for fold in folds),
+        ]
+
+    def _walk(self, sweep: Sweep, inner: list[Stmt]) -> list[Stmt]:
+        """``inner`` for the tiles that are reduced together."""
+        pages, streamed = block_pages(self.kernel, sweep), self._streamed()
+        before: list[Stmt] = [Wait(cb=cb, pages=pages) for cb in streamed]
+        after: list[Stmt] = [Pop(cb=cb, pages=pages) for cb in streamed]
+        tiles = line(self.kernel, sweep, before, inner, after)
+        return lines(sweep, tiles) if len(sweep.folds[0].axes) == 2 else tiles
+
+    def _gathered(self, sweep: Sweep) -> list[Stmt]:
+        """One section: accumulators in DST, all tiles, the reduction within the tile."""
+        folds = sweep.folds
+        math: list[Stmt] = [fill(fold.slot, fold.bits) for fold in folds]
+        inner = [stmt for step in sweep.sections[0].steps for stmt in self._step(step)]
+        inner += [_combine(fold, fold.slot, fold.source) for fold in folds]
+        math += self._walk(sweep, inner)
+        math += [stmt for fold in folds for stmt in _finish(fold, fold.slot)]
+        return [Section(math=tuple(math), packs=tuple(self._pack(fold.slot, fold.cb) for fold in folds))]
+
+    def _spilled(self, sweep: Sweep) -> list[Stmt]:
+        """The accumulator goes through L1 from tile to tile."""
+        (fold,), total, one = sweep.folds, sweep.spill, num(1)
+        *sections, last = sweep.sections
+        ((source, value),) = last.stores
+        load = [TileOp(op="copy", cbs=(total,), indices=(num(0),), dst=0)]
+        add = Section(
+            math=(
+                *load,
+                TileOp(op="copy", cbs=(value,), indices=(num(0),), dst=source),
+                *(stmt for step in last.steps for stmt in self._step(step)),
+                _combine(fold, 0, source),
+            ),
+            packs=(Pack(dst=0, cb=total),),
+        )
+        inner: list[Stmt] = [
+            *self._sections(sections),
+            Wait(cb=value, pages=one),
+            Wait(cb=total, pages=one),
+            Reserve(cb=total, pages=one),
+            add,
+            Push(cb=total, pages=one),
+            Pop(cb=total, pages=one),
+            Pop(cb=value, pages=one),
+        ]
+        return [
+            Reserve(cb=total, pages=one),
+            Section(math=(fill(0, fold.bits),), packs=(Pack(dst=0, cb=total),)),
+            Push(cb=total, pages=one),
+            *self._walk(sweep, inner),
+            Wait(cb=total, pages=one),
+            Section(math=(*load, *_finish(fold, 0)), packs=(self._pack(0, fold.cb),)),
+            Pop(cb=total, pages=one),
+        ]
+
+    def _step(self, step: Step) -> list[Stmt]:
+        assert not isinstance(step, MatmulStep)
+        statements = step_statements(step, self._index, lambda _: [])
+        if not isinstance(step, MaskStep):
+            return statements
+        tiles = self.sweep.extent[0 if step.axis == "rows" else 1]
+        if tiles == 1:
+            return statements
+        place = "row" if step.axis == "rows" else "column"
+        return [When(a=var(place), b=num(tiles - 1), body=tuple(statements))]
+
+
+def _combine(fold: Fold, slot: int, source: int) -> Stmt:
+    return sfpu(_COMBINE[fold.op], "float", (slot, source), slot)
+
+
+def _finish(fold: Fold, slot: int) -> list[Stmt]:
+    """What the tile holds becomes one column, one row or one number; a mean is divided."""
+    names = [name for axis, name in ((-2, "columns"), (-1, "rows")) if axis in fold.axes]
+    found: list[Stmt] = [sfpu(f"reduce_{fold.op}_{name}", "float", (slot,), slot) for name in names]
+    if fold.scale is not None:
+        found.append(sfpu("mul", "scalar", (slot,), slot, (fold.scale,)))
+    return found
+
+
+def _stored(sections: Sequence[SectionPlan]) -> list[str]:
+    return list(dict.fromkeys(cb for section in sections for _, cb in section.stores))
+
+
+def _read(step: Step) -> tuple[str, ...]:
+    """Circular buffers that a step reads, masks left out."""
+    if isinstance(step, LoadStep):
+        return (step.cb,)
+    if isinstance(step, FpuStep):
+        return (step.a, step.b)
+    return ()

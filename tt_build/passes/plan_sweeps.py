@@ -1,0 +1,500 @@
+"""Kernels with reductions, used by ``plan_stages``: a program -> sweeps over the tiles of a unit.
+
+A unit is what a reduction needs at once: a row of tiles, a column, or a matrix. Values are *settled* one after the
+other: every reduction, every value that a larger one broadcasts, the outputs. Each settling is a job; jobs over the
+same tiles that do not wait for each other share a sweep, and inside a sweep elementwise chains are fused into DST
+sections. What a sweep settles stays in L1 for the later sweeps of the unit.
+
+Three choices decide about bytes and space, in this order, the first that fits L1:
+
+choice                   inputs read by several sweeps     costly values that several sweeps need
+held, handed on          once, held for the unit           computed once, held for the unit
+held, computed again     once, held for the unit           computed by each sweep
+streamed                 by each sweep, in blocks          computed by each sweep
+
+Operands that all units of a core share (a row of gammas) are read once a core in the first two, as long as they fit.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal
+
+import msgspec
+
+from tt_build.ir.index import Index, names_in, var
+from tt_build.ir.lowered import BroadcastMode
+from tt_build.ir.names import Names, identifiers
+from tt_build.ir.stages import (
+    TILE,
+    Fold,
+    Intermediate,
+    MappedKernel,
+    MaskPlan,
+    MaskStep,
+    OutputStream,
+    Residency,
+    SectionPlan,
+    StagedKernel,
+    Stream,
+    Sweep,
+    Tensor,
+)
+from tt_build.lang.program import Program, Value
+from tt_build.passes.common import extend, refuse
+from tt_build.passes.cut_sections import SectionCutter
+from tt_build.passes.dst_sections import Leaf, Overflow, SectionBuilder, Store, evaluated, is_leaf
+from tt_build.passes.infer_schedule import REDUCTIONS, extents
+from tt_build.passes.memory_space_lower import l1_budget, smallest_size
+from tt_build.passes.pages import page_in_unit
+from tt_build.targets import Arch
+
+_CHEAP = frozenset(
+    (
+        "add",
+        "sub",
+        "mul",
+        "neg",
+        "abs",
+        "square",
+        "maximum",
+        "minimum",
+        "relu",
+        "clip",
+        "sign",
+        "where",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "eq",
+        "ne",
+        "transpose",
+    )
+)
+"""What the vector engine does in less time than a tile takes to L1 and back: not worth handing on."""
+
+
+Side = Literal["rows", "columns"]
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What stays in L1: ``hold`` inputs, ``hand_on`` costly values, ``share`` operands of all units."""
+
+    name: str
+    hold: bool
+    hand_on: bool
+    share: bool
+
+
+CHOICES = (
+    Choice("held, handed on", hold=True, hand_on=True, share=True),
+    Choice("held, computed again", hold=True, hand_on=False, share=True),
+    Choice("streamed, shared operands held", hold=False, hand_on=False, share=True),
+    Choice("streamed", hold=False, hand_on=False, share=False),
+)
+
+
+def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
+    """The sweeps of a kernel with reductions, by the first choice that fits L1."""
+    budget, too_large = l1_budget(kernel, arch), ""
+    for choice in CHOICES:
+        staged = _Planner(kernel, arch, choice).staged(too_large)
+        size = smallest_size(staged)
+        if size <= budget or choice is CHOICES[-1]:
+            return staged
+        too_large = too_large or f"'{choice.name}' needs {size} B of L1; {budget} B are left"
+    raise AssertionError("CHOICES is not empty")
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Something to settle: a reduction ``fold``, or ``stores`` of values of one shape."""
+
+    fold: int | None
+    stores: tuple[Store, ...]
+
+
+class _Planner:
+    def __init__(self, kernel: MappedKernel, arch: Arch, choice: Choice) -> None:
+        self.kernel, self.choice = kernel, choice
+        self.program = kernel.program
+        self.fp32 = kernel.math.fp32_accumulate
+        self.capacity = arch.dst_capacity(fp32=self.fp32)
+        self.rows, self.columns = extents(kernel)
+        self.tall = any(-2 in v.axes for v in self.program.values if v.op in REDUCTIONS)
+        self.wide = any(-1 in v.axes for v in self.program.values if v.op in REDUCTIONS)
+        self.output = max(kernel.outputs, key=lambda tensor: len(tensor.batch))
+        self.identifiers = identifiers(tuple(t.name for t in kernel.tensors))
+        self.names = Names()
+        self.cutter = SectionCutter(kernel, self.capacity, self.names)
+        self.streams: list[Stream] = []
+        self.masks: list[MaskPlan] = []
+        self.results: list[OutputStream] = []
+        self.settled: dict[int, str] = {}
+        self.intermediates: list[Intermediate] = []
+
+    def staged(self, reason: str) -> StagedKernel:
+        """The stage; ``reason`` says why no better choice was made."""
+        cuts = _cuts(self.program, hand_on=self.choice.hand_on)
+        groups = self._grouped(self._jobs(cuts))
+        self.readers = self._readers(groups)
+        sweeps = [self._sweep(number, group) for number, group in enumerate(groups)]
+        return extend(
+            StagedKernel,
+            self.kernel,
+            streams=tuple(self.streams),
+            transposes=(),
+            sections=(),
+            intermediates=(*self.intermediates, *self.cutter.intermediates),
+            results=tuple(self.results),
+            masks=tuple(self.masks),
+            sweeps=tuple(sweeps),
+            residency=Residency(choice=self.choice.name, reason=reason or "each input is read once"),
+        )
+
+    def _jobs(self, cuts: list[int]) -> list[Job]:
+        """What is settled, operands before readers; outputs with the value that they are."""
+        jobs: list[Job] = []
+        stored: dict[int, list[Store]] = {}
+        for binding in self.program.outputs:
+            stored.setdefault(binding.value, []).append(Store(value=binding.value, cb=self._result_cb(binding.tensor)))
+        for value in cuts:
+            cb = self._settle(value)
+            if self.program.values[value].op in REDUCTIONS:
+                jobs.append(Job(value, (Store(value=value, cb=cb),)))
+            else:
+                jobs.append(Job(None, (Store(value=value, cb=cb), *stored.pop(value, []))))
+        by_shape: dict[tuple[int, int], list[Store]] = {}
+        for value, stores in stored.items():
+            by_shape.setdefault(self._matrix(value), []).extend(stores)
+        return [*jobs, *(Job(None, tuple(stores)) for stores in by_shape.values())]
+
+    def _settle(self, value: int) -> str:
+        """The circular buffer for a settled value."""
+        cb = self.settled[value] = self.names.unique(f"cb_{self.program.values[value].op}")
+        rows, columns = extent = self._extent(self._matrix(value))
+        dtype = "float32" if self.fp32 else "bfloat16"
+        self.intermediates.append(
+            Intermediate(cb=cb, dtype=dtype, tiles=rows * columns, unpack_to_dest=self.fp32, extent=extent)
+        )
+        return cb
+
+    def _result_cb(self, tensor: str) -> str:
+        cb = self.names.unique(f"cb_{self.identifiers[tensor]}")
+        page = self._page(self.kernel.tensor(tensor))
+        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page))
+        return cb
+
+    def _readers(self, groups: list[list[Job]]) -> dict[int, int]:
+        """By leaf: how many sweeps read it."""
+        found: dict[int, int] = {}
+        for group in groups:
+            for leaf in _leaves_of(self.program, group, self.settled):
+                found[leaf] = found.get(leaf, 0) + 1
+        return found
+
+    def _grouped(self, jobs: list[Job]) -> list[list[Job]]:
+        """Jobs by sweep: a job joins the first sweep over the same tiles that comes after all that it waits for."""
+        groups: list[list[Job]] = []
+        settled_in: dict[int, int] = {}
+        for job in jobs:
+            waits_for = _leaves_of(self.program, [job], self.settled)
+            after = 1 + max((settled_in.get(v, -1) for v in waits_for), default=-1)
+            place = next((n for n in range(after, len(groups)) if self._joins(groups[n], job)), len(groups))
+            if place == len(groups):
+                groups.append([])
+            groups[place].append(job)
+            for store in job.stores:
+                settled_in.setdefault(store.value, place)
+        return groups
+
+    def _joins(self, group: list[Job], job: Job) -> bool:
+        """Whether a job walks the tiles of the group in its way, and its accumulator fits DST beside theirs."""
+        first = group[0]
+        if (first.fold is None) != (job.fold is None) or self._target(group) != self._target([job]):
+            return False
+        if first.fold is None or job.fold is None:
+            return True
+        both = [*group, job]
+        target = self._target(both)
+        leaves = {v: self._loaded(v, target, str(v)) for v in _leaves_of(self.program, both, self.settled)}
+        try:
+            self._fold_steps(both, leaves, "stand-in")
+        except Overflow:
+            return False
+        return self._value(first.fold).axes == self._value(job.fold).axes
+
+    # Sweeps
+
+    def _sweep(self, number: int, group: list[Job]) -> Sweep:
+        target = self._target(group)
+        leaves = {v: self._leaf(v, target, number) for v in _leaves_of(self.program, group, self.settled)}
+        if group[0].fold is None:
+            stores = [store for job in group for store in job.stores]
+            self.results = [
+                msgspec.structs.replace(r, sweep=number) if r.cb in {s.cb for s in stores} else r for r in self.results
+            ]
+            sections = self.cutter.sections(stores, leaves, {})
+            return Sweep(
+                what=", ".join(s.cb.removeprefix("cb_") for s in stores),
+                extent=self._extent(target),
+                by_columns=False,
+                sections=sections,
+            )
+        axes = self._value(group[0].fold).axes
+        folds = [self._value(job.fold).op for job in group]
+        line = "each row" if axes == (-1,) else "each column" if axes == (-2,) else "the matrix"
+        what = f"{' and '.join(folds)} of {line}"
+        extent, by_columns = self._extent(target), axes == (-2,)
+        try:
+            steps, parts = self._fold_steps(group, leaves, "")
+        except Overflow:  # only a job alone: others join where they fit
+            return self._spilled(group[0], leaves, what, extent, by_columns=by_columns)
+        return Sweep(what=what, extent=extent, by_columns=by_columns, sections=(steps,), folds=parts)
+
+    def _fold_steps(self, group: list[Job], leaves: dict[int, Leaf], cb: str) -> tuple[SectionPlan, tuple[Fold, ...]]:
+        """Steps of one tile and the accumulators, which are DST's first slots. Raises ``Overflow``."""
+        count = len(group)
+        operands = [self._value(job.fold).args[0] for job in group if job.fold is not None]
+        builder = SectionBuilder(self.program, self.kernel.math, self.capacity, leaves, {}, reserved=count, looped=True)
+        section = builder.build([Store(value=operand, cb="") for operand in operands])
+        steps = list(section.steps)
+        folds: list[Fold] = []
+        masked: dict[int, int] = {}
+        for slot, (job, (source, _)) in enumerate(zip(group, section.stores, strict=True)):
+            assert job.fold is not None
+            bits, masks = self._masking(job.fold, source, builder.free, cb)
+            if masked.setdefault(source, bits) != bits:  # one tile cannot be masked with two numbers
+                raise Overflow(builder.group)
+            steps += [mask for mask in masks if mask not in steps]
+            folds.append(self._fold(job, slot, source, bits))
+        return SectionPlan(steps=tuple(steps), stores=()), tuple(folds)
+
+    def _fold(self, job: Job, slot: int, source: int, bits: int) -> Fold:
+        assert job.fold is not None
+        value = self._value(job.fold)
+        op: Literal["sum", "max", "min"] = (
+            "sum" if value.op in ("sum", "mean") else "max" if value.op == "max" else "min"
+        )
+        rows, columns = self._matrix(value.args[0])
+        count = (rows if -2 in value.axes else 1) * (columns if -1 in value.axes else 1)
+        scale = _bits(1.0 / count) if value.op == "mean" and count > 1 else None
+        return Fold(
+            value=job.fold,
+            op=op,
+            axes=value.axes,
+            slot=slot,
+            source=source,
+            bits=bits,
+            cb=job.stores[0].cb,
+            scale=scale,
+        )
+
+    def _identity(self, fold: int | None) -> int:
+        assert fold is not None
+        return {"max": _bits(float("-inf")), "min": _bits(float("inf"))}.get(self._value(fold).op, 0)
+
+    def _masking(self, fold: int, source: int, free: list[int], cb: str) -> tuple[int, list[MaskStep]]:
+        """The fold's identity, and the steps that put it where an edge tile's padding is. Raises ``Overflow``."""
+        value, bits = self._value(fold), self._identity(fold)
+        rows, columns = self._matrix(value.args[0])
+        steps: list[MaskStep] = []
+        sides: tuple[tuple[int, int, Side], ...] = ((-2, rows, "rows"), (-1, columns, "columns"))
+        for axis, size, side in sides:
+            if axis in value.axes and size % TILE:
+                if len(free) < 2:
+                    raise Overflow([])
+                mask = cb or self._mask_cb(side, size % TILE)
+                steps.append(MaskStep(cb=mask, axis=side, out=source, slots=(free[0], free[1]), bits=bits))
+        return bits, steps
+
+    def _mask_cb(self, side: Side, count: int) -> str:
+        for mask in self.masks:
+            if (mask.axis, mask.count) == (side, count):
+                return mask.cb
+        cb = self.names.unique(f"cb_{side}_mask")
+        self.masks.append(MaskPlan(cb=cb, axis=side, count=count))
+        return cb
+
+    def _spilled(
+        self, job: Job, leaves: dict[int, Leaf], what: str, extent: tuple[int, int], *, by_columns: bool
+    ) -> Sweep:
+        """A fold whose values need all of DST: the accumulator lies in L1 between tiles."""
+        assert job.fold is not None
+        cb = self.names.unique("cb_tile")
+        dtype = "float32" if self.fp32 else "bfloat16"
+        sections = self.cutter.sections([Store(value=self._value(job.fold).args[0], cb=cb)], leaves, {})
+        bits, masks = self._masking(job.fold, 1, list(range(2, self.capacity)), "")
+        spill = self.names.unique("cb_total")
+        self.cutter.intermediates.append(Intermediate(cb=cb, dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
+        self.cutter.intermediates.append(Intermediate(cb=spill, dtype=dtype, tiles=2, unpack_to_dest=self.fp32))
+        last = SectionPlan(steps=tuple(masks), stores=((1, cb),))
+        return Sweep(
+            what=what,
+            extent=extent,
+            by_columns=by_columns,
+            sections=(*sections, last),
+            folds=(self._fold(job, 0, 1, bits),),
+            spill=spill,
+        )
+
+    # Leaves
+
+    def _leaf(self, index: int, target: tuple[int, int], sweep: int) -> Leaf:
+        """How sweep ``sweep`` loads a value that lies in a circular buffer."""
+        cb = self.settled.get(index)
+        return self._loaded(index, target, self._stream(index, target, sweep) if cb is None else cb)
+
+    def _loaded(self, index: int, target: tuple[int, int], cb: str) -> Leaf:
+        bcast = self._broadcast(index, target)
+        if index in self.settled:
+            return Leaf(cb=cb, bcast=bcast, transpose=False, fpu=not self.fp32)
+        tensor, turned = self._tensor(index)
+        if turned and (bcast or tensor.dtype == "float32"):
+            refuse(
+                self.kernel,
+                "TTB201",
+                f"'.T' of '{tensor.name}', which is {'broadcast' if bcast else 'float32'}, cannot be lowered beside a "
+                "reduction yet",
+                value=index,
+                help="declare the tensor transposed, without .T",
+            )
+        return Leaf(cb=cb, bcast=bcast, transpose=turned, fpu=not turned and tensor.dtype != "float32")
+
+    def _tensor(self, leaf: int) -> tuple[Tensor, bool]:
+        """The tensor of a leaf, and whether it is transposed."""
+        value = self._value(leaf)
+        turned = value.op == "transpose"
+        return self.kernel.tensor(self._value(value.args[0]).name if turned else value.name), turned
+
+    def _stream(self, index: int, target: tuple[int, int], sweep: int) -> str:
+        """The circular buffer through which a leaf comes to a sweep over tiles of ``target``."""
+        tensor, turned = self._tensor(index)
+        page = self._page(tensor, turned=turned)
+        extent = self._extent(self._matrix(index))
+        tiles = extent[0] * extent[1]
+        shared = not names_in(page) - {"row", "column"}
+        per = "unit"
+        if shared and (tiles == 1 or self.choice.share):
+            per = "core"
+        elif tiles > 1 and extent == self._extent(target) and (not self.choice.hold or self.readers[index] == 1):
+            per = "sweep"
+        for stream in self.streams:
+            alike = (stream.tensor, stream.page, stream.per) == (tensor.name, page, per)
+            if alike and (per != "sweep" or stream.sweep == sweep):
+                return stream.cb
+        cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
+        self.streams.append(
+            Stream(
+                cb=cb,
+                tensor=tensor.name,
+                page=page,
+                per="core" if per == "core" else "unit" if per == "unit" else "sweep",
+                unpack_to_dest=tensor.dtype == "float32" and self.fp32,
+                transpose=turned,
+                extent=extent,
+                sweep=sweep if per == "sweep" else -1,
+            )
+        )
+        return cb
+
+    def _page(self, tensor: Tensor, *, turned: bool = False) -> Index:
+        """Page of the tensor's tile at (row, column) of the unit."""
+        row, column = var("row") if self.tall else var("by"), var("column") if self.wide else var("bx")
+        if turned:
+            row, column = column, row
+        return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column)
+
+    # Shapes
+
+    def _value(self, index: int | None) -> Value:
+        assert index is not None
+        return self.program.values[index]
+
+    def _matrix(self, index: int) -> tuple[int, int]:
+        shape = self.program.values[index].shape
+        return shape[-2], shape[-1]
+
+    def _target(self, group: list[Job]) -> tuple[int, int]:
+        """Rows and columns of what a sweep computes tile by tile."""
+        job = group[0]
+        return self._matrix(job.stores[0].value if job.fold is None else self._value(job.fold).args[0])
+
+    def _extent(self, matrix: tuple[int, int]) -> tuple[int, int]:
+        """Tiles of the unit that a value of these rows and columns has."""
+        rows, columns = matrix
+        return (-(-rows // TILE) if self.tall else 1), (-(-columns // TILE) if self.wide else 1)
+
+    def _broadcast(self, index: int, target: tuple[int, int]) -> BroadcastMode:
+        rows, columns = self._matrix(index)
+        one_row, one_column = rows == 1 and target[0] > 1, columns == 1 and target[1] > 1
+        if one_row and one_column:
+            return "scalar"
+        return "rows" if one_row else "cols" if one_column else ""
+
+
+def _cuts(program: Program, *, hand_on: bool) -> list[int]:
+    """Values that are settled for others, in order: reductions, what is broadcast behind one, costly shared values."""
+    behind: set[int] = set()
+    for index, value in enumerate(program.values):
+        if value.op in REDUCTIONS or any(arg in behind for arg in value.args):
+            behind.add(index)
+    cuts = {i for i, value in enumerate(program.values) if value.op in REDUCTIONS}
+    for value in program.values:
+        if value.op in REDUCTIONS:
+            continue
+        cuts |= {arg for arg in value.args if arg in behind and program.values[arg].shape[-2:] != value.shape[-2:]}
+    while hand_on:
+        shared = [v for v in _computed_twice(program, cuts) if _costly(program, v, cuts)]
+        if not shared:
+            break
+        cuts.add(max(shared))
+    return sorted(cuts)
+
+
+def _roots(program: Program, cuts: set[int]) -> list[int]:
+    """What each job evaluates first: operands of reductions, cut values, outputs."""
+    roots = [program.values[v].args[0] if program.values[v].op in REDUCTIONS else v for v in sorted(cuts)]
+    return [*roots, *dict.fromkeys(b.value for b in program.outputs if b.value not in cuts)]
+
+
+def _inner(program: Program, root: int, cuts: set[int]) -> list[int]:
+    known = {v for v in cuts if v != root} | {i for i in range(len(program.values)) if is_leaf(program, i)}
+    return [v for v in evaluated(program, [root], known) if program.values[v].op not in REDUCTIONS]
+
+
+def _computed_twice(program: Program, cuts: set[int]) -> list[int]:
+    counts: dict[int, int] = {}
+    for root in _roots(program, cuts):
+        for value in _inner(program, root, cuts):
+            if value not in cuts:
+                counts[value] = counts.get(value, 0) + 1
+    return [value for value, count in counts.items() if count > 1]
+
+
+def _costly(program: Program, root: int, cuts: set[int]) -> bool:
+    return any(program.values[v].op not in _CHEAP for v in _inner(program, root, cuts))
+
+
+def _leaves_of(program: Program, group: list[Job], settled: dict[int, str]) -> list[int]:
+    """Values that the jobs load from circular buffers, in order."""
+    found: set[int] = set()
+    for job in group:
+        roots = [program.values[job.fold].args[0]] if job.fold is not None else [s.value for s in job.stores]
+        own = {s.value for s in job.stores} if job.fold is None else set()
+        todo = list(roots)
+        while todo:
+            index = todo.pop()
+            if (
+                (index in settled and index not in own)
+                or is_leaf(program, index)
+                or program.values[index].op in REDUCTIONS
+            ):
+                found.add(index)
+            elif program.values[index].op != "const":
+                todo += program.values[index].args
+    return sorted(found)
+
+
+def _bits(number: float) -> int:
+    return int(struct.unpack("<I", struct.pack("<f", number))[0])

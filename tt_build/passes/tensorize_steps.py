@@ -1,0 +1,56 @@
+"""Steps of a DST section as statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tt_build.ir.index import Index, num
+from tt_build.ir.lowered import SfpuOp, Stmt, TileOp
+from tt_build.ir.stages import FillStep, FpuStep, LoadStep, MaskStep, MoveStep, SfpuStep
+
+COPY_DEST = "copy_dest"
+FILL = "fill"
+
+PlainStep = LoadStep | FpuStep | SfpuStep | MoveStep | FillStep | MaskStep
+"""Steps of one tile: all but a matmul, which is a loop."""
+
+
+def step_statements(step: PlainStep, index: Callable[[str], Index], awaited: Callable[[str], list[Stmt]]) -> list[Stmt]:
+    """One step. ``index`` gives the place of a tile in its circular buffer, ``awaited`` the wait for it where due.
+
+    A mask is applied here; that it is due in the last tile only is the caller's.
+    """
+    if isinstance(step, SfpuStep):
+        return [sfpu(step.function, step.form, step.slots, step.out, step.params)]
+    if isinstance(step, MoveStep):
+        return [sfpu(COPY_DEST, "float", (step.source,), step.out)]
+    if isinstance(step, FillStep):
+        return [fill(step.out, step.bits)]
+    if isinstance(step, MaskStep):
+        mask, number = step.slots
+        load = TileOp(op="copy", cbs=(step.cb,), indices=(num(0),), dst=mask)
+        kept = sfpu("where", "float", (mask, step.out, number), step.out)
+        return [load, fill(number, step.bits), kept]
+    if isinstance(step, FpuStep):
+        op = TileOp(
+            op=step.op, cbs=(step.a, step.b), indices=(index(step.a), index(step.b)), dst=step.out, mode=step.bcast
+        )
+        return [*awaited(step.a), *awaited(step.b), op]
+    load = TileOp(
+        op="transpose" if step.transpose else "unary_bcast" if step.bcast else "copy",
+        cbs=(step.cb,),
+        indices=(index(step.cb),),
+        dst=step.out,
+        mode=step.bcast,
+    )
+    return [*awaited(step.cb), load]
+
+
+def sfpu(function: str, form: str, slots: tuple[int, ...], out: int, params: tuple[int, ...] = ()) -> SfpuOp:
+    """A call of the vector engine."""
+    return SfpuOp(function=function, form=form, slots=slots, out=out, params=params)
+
+
+def fill(slot: int, bits: int) -> SfpuOp:
+    """Every element of a DST slot = the number with these fp32 bits."""
+    return sfpu(FILL, "float", (), slot, (bits,))

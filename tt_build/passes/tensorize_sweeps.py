@@ -1,0 +1,96 @@
+"""Bodies of reader and writer of a kernel of sweeps."""
+
+from __future__ import annotations
+
+from tt_build.ir.index import Index, num
+from tt_build.ir.lowered import Barrier, FillTile, Pointer, Pop, Push, ReadPage, Reserve, Stmt, Wait, WritePage
+from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream, Sweep
+from tt_build.passes import loops
+from tt_build.passes.sweep_loops import block, block_pages, block_slot, every_tile, line, lines, place_in
+from tt_build.targets import DTYPES
+
+_ONE_BFLOAT16 = 0x3F80
+
+
+def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
+    """Masks and shared operands once a core; then for each unit what it holds, and sweep by sweep what is streamed."""
+    body: list[Stmt] = [stmt for mask in kernel.masks for stmt in _mask(mask)]
+    for stream in kernel.streams:
+        if stream.per == "core":
+            body += _whole(kernel, stream)
+    inner = loops.definitions(kernel)
+    for stream in kernel.streams:
+        if stream.per == "unit":
+            inner += _whole(kernel, stream)
+    for number, sweep in enumerate(kernel.sweeps):
+        streamed = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
+        if streamed:
+            inner.append(block(number, sweep, _streamed(kernel, sweep, streamed)))
+    if any(stream.per != "core" for stream in kernel.streams):
+        body.append(loops.unit_loop(kernel, [], inner, []))
+    return tuple(body)
+
+
+def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
+    """Tiles of every output, in the order of the sweeps that compute them."""
+    inner = loops.definitions(kernel)
+    for number, sweep in enumerate(kernel.sweeps):
+        results = [r for r in kernel.results if r.sweep == number]
+        if not results:
+            continue
+        pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
+        before: list[Stmt] = [Wait(cb=r.cb, pages=pages) for r in results]
+        before += [Pointer(name=_pointer(r.cb), cb=r.cb, side="read") for r in results]
+        writes: list[Stmt] = [
+            WritePage(tensor=r.tensor, page=r.page, pointer=_pointer(r.cb), slot=slot, cb=r.cb) for r in results
+        ]
+        after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=pages) for r in results)]
+        inner.append(block(number, sweep, lines(sweep, line(kernel, sweep, before, writes, after))))
+    return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
+
+
+def _mask(mask: MaskPlan) -> list[Stmt]:
+    fill = FillTile(
+        pointer=_pointer(mask.cb),
+        slot=num(0),
+        cb=mask.cb,
+        pattern=mask.axis,
+        count=mask.count,
+        value_bits=_ONE_BFLOAT16,
+        element_bytes=DTYPES["bfloat16"].element_bytes,
+    )
+    return [
+        Reserve(cb=mask.cb, pages=num(1)),
+        Pointer(name=_pointer(mask.cb), cb=mask.cb, side="write"),
+        fill,
+        Push(cb=mask.cb, pages=num(1)),
+    ]
+
+
+def _whole(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
+    """All tiles of a stream as one block."""
+    pages = num(kernel.cb(stream.cb).block)
+    read = _read(stream, place_in(stream.extent))
+    return [
+        Reserve(cb=stream.cb, pages=pages),
+        Pointer(name=_pointer(stream.cb), cb=stream.cb, side="write"),
+        *every_tile(stream.extent, [read]),
+        Barrier(what="read"),
+        Push(cb=stream.cb, pages=pages),
+    ]
+
+
+def _streamed(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
+    pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
+    before: list[Stmt] = [Reserve(cb=s.cb, pages=pages) for s in streams]
+    before += [Pointer(name=_pointer(s.cb), cb=s.cb, side="write") for s in streams]
+    after: list[Stmt] = [Barrier(what="read"), *(Push(cb=s.cb, pages=pages) for s in streams)]
+    return lines(sweep, line(kernel, sweep, before, [_read(s, slot) for s in streams], after))
+
+
+def _read(stream: Stream, slot: Index) -> Stmt:
+    return ReadPage(tensor=stream.tensor, page=stream.page, pointer=_pointer(stream.cb), slot=slot, cb=stream.cb)
+
+
+def _pointer(cb: str) -> str:
+    return f"{cb.removeprefix('cb_')}_l1"
