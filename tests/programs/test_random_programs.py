@@ -24,7 +24,7 @@ OTHER_SCHEDULES = [
 ]
 
 
-class _Keeper:
+class Keeper:
     """Keeps the last failing program of a test: hypothesis runs the smallest one last."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class _Keeper:
         self.path.write_text(text)
 
 
-def _check(program: Kernel, others: list[Kernel], keeper: _Keeper) -> None:
+def _check(program: Kernel, others: list[Kernel], keeper: Keeper) -> None:
     try:
         prove(program, others)
     except Exception:
@@ -48,7 +48,7 @@ def _check(program: Kernel, others: list[Kernel], keeper: _Keeper) -> None:
 
 _COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 _PHASES = [Phase.generate, Phase.shrink]
-_keepers = {"default": _Keeper(), "long": _Keeper()}
+_keepers = {"default": Keeper(), "long": Keeper()}
 
 
 @settings(max_examples=60, derandomize=True, phases=_PHASES, **_COMMON)  # type: ignore[arg-type]

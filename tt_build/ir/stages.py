@@ -190,10 +190,10 @@ class MappedKernel(PersistentKernel, frozen=True, kw_only=True):
 class Stream(Struct, frozen=True, kw_only=True):
     """Tiles of one tensor on their way through one circular buffer.
 
-    ``cb`` names the buffer. ``page`` is the page index from bx, by, bz (and ``k`` for the operands of a matmul, ``row``
-    and ``column`` in the unit for sweeps). ``per`` says how often: a tile a unit, ``k_tiles`` tiles a unit in blocks,
-    once a core (``resident``), or never, since the circular buffer is the core's ``shard`` of the tensor. In kernels of
-    sweeps a core or a unit has ``extent`` (rows, columns) tiles, and ``sweep`` streams come in blocks in sweep
+    ``cb`` names the buffer. ``page`` is the page index from bx, by, bz (and ``k`` for the operands of a matmul,
+    ``tile_row`` and ``tile_column`` in the unit for sweeps). ``per`` says how often: a tile a unit, ``k_tiles`` tiles a
+    unit in blocks, once a core, or never, since the circular buffer is the core's ``shard`` of the tensor. In kernels
+    of sweeps a core or a unit has ``extent`` (rows, columns) tiles, and ``sweep`` streams come in blocks in sweep
     ``sweep`` of each unit.
     """
 

@@ -215,7 +215,7 @@ class _Compute:
         tiles = self.sweep.extent[0 if step.axis == "rows" else 1]
         if tiles == 1:
             return statements
-        place = "row" if step.axis == "rows" else "column"
+        place = "tile_row" if step.axis == "rows" else "tile_column"
         return [When(a=var(place), b=num(tiles - 1), body=tuple(statements))]
 
 

@@ -373,7 +373,7 @@ class _Planner:
         page = self._page(tensor, turned=turned)
         extent = self._extent(self._matrix(index))
         tiles = extent[0] * extent[1]
-        shared = not names_in(page) - {"row", "column"}
+        shared = not names_in(page) - {"tile_row", "tile_column"}
         per = "unit"
         if shared and (tiles == 1 or self.choice.share):
             per = "core"
@@ -400,7 +400,7 @@ class _Planner:
 
     def _page(self, tensor: Tensor, *, turned: bool = False) -> Index:
         """Page of the tensor's tile at (row, column) of the unit."""
-        row, column = var("row") if self.tall else var("by"), var("column") if self.wide else var("bx")
+        row, column = var("tile_row") if self.tall else var("by"), var("tile_column") if self.wide else var("bx")
         if turned:
             row, column = column, row
         return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column)

@@ -180,8 +180,10 @@ class _Proof:
         tile = np.asarray([self.walks[core][at] for core, at in zip(visit.core, unit, strict=True)], dtype=np.int64)
         counted = dict(visit.rounds)
         if sweep is not None and "block" in counted:
-            counted["row" if sweep.by_columns else "column"] = counted["block"] * self._block(sweep) + counted["i"]
-        return tile, counted.get("row", zero), counted.get("column", zero)
+            counted["tile_row" if sweep.by_columns else "tile_column"] = (
+                counted["block"] * self._block(sweep) + counted["i"]
+            )
+        return tile, counted.get("tile_row", zero), counted.get("tile_column", zero)
 
     def _block(self, sweep: Sweep) -> int:
         return min(self.kernel.sweep_block, line_tiles(sweep))
@@ -211,8 +213,8 @@ class _Proof:
         return self.kernel.sweeps[visit.sweep]
 
     def _ragged(self, sweep: Sweep) -> list[str]:
-        """The axes on which the sweep's last tile holds padding that a reduction would meet."""
-        found = set[str]()
+        """For each value that the sweep gathers, the axes on which its last tile holds padding."""
+        found = set[tuple[int, str]]()
         values = self.kernel.program.values
         for fold in sweep.folds:
             reduction = values[fold.value]
@@ -225,8 +227,8 @@ class _Proof:
                 if tiles != -(-shape[axis] // TILE):
                     self._fail(f"{fold.cb} is reduced over {tiles} tiles of {shape[axis]} {side}")
                 if shape[axis] % TILE:
-                    found.add(side)
-        return sorted(found)
+                    found.add((fold.source, side))
+        return sorted(side for _, side in found)
 
     # Comparisons
 

@@ -4,6 +4,7 @@ dropped.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
@@ -30,7 +31,10 @@ def _read_through(body: tuple[Stmt, ...], known: dict[str, Index]) -> tuple[Stmt
         if isinstance(stmt, Let) and isinstance(stmt.value, Num | Var | Dim):
             known[stmt.name] = stmt.value
             continue
-        kept.append(_with_bodies(stmt, lambda inner: _read_through(inner, known)))
+        if isinstance(stmt, Let):
+            known.pop(stmt.name, None)
+        inside = {name: value for name, value in known.items() if not isinstance(stmt, Loop) or name != stmt.var}
+        kept.append(_with_bodies(stmt, functools.partial(_read_through, known=inside)))
     return tuple(kept)
 
 

@@ -1,7 +1,7 @@
 """The loop nest of a sweep, which reader, compute and writer share, so that their block counts cannot differ.
 
-``row`` and ``column`` are the tile's place in the unit. The inner loop runs in blocks of ``sweep_block`` tiles; a last
-block with fewer tiles is moved as a whole all the same.
+``tile_row`` and ``tile_column`` are the tile's place in the unit. The inner loop runs in blocks of ``sweep_block``
+tiles; a last block with fewer tiles is moved as a whole all the same.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ def block_slot(kernel: PaddedKernel, sweep: Sweep) -> Index:
 
 def lines(sweep: Sweep, inside: Sequence[Stmt]) -> list[Stmt]:
     """``inside`` for each line of the sweep: the outer loop."""
-    name = "column" if sweep.by_columns else "row"
+    name = "tile_column" if sweep.by_columns else "tile_row"
     return _counted(name, _extent(name, sweep.extent), inside)
 
 
 def every_tile(extent: tuple[int, int], inside: Sequence[Stmt]) -> list[Stmt]:
     """``inside`` for each tile, row by row."""
-    return _counted("row", _extent("row", extent), _counted("column", _extent("column", extent), inside))
+    return _counted(
+        "tile_row", _extent("tile_row", extent), _counted("tile_column", _extent("tile_column", extent), inside)
+    )
 
 
 def line(kernel: PaddedKernel, sweep: Sweep, before: list[Stmt], inner: list[Stmt], after: list[Stmt]) -> list[Stmt]:
@@ -72,18 +74,18 @@ def place_in(extent: tuple[int, int]) -> Index:
     """Index of the tile (row, column) among ``extent`` tiles; what has one row or column is the same for all."""
     rows, columns = extent
     if columns == 1:
-        return var("row") if rows > 1 else num(0)
-    return (var("row") * dim("unit_columns", columns) if rows > 1 else num(0)) + var("column")
+        return var("tile_row") if rows > 1 else num(0)
+    return (var("tile_row") * dim("unit_columns", columns) if rows > 1 else num(0)) + var("tile_column")
 
 
 def inner_name(sweep: Sweep) -> str:
     """What the inner loop counts."""
-    return "row" if sweep.by_columns else "column"
+    return "tile_row" if sweep.by_columns else "tile_column"
 
 
 def _extent(name: str, extent: tuple[int, int]) -> Index:
-    size = extent[0 if name == "row" else 1]
-    return num(1) if size == 1 else dim(f"unit_{name}s", size)
+    size = extent[0 if name == "tile_row" else 1]
+    return num(1) if size == 1 else dim("unit_rows" if name == "tile_row" else "unit_columns", size)
 
 
 def _counted(name: str, count: Index, inside: Sequence[Stmt]) -> list[Stmt]:
