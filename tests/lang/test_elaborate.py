@@ -87,6 +87,7 @@ def test_one_operand(text: str, op: str, params: tuple[float, ...]) -> None:
     ("named", "written_out"),
     [
         ("softmax(A, axis=-1)", "e = exp(A - max(A, axis=-1))\nY = e * reciprocal(sum(e, axis=-1))"),
+        ("softmax(A, axis=-1)", "Y = exp(A - max(A, axis=-1)) / sum(exp(A - max(A, axis=-1)), axis=-1)"),
         ("log_softmax(A, axis=-2)", "d = A - max(A, axis=-2)\nY = d - log(sum(exp(d), axis=-2))"),
         ("rmsnorm(A, 1e-5)", "Y = A * rsqrt(mean(A * A, axis=-1) + 1e-5)"),
         ("layernorm(A, eps)", "d = A - mean(A, axis=-1)\nY = d * rsqrt(mean(d * d, axis=-1) + eps)"),

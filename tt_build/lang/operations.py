@@ -12,7 +12,7 @@ from tt_build.lang.program import Value
 from tt_build.lang.signatures import OPERATORS, SIGNATURES
 from tt_build.lang.syntax import Attribute, Binary, Expr, Name, Number, Unary
 from tt_build.spec.diagnostics import Diagnostic, Fix, Related, Where
-from tt_build.spec.model import DefaultsSpec, KernelSpec, TensorSpec
+from tt_build.spec.model import DefaultsSpec, KernelSpec, MathSpec, TensorSpec
 from tt_build.spec.nearest import suggested
 from tt_build.targets.dtypes import DTYPES
 
@@ -30,6 +30,7 @@ class Operations:
     def __init__(self, kernel: KernelSpec, defaults: DefaultsSpec, shape_texts: Mapping[str, tuple[str, ...]]) -> None:
         self.kernel = kernel
         self.default_dtype = defaults.dtype or "bfloat16"
+        self.default_math = defaults.math or MathSpec()
         self.shape_texts = shape_texts
         self.builder = Builder()
         self.errors: list[Diagnostic] = []
@@ -208,7 +209,34 @@ class Operations:
         ids = self.weak_operands((left, right), span)
         if ids is None:
             return None
+        if node.op == "/" and self.divides_by_reduction(*ids):
+            inverse = self.elementwise("reciprocal", [node.right], [ids[1]], span)
+            return (
+                None if inverse is None else self.elementwise("mul", (node.left, node.right), [ids[0], inverse], span)
+            )
         return self.elementwise(OPERATORS[node.op], (node.left, node.right), ids, span)
+
+    def divides_by_reduction(self, dividend: int, divisor: int) -> bool:
+        """Whether a quotient is better a product with one reciprocal for many elements: exp(x) / sum(exp(x), axis=-1).
+
+        In fp32 its error (2.4e-7 + 0.6e-7) is within that of a division (3.6e-7, the op table).
+        """
+        values = self.builder.values
+        if not self.is_float(values[divisor].dtype) or values[dividend].shape[-2:] == values[divisor].shape[-2:]:
+            return False
+        own, default = self.kernel.math or MathSpec(), self.default_math
+        fp32 = default.fp32_accumulate if own.fp32_accumulate is None else own.fp32_accumulate
+        approximate = default.approximate if own.approximate is None else own.approximate
+        larger = zip(values[dividend].shape[-2:], values[divisor].shape[-2:], strict=True)
+        if fp32 is False or approximate or any(a < b for a, b in larger):
+            return False
+        todo = [divisor]
+        while todo:
+            value = values[todo.pop()]
+            if value.axes:
+                return True
+            todo += value.args
+        return False
 
     def power(self, node: Expr, base: int, exponent: Num, span: Span) -> Operand:
         if exponent.value == 1:
