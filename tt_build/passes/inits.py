@@ -124,7 +124,9 @@ class _Placer:
             init = SfpuInit(function=stmt.function, form=stmt.form)
             if state.sfpu != init:
                 setup.append(init)
-            return setup, msgspec.structs.replace(state, sfpu=init)
+            # sfpu_reduce records over the replay buffer, where a matmul keeps its instructions
+            fpu = None if stmt.function.startswith("reduce_") else state.fpu
+            return setup, msgspec.structs.replace(state, sfpu=init, fpu=fpu)
         for unit, cb in _sources(stmt):
             if getattr(state, unit) != self.format(cb):
                 setup.append(Reconfig(unit="srca" if unit == "srca" else "srcb", cb=cb))

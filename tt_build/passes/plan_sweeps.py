@@ -373,7 +373,7 @@ class _Planner:
         page = self._page(tensor, turned=turned)
         extent = self._extent(self._matrix(index))
         tiles = extent[0] * extent[1]
-        shared = not names_in(page) - {"tile_row", "tile_column"}
+        shared = not names_in(page) - {"tile_row", "tile_column"} and self.kernel.grid.units > 1
         per = "unit"
         if shared and (tiles == 1 or self.choice.share):
             per = "core"
