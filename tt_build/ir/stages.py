@@ -96,6 +96,20 @@ class DefaultedKernel(Struct, frozen=True, kw_only=True):
         return tuple(t for t in self.tensors if t.role == "output")
 
 
+class Parts(Struct, frozen=True, kw_only=True):
+    """A long reduction in parts: ``count`` runs of ``tiles`` tiles along ``axis``, the last perhaps shorter.
+
+    ``total`` tiles in all. Partial results are combined in the order of the parts, so that the sum does not depend on
+    who computes them: ``spread`` parts are units of cores of their own, others follow each other on one core.
+    """
+
+    axis: Literal["rows", "columns"]
+    count: int
+    tiles: int
+    total: int
+    spread: bool
+
+
 class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     """After ``infer_schedule``. ``unit_tiles`` is (height, width) of a unit in output tiles.
 
@@ -110,6 +124,7 @@ class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     region: CoreRegion
     work: tuple[CoreWork, ...]
     placed_by: str = ""
+    parts: Parts | None = None
 
 
 class Shards(Struct, frozen=True, kw_only=True):
@@ -301,13 +316,17 @@ class TransposePlan(Struct, frozen=True, kw_only=True):
 
 
 class OutputStream(Struct, frozen=True, kw_only=True):
-    """Tiles of an output on their way from a circular buffer to memory; ``bound`` where the buffer is the shard."""
+    """Tiles of an output on their way from a circular buffer to memory; ``bound`` where the buffer is the shard.
+
+    ``sweep`` computes them. With ``first_part_only`` all parts of a unit have the same tiles, and one writes them.
+    """
 
     cb: str
     tensor: str
     page: Index
     bound: bool = False
     sweep: int = -1
+    first_part_only: bool = False
 
 
 class Intermediate(Struct, frozen=True, kw_only=True):
@@ -328,7 +347,8 @@ class Fold(Struct, frozen=True, kw_only=True):
 
     ``value`` is the reduction of the program.
     ``bits`` are the fp32 bits of the identity that the slot starts from. The result, times the number with fp32 bits
-    ``scale`` where there is one, goes to circular buffer ``cb``.
+    ``scale`` where there is one, goes to circular buffer ``cb``. A reduction in parts gathers its partial results in
+    ``parts_cb`` and combines them there; where parts are spread, each core sends its own from ``part_cb`` to all.
     """
 
     value: int
@@ -339,6 +359,8 @@ class Fold(Struct, frozen=True, kw_only=True):
     bits: int
     cb: str
     scale: int | None = None
+    parts_cb: str = ""
+    part_cb: str = ""
 
 
 class Sweep(Struct, frozen=True, kw_only=True):
@@ -347,7 +369,8 @@ class Sweep(Struct, frozen=True, kw_only=True):
     Without ``folds`` each tile runs ``sections``. With folds the tiles that are reduced together are one DST section,
     and ``sections`` has the steps of a tile and no stores. With ``spill`` the accumulator lies in that circular buffer
     between tiles: the last section masks the value that the others left in its ``stores``' circular buffer, and
-    adds it. ``what`` is the compiler's own text, for people.
+    adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread. ``what`` is the
+    compiler's own text, for people.
     """
 
     what: str
@@ -356,6 +379,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     sections: tuple[SectionPlan, ...]
     folds: tuple[Fold, ...] = ()
     spill: str = ""
+    parts: int = 1
 
 
 class Residency(Struct, frozen=True, kw_only=True):

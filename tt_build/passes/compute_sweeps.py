@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from tt_build.ir.index import Index, num, var
-from tt_build.ir.lowered import Pack, Pop, Push, Reserve, Section, Startup, Stmt, TileOp, Wait, When
+from tt_build.ir.index import Index, dim, num, var
+from tt_build.ir.lowered import Loop, Pack, Pop, Push, Reserve, Section, Startup, Stmt, TileOp, Wait, When
 from tt_build.ir.stages import (
     Fold,
     FpuStep,
@@ -21,7 +22,17 @@ from tt_build.ir.stages import (
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
-from tt_build.passes.sweep_loops import block, block_pages, block_slot, line, lines, place_in
+from tt_build.passes.sweep_loops import (
+    block,
+    block_pages,
+    block_slot,
+    core_tiles,
+    each_part,
+    line,
+    lines,
+    part,
+    place_in,
+)
 from tt_build.passes.tensorize_steps import fill, sfpu, step_statements
 
 _COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
@@ -44,7 +55,7 @@ class _Compute:
     def body(self) -> tuple[Stmt, ...]:
         kernel = self.kernel
         shared = [s.cb for s in kernel.streams if s.per == "core"] + [mask.cb for mask in kernel.masks]
-        inner = loops.definitions(kernel)
+        inner = [*loops.definitions(kernel), *core_tiles(kernel)]
         for number, sweep in enumerate(kernel.sweeps):
             self.sweep = sweep
             inner += self._waits(sweep)
@@ -112,7 +123,7 @@ class _Compute:
         after += [Push(cb=cb, pages=pages) for cb in results]
         return [
             *(Reserve(cb=cb, pages=self._pages(cb)) for cb in settled),
-            *lines(sweep, line(self.kernel, sweep, before, self._sections(sweep.sections), after)),
+            *lines(self.kernel, sweep, line(self.kernel, sweep, before, self._sections(sweep.sections), after)),
             *(Push(cb=cb, pages=self._pages(cb)) for cb in settled),
         ]
 
@@ -145,14 +156,37 @@ class _Compute:
         return Pack(dst=slot, cb=cb, index=None if index == num(0) else index)
 
     def _folds(self, sweep: Sweep) -> list[Stmt]:
+        """The tiles that are reduced together, line by line; in parts where the reduction is in parts."""
         folds = sweep.folds
         body = self._spilled(sweep) if sweep.spill else self._gathered(sweep)
-        both = len(folds[0].axes) == 2
+        body = each_part(self.kernel, sweep, body if len(folds[0].axes) == 2 else lines(self.kernel, sweep, body))
+        targets = [_target(fold) for fold in folds]
         return [
-            *(Reserve(cb=fold.cb, pages=self._pages(fold.cb)) for fold in folds),
-            *(body if both else lines(sweep, body)),
-            *(Push(cb=fold.cb, pages=self._pages(fold.cb)) for fold in folds),
+            *(Reserve(cb=cb, pages=self._pages(cb)) for cb in targets),
+            *body,
+            *(Push(cb=cb, pages=self._pages(cb)) for cb in targets),
+            *(stmt for fold in folds if fold.parts_cb for stmt in self._combined(fold)),
         ]
+
+    def _combined(self, fold: Fold) -> list[Stmt]:
+        """All partial results, in the order of the parts."""
+        assert self.kernel.parts is not None
+        number = var("part")
+        load = TileOp(op="copy", cbs=(fold.parts_cb,), indices=(number,), dst=1)
+        add = Loop(var="part", count=dim("parts", self.kernel.parts.count), body=(load, _combine(fold, 0, 1)))
+        math = (fill(0, fold.bits), add, *_scaled(fold, 0))
+        pages = self._pages(fold.parts_cb)
+        return [
+            Wait(cb=fold.parts_cb, pages=pages),
+            Reserve(cb=fold.cb, pages=self._pages(fold.cb)),
+            Section(math=math, packs=(self._pack(0, fold.cb),)),
+            Push(cb=fold.cb, pages=self._pages(fold.cb)),
+            Pop(cb=fold.parts_cb, pages=pages),
+        ]
+
+    def _pack_fold(self, fold: Fold, slot: int) -> Pack:
+        cb = _target(fold)
+        return Pack(dst=slot, cb=cb, index=var("part")) if cb == fold.parts_cb else self._pack(slot, cb)
 
     def _walk(self, sweep: Sweep, inner: list[Stmt]) -> list[Stmt]:
         """``inner`` for the tiles that are reduced together."""
@@ -160,7 +194,7 @@ class _Compute:
         before: list[Stmt] = [Wait(cb=cb, pages=pages) for cb in streamed]
         after: list[Stmt] = [Pop(cb=cb, pages=pages) for cb in streamed]
         tiles = line(self.kernel, sweep, before, inner, after)
-        return lines(sweep, tiles) if len(sweep.folds[0].axes) == 2 else tiles
+        return lines(self.kernel, sweep, tiles) if len(sweep.folds[0].axes) == 2 else tiles
 
     def _gathered(self, sweep: Sweep) -> list[Stmt]:
         """One section: accumulators in DST, all tiles, the reduction within the tile."""
@@ -170,7 +204,7 @@ class _Compute:
         inner += [_combine(fold, fold.slot, fold.source) for fold in folds]
         math += self._walk(sweep, inner)
         math += [stmt for fold in folds for stmt in _finish(fold, fold.slot)]
-        return [Section(math=tuple(math), packs=tuple(self._pack(fold.slot, fold.cb) for fold in folds))]
+        return [Section(math=tuple(math), packs=tuple(self._pack_fold(fold, fold.slot) for fold in folds))]
 
     def _spilled(self, sweep: Sweep) -> list[Stmt]:
         """The accumulator goes through L1 from tile to tile."""
@@ -203,7 +237,7 @@ class _Compute:
             Push(cb=total, pages=one),
             *self._walk(sweep, inner),
             Wait(cb=total, pages=one),
-            Section(math=(*load, *_finish(fold, 0)), packs=(self._pack(0, fold.cb),)),
+            Section(math=(*load, *_finish(fold, 0)), packs=(self._pack_fold(fold, 0),)),
             Pop(cb=total, pages=one),
         ]
 
@@ -212,11 +246,23 @@ class _Compute:
         statements = step_statements(step, self._index, lambda _: [])
         if not isinstance(step, MaskStep):
             return statements
-        tiles = self.sweep.extent[0 if step.axis == "rows" else 1]
+        return self._in_last_tile(step.axis, statements)
+
+    def _in_last_tile(self, axis: Literal["rows", "columns"], statements: list[Stmt]) -> list[Stmt]:
+        """Statements for the unit's last tile along an axis."""
+        parts, place = self.kernel.parts, var("tile_row" if axis == "rows" else "tile_column")
+        tiles = self.sweep.extent[0 if axis == "rows" else 1]
+        if parts is not None and parts.spread and parts.axis == axis:
+            place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
+            tiles = parts.total
         if tiles == 1:
             return statements
-        place = "tile_row" if step.axis == "rows" else "tile_column"
-        return [When(a=var(place), b=num(tiles - 1), body=tuple(statements))]
+        return [When(a=place, b=num(tiles - 1), body=tuple(statements))]
+
+
+def _target(fold: Fold) -> str:
+    """Where the reduced tile goes first."""
+    return fold.part_cb or fold.parts_cb or fold.cb
 
 
 def _combine(fold: Fold, slot: int, source: int) -> Stmt:
@@ -224,12 +270,14 @@ def _combine(fold: Fold, slot: int, source: int) -> Stmt:
 
 
 def _finish(fold: Fold, slot: int) -> list[Stmt]:
-    """What the tile holds becomes one column, one row or one number; a mean is divided."""
+    """What the tile holds becomes one column, one row or one number; a mean that is whole is divided."""
     names = [name for axis, name in ((-2, "columns"), (-1, "rows")) if axis in fold.axes]
     found: list[Stmt] = [sfpu(f"reduce_{fold.op}_{name}", "float", (slot,), slot) for name in names]
-    if fold.scale is not None:
-        found.append(sfpu("mul", "scalar", (slot,), slot, (fold.scale,)))
-    return found
+    return found if fold.parts_cb else [*found, *_scaled(fold, slot)]
+
+
+def _scaled(fold: Fold, slot: int) -> list[Stmt]:
+    return [] if fold.scale is None else [sfpu("mul", "scalar", (slot,), slot, (fold.scale,))]
 
 
 def _stored(sections: Sequence[SectionPlan]) -> list[str]:

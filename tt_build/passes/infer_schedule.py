@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import math
 
-from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel
+import msgspec
+
+from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import Arch
@@ -37,10 +40,17 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
     _refuse_unsupported(kernel)
     algorithm = _algorithm(kernel)
-    unit, grid = _iteration_space(kernel)
+    unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
     region, policy = _region(kernel, arch), kernel.choice.policy
     work = assign(policy, grid, region, kernel.core_grid)
+    if parts is not None and kernel.declared_grid is None and kernel.declared_block is None:
+        across = Grid(x=parts.count, y=grid.y, z=grid.z)
+        spread = across if parts.axis == "columns" else Grid(x=grid.x, y=parts.count, z=grid.z)
+        items = assign(policy, spread, region, kernel.core_grid)
+        if all(item.count == 1 for item in items):  # all parts of a unit run at the same time
+            grid, work, parts = spread, items, msgspec.structs.replace(parts, spread=True)
+            unit = _part_of(unit, parts)
     placing = placing_tensor(kernel) if algorithm != REDUCTION else None
     if placing is not None:
         work = shard_work(kernel, placing, grid, work, arch)
@@ -56,6 +66,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
         region=region,
         work=work,
         placed_by=placing.name if placing is not None else "",
+        parts=parts,
     )
 
 
@@ -208,18 +219,28 @@ def extents(kernel: DefaultedKernel) -> tuple[int, int]:
     return max(shape[-2] for shape in shapes), max(shape[-1] for shape in shapes)
 
 
-def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid]:
-    """Output tiles of a unit (rows, columns), and the grid of units: a tile, or the tiles that are reduced together."""
+def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Parts | None]:
+    """Output tiles of a unit (rows, columns), the grid of units, and the parts of a long reduction.
+
+    A unit is a tile, or the tiles that are reduced together.
+    """
     output = max(kernel.outputs, key=lambda tensor: math.prod(tensor.shape))
     z = math.prod(output.batch)
     axes = {axis for value in kernel.program.values if value.op in REDUCTIONS for axis in value.axes}
-    rows, columns = extents(kernel) if axes else output.matrix
-    height, width = -(-rows // TILE), -(-columns // TILE)
+    out_rows, out_columns = (-(-extent // TILE) for extent in output.matrix)
+    if not axes:
+        return (1, 1), Grid(x=out_columns, y=out_rows, z=z), None
+    height, width = (-(-extent // TILE) for extent in extents(kernel))
     unit = height if -2 in axes else 1, width if -1 in axes else 1
-    if axes:
-        out_rows, out_columns = (-(-extent // TILE) for extent in output.matrix)
-        return (min(unit[0], out_rows), min(unit[1], out_columns)), Grid(x=width // unit[1], y=height // unit[0], z=z)
-    return unit, Grid(x=width, y=height, z=z)
+    grid = Grid(x=width // unit[1], y=height // unit[0], z=z)
+    parts = parts_of(kernel.program, REDUCTIONS, unit, grid.units)
+    return (min(unit[0], out_rows), min(unit[1], out_columns)), grid, parts
+
+
+def _part_of(unit: tuple[int, int], parts: Parts) -> tuple[int, int]:
+    """The output tiles of a part of a unit."""
+    rows, columns = unit
+    return (min(rows, parts.tiles), columns) if parts.axis == "rows" else (rows, min(columns, parts.tiles))
 
 
 def _check_declared(kernel: DefaultedKernel, unit: tuple[int, int], grid: Grid) -> None:

@@ -18,6 +18,7 @@ from tt_build.ir.stages import (
     CircularBuffer,
     MappedKernel,
     MatmulStep,
+    Parts,
     StagedKernel,
     Sweep,
 )
@@ -70,7 +71,7 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
     if budget <= 0:
         _refuse_tensors(kernel, arch)
-    longest = max(line_tiles(sweep) for sweep in kernel.sweeps)
+    longest = max(line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps)
     for depth in (DEPTH, 1):
         for block in range(min(MAX_BLOCK, longest), 0, -1):
             buffers = sweep_buffers(kernel, block, depth)
@@ -80,9 +81,11 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     return _refuse_l1(kernel, buffers, budget, arch)
 
 
-def line_tiles(sweep: Sweep) -> int:
-    """Tiles of the lines that a sweep walks: its inner loop."""
-    return sweep.extent[0 if sweep.by_columns else 1]
+def line_tiles(sweep: Sweep, parts: Parts | None) -> int:
+    """Tiles of the lines that a sweep walks, at most: its inner loop."""
+    axis = "rows" if sweep.by_columns else "columns"
+    tiles = sweep.extent[0 if sweep.by_columns else 1]
+    return parts.tiles if parts is not None and sweep.parts > 1 and parts.axis == axis else tiles
 
 
 def l1_budget(kernel: MappedKernel, arch: Arch) -> int:
@@ -115,12 +118,12 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     for stream in kernel.streams:
         tiles, blocks = stream.extent[0] * stream.extent[1], {"core": 1, "unit": depth}.get(stream.per, DEPTH)
         if stream.per == "sweep":
-            tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep]))
+            tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep], kernel.parts))
         add(stream.cb, kernel.tensor(stream.tensor).dtype, tiles, blocks, unpack_to_dest=stream.unpack_to_dest)
     for mask in kernel.masks:
         add(mask.cb, "bfloat16", 1, 1)
     for result in kernel.results:
-        block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep]))
+        block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts))
         add(result.cb, kernel.tensor(result.tensor).dtype, block, DEPTH)
     spilled = {sweep.spill for sweep in kernel.sweeps}
     for item in kernel.intermediates:

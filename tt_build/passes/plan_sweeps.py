@@ -22,7 +22,7 @@ from typing import Literal
 
 import msgspec
 
-from tt_build.ir.index import Index, names_in, var
+from tt_build.ir.index import Index, dim, names_in, var
 from tt_build.ir.lowered import BroadcastMode
 from tt_build.ir.names import Names, identifiers
 from tt_build.ir.stages import (
@@ -132,6 +132,8 @@ class _Planner:
         self.results: list[OutputStream] = []
         self.settled: dict[int, str] = {}
         self.intermediates: list[Intermediate] = []
+        self.parts = kernel.parts
+        self.dtype = "float32" if self.fp32 else "bfloat16"
 
     def staged(self, reason: str) -> StagedKernel:
         """The stage; ``reason`` says why no better choice was made."""
@@ -173,17 +175,27 @@ class _Planner:
         """The circular buffer for a settled value."""
         cb = self.settled[value] = self.names.unique(f"cb_{self.program.values[value].op}")
         rows, columns = extent = self._extent(self._matrix(value))
-        dtype = "float32" if self.fp32 else "bfloat16"
-        self.intermediates.append(
-            Intermediate(cb=cb, dtype=dtype, tiles=rows * columns, unpack_to_dest=self.fp32, extent=extent)
-        )
+        self._hand_on(cb, rows * columns, extent)
         return cb
+
+    def _hand_on(self, cb: str, tiles: int, extent: tuple[int, int] | None = None) -> None:
+        self.intermediates.append(
+            Intermediate(cb=cb, dtype=self.dtype, tiles=tiles, unpack_to_dest=self.fp32, extent=extent)
+        )
 
     def _result_cb(self, tensor: str) -> str:
         cb = self.names.unique(f"cb_{self.identifiers[tensor]}")
         page = self._page(self.kernel.tensor(tensor))
-        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page))
+        same = self._is_spread() and self.kernel.tensor(tensor).matrix[0 if self._axis() == -2 else 1] == 1
+        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page, first_part_only=same))
         return cb
+
+    def _is_spread(self) -> bool:
+        return self.parts is not None and self.parts.spread
+
+    def _axis(self) -> int:
+        """The axis of the parts."""
+        return -2 if self.parts is not None and self.parts.axis == "rows" else -1
 
     def _readers(self, groups: list[list[Job]]) -> dict[int, int]:
         """By leaf: how many sweeps read it."""
@@ -242,15 +254,29 @@ class _Planner:
                 sections=sections,
             )
         axes = self._value(group[0].fold).axes
-        folds = [self._value(job.fold).op for job in group]
+        ops = [self._value(job.fold).op for job in group]
         line = "each row" if axes == (-1,) else "each column" if axes == (-2,) else "the matrix"
-        what = f"{' and '.join(folds)} of {line}"
-        extent, by_columns = self._extent(target), axes == (-2,)
+        what = f"{' and '.join(ops)} of {line}"
+        by_columns = axes == (-2,) or (len(axes) == 2 and self.parts is not None and self.parts.axis == "columns")
+        parts = self.parts.count if self.parts is not None and not self.parts.spread else 1
+        sweep = Sweep(what=what, extent=self._extent(target), by_columns=by_columns, sections=(), parts=parts)
         try:
-            steps, parts = self._fold_steps(group, leaves, "")
+            steps, folds = self._fold_steps(group, leaves, "")
         except Overflow:  # only a job alone: others join where they fit
-            return self._spilled(group[0], leaves, what, extent, by_columns=by_columns)
-        return Sweep(what=what, extent=extent, by_columns=by_columns, sections=(steps,), folds=parts)
+            return self._spilled(group[0], leaves, sweep)
+        folds = tuple(self._in_parts(fold) for fold in folds)
+        return msgspec.structs.replace(sweep, sections=(steps,), folds=folds)
+
+    def _in_parts(self, fold: Fold) -> Fold:
+        """The fold with circular buffers for its partial results, where it has such."""
+        if self.parts is None:
+            return fold
+        parts_cb = self.names.unique(f"{fold.cb}_parts")
+        self._hand_on(parts_cb, self.parts.count)
+        part_cb = self.names.unique(f"{fold.cb}_part") if self.parts.spread else ""
+        if part_cb:
+            self._hand_on(part_cb, 1)
+        return msgspec.structs.replace(fold, parts_cb=parts_cb, part_cb=part_cb)
 
     def _fold_steps(self, group: list[Job], leaves: dict[int, Leaf], cb: str) -> tuple[SectionPlan, tuple[Fold, ...]]:
         """Steps of one tile and the accumulators, which are DST's first slots. Raises ``Overflow``."""
@@ -316,27 +342,18 @@ class _Planner:
         self.masks.append(MaskPlan(cb=cb, axis=side, count=count))
         return cb
 
-    def _spilled(
-        self, job: Job, leaves: dict[int, Leaf], what: str, extent: tuple[int, int], *, by_columns: bool
-    ) -> Sweep:
+    def _spilled(self, job: Job, leaves: dict[int, Leaf], sweep: Sweep) -> Sweep:
         """A fold whose values need all of DST: the accumulator lies in L1 between tiles."""
         assert job.fold is not None
         cb = self.names.unique("cb_tile")
-        dtype = "float32" if self.fp32 else "bfloat16"
         sections = self.cutter.sections([Store(value=self._value(job.fold).args[0], cb=cb)], leaves, {})
         bits, masks = self._masking(job.fold, 1, list(range(2, self.capacity)), "")
         spill = self.names.unique("cb_total")
-        self.cutter.intermediates.append(Intermediate(cb=cb, dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
-        self.cutter.intermediates.append(Intermediate(cb=spill, dtype=dtype, tiles=2, unpack_to_dest=self.fp32))
+        self._hand_on(cb, 1)
+        self._hand_on(spill, 2)
         last = SectionPlan(steps=tuple(masks), stores=((1, cb),))
-        return Sweep(
-            what=what,
-            extent=extent,
-            by_columns=by_columns,
-            sections=(*sections, last),
-            folds=(self._fold(job, 0, 1, bits),),
-            spill=spill,
-        )
+        fold = self._in_parts(self._fold(job, 0, 1, bits))
+        return msgspec.structs.replace(sweep, sections=(*sections, last), folds=(fold,), spill=spill)
 
     # Leaves
 
@@ -399,8 +416,14 @@ class _Planner:
         return cb
 
     def _page(self, tensor: Tensor, *, turned: bool = False) -> Index:
-        """Page of the tensor's tile at (row, column) of the unit."""
+        """Page of the tensor's tile at (tile_row, tile_column) of what the core has of the unit."""
         row, column = var("tile_row") if self.tall else var("by"), var("tile_column") if self.wide else var("bx")
+        if self.parts is not None and self.parts.spread:
+            tiles = dim("part_tiles", self.parts.tiles)
+            if self.parts.axis == "rows":
+                row = var("by") * tiles + row
+            else:
+                column = var("bx") * tiles + column
         if turned:
             row, column = column, row
         return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column)
@@ -421,9 +444,12 @@ class _Planner:
         return self._matrix(job.stores[0].value if job.fold is None else self._value(job.fold).args[0])
 
     def _extent(self, matrix: tuple[int, int]) -> tuple[int, int]:
-        """Tiles of the unit that a value of these rows and columns has."""
-        rows, columns = matrix
-        return (-(-rows // TILE) if self.tall else 1), (-(-columns // TILE) if self.wide else 1)
+        """Tiles that a core has at once of a value of these rows and columns."""
+        rows, columns = (-(-matrix[0] // TILE) if self.tall else 1), (-(-matrix[1] // TILE) if self.wide else 1)
+        if self.parts is None or not self.parts.spread:
+            return rows, columns
+        most = self.parts.tiles
+        return (min(rows, most), columns) if self.parts.axis == "rows" else (rows, min(columns, most))
 
     def _broadcast(self, index: int, target: tuple[int, int]) -> BroadcastMode:
         rows, columns = self._matrix(index)

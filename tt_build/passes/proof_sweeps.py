@@ -54,13 +54,17 @@ class _Proof:
     def __init__(self, kernel: LoweredKernel) -> None:
         self.kernel = kernel
         self.walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
-        rows, columns = (-(-extent // TILE) for extent in extents(kernel))
-        self.unit = rows // kernel.grid.y, columns // kernel.grid.x
-        self.space = kernel.grid.z, rows, columns
+        self.space = tuple(-(-extent // TILE) for extent in extents(kernel))
+        parts = kernel.parts
+        self.spread = parts if parts is not None and parts.spread else None
+        rows = parts.tiles if parts is not None and self._spread_over("rows") else self.space[0] // kernel.grid.y
+        columns = parts.tiles if parts is not None and self._spread_over("columns") else self.space[1] // kernel.grid.x
+        self.unit = rows, columns
         self.batch = max((t.batch for t in kernel.outputs), key=len)
         self.streams = {stream.cb: stream for stream in kernel.streams}
         self.results = {result.cb: result for result in kernel.results}
         self.held = {i.cb: i.extent for i in kernel.intermediates if i.extent is not None}
+        self.partial = {fold.parts_cb for sweep in kernel.sweeps for fold in sweep.folds} - {""}
         self.masks = {mask.cb: mask for mask in kernel.masks}
         self.read: dict[str, list[np.ndarray]] = {}
         self.used: set[str] = set()
@@ -82,8 +86,8 @@ class _Proof:
             places = self._places(visit, None)
             slot = places[1] * stream.extent[1] + places[2]
             self.read[stmt.cb] = []
-        units = np.asarray([1 if stream.per == "core" else len(walk_) for walk_ in self.walks])
-        self._check_count(visit, units * stream.extent[0] * stream.extent[1], stmt.cb)
+        once = np.full(len(self.walks), stream.extent[0] * stream.extent[1])
+        self._check_count(visit, once if stream.per == "core" else self._tiles(stream.extent), stmt.cb)
         self._check_once(visit, places, stmt.cb)
         self._same(visit.values[0], self.pages(stream.tensor, places, turned=stream.transpose), stmt.cb)
         self._same(visit.values[1], slot, stmt.cb)
@@ -95,6 +99,8 @@ class _Proof:
             self._fail(f"writes '{stmt.tensor}' from {stmt.cb}")
         self._check_sweep(visit, result.sweep, stmt.cb)
         places = self._places(visit, self._sweep(visit))
+        if result.first_part_only:
+            self._same(self._part(places[0]), np.asarray(0), stmt.cb)
         self._same(visit.values[0], self.pages(result.tensor, places), stmt.cb)
         self._same(visit.values[1], self._block_slot(visit), stmt.cb)
         self.written[stmt.cb] = np.sort(visit.values[0])
@@ -115,28 +121,34 @@ class _Proof:
                 if self.streams[cb].sweep != visit.sweep or not all(map(np.array_equal, found, self.read.get(cb, []))):
                     self._fail(f"{cb} is not read in the order in which it comes")
             if cb not in self.masks and (cb in self.streams or cb in self.held):
-                self._check_count(visit, self._rounds(sweep), cb)
+                self._check_count(visit, self._tiles(sweep.extent), cb)
+            if cb in self.partial:
+                self._check_count(visit, self._parts_of_units(), cb)
 
     def check_pack(self, stmt: Pack, visit: Visit) -> None:
         """Values that later sweeps need lie at their place, all others come in order."""
         sweep = self._sweep(visit)
         extent = self.held.get(stmt.cb)
+        if stmt.cb in self.partial:
+            self._same(visit.values[0], visit.rounds["part"], stmt.cb)
+            self._check_count(visit, self._parts_of_units(), stmt.cb)
+            return
         if extent is None:
             if stmt.index is not None:
                 self._fail(f"packs {stmt.cb} at {stmt.index}")
             if stmt.cb in self.results:
                 self._check_sweep(visit, self.results[stmt.cb].sweep, stmt.cb)
-                self._check_count(visit, self._rounds(sweep), stmt.cb)
+                self._check_count(visit, self._tiles(sweep.extent), stmt.cb)
             return
         places = self._places(visit, sweep)
         expected = np.broadcast_to(_place(extent, places), visit.core.shape)
         self._same(np.zeros_like(expected) if stmt.index is None else visit.values[0], expected, stmt.cb)
-        self._check_count(visit, np.asarray([len(w) for w in self.walks]) * extent[0] * extent[1], stmt.cb)
+        self._check_count(visit, self._tiles(extent), stmt.cb)
         self._check_once(visit, places, stmt.cb)
 
     def check_complete(self) -> None:
         """Everything that was planned happens; output pages are written exactly once; edges are masked."""
-        planned = {*self.streams, *self.held, *self.masks}
+        planned = {*self.streams, *self.held, *self.masks, *self.partial}
         if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
             missing = sorted(planned - self.used | set(self.streams) - set(self.read))
             self._fail(f"nothing reads or brings {missing}")
@@ -165,33 +177,59 @@ class _Proof:
         return np.asarray(table[bz, rows, columns])
 
     def _table(self, tensor: Tensor, *, turned: bool) -> np.ndarray:
-        """Page of every tile, [matrices, rows, columns] of the space or 1 where the tensor has one."""
+        """Page of every tile, [matrices, rows, columns]; one row or column where the tensor has one."""
         rows, columns = (-(-extent // TILE) for extent in tensor.matrix)
         pages = np.arange(math.prod(tensor.batch) * rows * columns).reshape(*tensor.batch, rows, columns)
         if turned:
             pages = np.swapaxes(pages, -1, -2)
         whole = np.broadcast_to(pages, (*self.batch, *pages.shape[-2:]))
-        return whole.reshape(self.space[0], *pages.shape[-2:])
+        return whole.reshape(self.kernel.grid.z, *pages.shape[-2:])
 
     def _places(self, visit: Visit, sweep: Sweep | None) -> Places:
-        """Where a statement is at each time: tile id of the unit, row and column from the loops' counters."""
+        """Where a statement is at each time: tile id of the unit, row and column in what the core has of it."""
         zero = np.zeros_like(visit.core)
         unit = visit.rounds.get("unit", zero)
         tile = np.asarray([self.walks[core][at] for core, at in zip(visit.core, unit, strict=True)], dtype=np.int64)
-        counted = dict(visit.rounds)
-        if sweep is not None and "block" in counted:
-            counted["tile_row" if sweep.by_columns else "tile_column"] = (
-                counted["block"] * self._block(sweep) + counted["i"]
-            )
-        return tile, counted.get("tile_row", zero), counted.get("tile_column", zero)
+        found = {}
+        for axis, name in (("rows", "row"), ("columns", "column")):
+            place = visit.rounds.get(f"tile_{name}", visit.rounds.get(f"{name}_of_part", zero))
+            if sweep is not None and "i" in visit.rounds and sweep.by_columns == (axis == "rows"):
+                place = visit.rounds.get("block", zero) * self._block(sweep) + visit.rounds["i"]
+            parts = self.kernel.parts
+            if sweep is not None and sweep.parts > 1 and parts is not None and parts.axis == axis:
+                place = place + visit.rounds.get("part", zero) * parts.tiles
+            found[axis] = place
+        return tile, found["rows"], found["columns"]
 
     def _block(self, sweep: Sweep) -> int:
-        return min(self.kernel.sweep_block, line_tiles(sweep))
+        return min(self.kernel.sweep_block, line_tiles(sweep, self.kernel.parts))
 
     def _block_slot(self, visit: Visit) -> np.ndarray:
-        sweep = self._sweep(visit)
-        _, row, column = self._places(visit, sweep)
-        return np.asarray((row if sweep.by_columns else column) % self._block(sweep))
+        return visit.rounds.get("i", np.zeros_like(visit.core))
+
+    def _part(self, tile: np.ndarray) -> np.ndarray:
+        """The part of a spread unit that a tile id stands for."""
+        grid = self.kernel.grid
+        return np.asarray(tile // grid.x % grid.y if self._spread_over("rows") else tile % grid.x)
+
+    def _spread_over(self, axis: str) -> bool:
+        return self.spread is not None and self.spread.axis == axis
+
+    def _tiles(self, extent: tuple[int, int]) -> np.ndarray:
+        """Tiles that each core meets, all units together, of what has that extent."""
+        counts = []
+        for walk_ in self.walks:
+            sizes = [np.full(len(walk_), size) for size in extent]
+            for at, axis in enumerate(("rows", "columns")):
+                if self._spread_over(axis) and extent[at] > 1 and self.spread is not None:
+                    left = self.spread.total - self._part(walk_) * self.spread.tiles
+                    sizes[at] = np.minimum(sizes[at], left)
+            counts.append(int((sizes[0] * sizes[1]).sum()))
+        return np.asarray(counts)
+
+    def _parts_of_units(self) -> np.ndarray:
+        assert self.kernel.parts is not None
+        return np.asarray([len(walk_) for walk_ in self.walks]) * self.kernel.parts.count
 
     def _slot(self, visit: Visit, cb: str, places: Places) -> np.ndarray:
         if cb in self.held:
@@ -199,13 +237,11 @@ class _Proof:
             assert extent is not None
             return _place(extent, places)
         stream = self.streams.get(cb)
+        if cb in self.partial:
+            return visit.rounds["part"]
         if stream is None:
             return np.asarray(0)
         return self._block_slot(visit) if stream.per == "sweep" else _place(stream.extent, places)
-
-    def _rounds(self, sweep: Sweep) -> np.ndarray:
-        """Tiles of the sweep on each core."""
-        return np.asarray([len(walk_) for walk_ in self.walks]) * sweep.extent[0] * sweep.extent[1]
 
     def _sweep(self, visit: Visit) -> Sweep:
         if not 0 <= visit.sweep < len(self.kernel.sweeps):
@@ -224,7 +260,8 @@ class _Proof:
             for side, axis, tiles in (("rows", -2, sweep.extent[0]), ("columns", -1, sweep.extent[1])):
                 if axis not in fold.axes:
                     continue
-                if tiles != -(-shape[axis] // TILE):
+                whole = -(-shape[axis] // TILE)
+                if tiles != (min(whole, self.spread.tiles) if self.spread and self.spread.axis == side else whole):
                     self._fail(f"{fold.cb} is reduced over {tiles} tiles of {shape[axis]} {side}")
                 if shape[axis] % TILE:
                     found.add((fold.source, side))
@@ -235,10 +272,17 @@ class _Proof:
     def _check_mask(self, visit: Visit, sweep: Sweep, cb: str, places: Places) -> None:
         """A mask is applied in the last tile of its axis, once for each."""
         mask = self.masks[cb]
-        place, tiles = (places[1], sweep.extent[0]) if mask.axis == "rows" else (places[2], sweep.extent[1])
+        at = 0 if mask.axis == "rows" else 1
+        place, tiles, across = places[1 + at], sweep.extent[at], list(sweep.extent)
+        if self.spread is not None and self.spread.axis == mask.axis:
+            place, tiles = place + self._part(places[0]) * self.spread.tiles, self.spread.total
         if not np.array_equal(place, np.full_like(place, tiles - 1)):
             self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
-        self._check_count(visit, self._rounds(sweep) // tiles, cb)
+        across[at] = 1
+        units = [len(w) for w in self.walks]
+        if self.spread is not None and self.spread.axis == mask.axis:
+            units = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
+        self._check_count(visit, np.asarray(units) * across[0] * across[1], cb)
         self.masked.setdefault(visit.sweep, []).append(mask.axis)
 
     def _check_sweep(self, visit: Visit, number: int, cb: str) -> None:

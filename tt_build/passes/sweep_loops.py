@@ -1,68 +1,104 @@
 """The loop nest of a sweep, which reader, compute and writer share, so that their block counts cannot differ.
 
-``tile_row`` and ``tile_column`` are the tile's place in the unit. The inner loop runs in blocks of ``sweep_block``
-tiles; a last block with fewer tiles is moved as a whole all the same.
+``tile_row`` and ``tile_column`` are the tile's place in what the core has of the unit. The inner loop runs in blocks of
+``sweep_block`` tiles; a last block with fewer tiles is moved as a whole all the same. Where a reduction is in parts, a
+core with one part has fewer tiles in the last (``core_tiles``), and a core with all parts walks them one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
 from tt_build.ir.lowered import Block, Let, Loop, Stmt
-from tt_build.ir.stages import PaddedKernel, Sweep
+from tt_build.ir.stages import PaddedKernel, Parts, Sweep
 from tt_build.passes.memory_space_lower import line_tiles
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A loop: ``name`` runs from ``base`` on over ``count`` tiles, at most ``most``."""
+
+    name: str
+    most: int
+    count: Index
+    base: Index
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is always exactly one."""
+        return self.count == num(1)
 
 
 def block_of(kernel: PaddedKernel, sweep: Sweep) -> int:
     """Tiles of a block of what the sweep streams."""
-    return min(kernel.sweep_block, line_tiles(sweep))
+    return min(kernel.sweep_block, line_tiles(sweep, kernel.parts))
 
 
 def block_pages(kernel: PaddedKernel, sweep: Sweep) -> Index:
     """The same, as the loops write it."""
     size = block_of(kernel, sweep)
-    if size == line_tiles(sweep):
-        return _extent(inner_name(sweep), sweep.extent)
     return num(1) if size == 1 else dim("tiles_per_block", size)
 
 
 def block_slot(kernel: PaddedKernel, sweep: Sweep) -> Index:
     """Place of the present tile in its block."""
-    size = block_of(kernel, sweep)
-    if size == 1:
-        return num(0)
-    return var(inner_name(sweep)) if size == line_tiles(sweep) else var("i")
+    return num(0) if block_of(kernel, sweep) == 1 else var("i")
 
 
-def lines(sweep: Sweep, inside: Sequence[Stmt]) -> list[Stmt]:
+def lines(kernel: PaddedKernel, sweep: Sweep, inside: Sequence[Stmt]) -> list[Stmt]:
     """``inside`` for each line of the sweep: the outer loop."""
-    name = "tile_column" if sweep.by_columns else "tile_row"
-    return _counted(name, _extent(name, sweep.extent), inside)
+    return _counted(_outer(kernel, sweep), inside)
 
 
-def every_tile(extent: tuple[int, int], inside: Sequence[Stmt]) -> list[Stmt]:
-    """``inside`` for each tile, row by row."""
-    return _counted(
-        "tile_row", _extent("tile_row", extent), _counted("tile_column", _extent("tile_column", extent), inside)
-    )
+def every_tile(kernel: PaddedKernel, extent: tuple[int, int], inside: Sequence[Stmt]) -> list[Stmt]:
+    """``inside`` for each tile that the core has of the unit, row by row."""
+    rows, columns = (_span(kernel, name, size) for name, size in zip(_NAMES, extent, strict=True))
+    return _counted(rows, _counted(columns, inside))
 
 
 def line(kernel: PaddedKernel, sweep: Sweep, before: list[Stmt], inner: list[Stmt], after: list[Stmt]) -> list[Stmt]:
     """The tiles of one line: ``before``, then ``inner`` for each tile of the block, then ``after``."""
-    name = inner_name(sweep)
-    count = _extent(name, sweep.extent)
-    size, total = block_of(kernel, sweep), line_tiles(sweep)
-    if size == total:
-        return [*before, *_counted(name, count, inner), *after]
+    span, size = _inner(kernel, sweep), block_of(kernel, sweep)
     if size == 1:
-        return _counted(name, count, [*before, *inner, *after])
+        return _counted(span, [*before, *inner, *after])
     pages = block_pages(kernel, sweep)
-    left = minimum(pages, count - var("block") * pages) if total % size else pages
-    place = Let(name=name, value=var("block") * pages + var("i"))
+    if size == span.most:
+        place = Let(name=span.name, value=span.base + var("i"))
+        return [*before, Loop(var="i", count=span.count, body=(place, *inner)), *after]
+    exact = span.most % size == 0 and span.count == num(span.most)
+    left = pages if exact else minimum(pages, span.count - var("block") * pages)
+    place = Let(name=span.name, value=span.base + (var("block") * pages + var("i")))
     tiles = Loop(var="i", count=var("tiles"), body=(place, *inner))
     body = (Let(name="tiles", value=left), *before, tiles, *after)
-    return [Loop(var="block", count=ceil_div(count, pages), body=body)]
+    return [Loop(var="block", count=ceil_div(span.count, pages), body=body)]
+
+
+def each_part(kernel: PaddedKernel, sweep: Sweep, inside: Sequence[Stmt]) -> list[Stmt]:
+    """``inside`` for each part of a reduction that the core does alone."""
+    if sweep.parts == 1:
+        return list(inside)
+    parts = kernel.parts
+    assert parts is not None
+    tiles = dim("part_tiles", parts.tiles)
+    left = minimum(tiles, dim("total_tiles", parts.total) - var("part") * tiles) if _is_ragged(parts) else tiles
+    count = Let(name="tiles_of_part", value=left)
+    return [Loop(var="part", count=dim("parts", parts.count), body=(count, *inside))]
+
+
+def core_tiles(kernel: PaddedKernel) -> list[Stmt]:
+    """How many tiles of a spread unit the core has."""
+    parts = kernel.parts
+    if parts is None or not parts.spread or not _is_ragged(parts):
+        return []
+    tiles = dim("part_tiles", parts.tiles)
+    return [Let(name="core_tiles", value=minimum(tiles, dim("total_tiles", parts.total) - part(parts) * tiles))]
+
+
+def part(parts: Parts) -> Index:
+    """The number of the core's part of a spread unit."""
+    return var("by" if parts.axis == "rows" else "bx")
 
 
 def block(number: int, sweep: Sweep, body: Sequence[Stmt]) -> Block:
@@ -71,24 +107,55 @@ def block(number: int, sweep: Sweep, body: Sequence[Stmt]) -> Block:
 
 
 def place_in(extent: tuple[int, int]) -> Index:
-    """Index of the tile (row, column) among ``extent`` tiles; what has one row or column is the same for all."""
+    """Index of the tile (tile_row, tile_column) among ``extent`` tiles; one row or column is the same for all."""
     rows, columns = extent
     if columns == 1:
         return var("tile_row") if rows > 1 else num(0)
     return (var("tile_row") * dim("unit_columns", columns) if rows > 1 else num(0)) + var("tile_column")
 
 
-def inner_name(sweep: Sweep) -> str:
-    """What the inner loop counts."""
-    return "tile_row" if sweep.by_columns else "tile_column"
+_NAMES = ("tile_row", "tile_column")
 
 
-def _extent(name: str, extent: tuple[int, int]) -> Index:
-    size = extent[0 if name == "tile_row" else 1]
-    return num(1) if size == 1 else dim("unit_rows" if name == "tile_row" else "unit_columns", size)
+def _span(kernel: PaddedKernel, name: str, size: int) -> Span:
+    """The loop over the tiles of one axis."""
+    parts, axis = kernel.parts, "rows" if name == "tile_row" else "columns"
+    whole = num(1) if size == 1 else dim(f"unit_{axis}", size)
+    if parts is None or parts.axis != axis or not parts.spread or size != min(parts.tiles, parts.total):
+        return Span(name, size, whole, num(0))
+    # a value of one row or column is the same for all parts, and so is a part of one tile
+    return Span(name, size, var("core_tiles") if _is_ragged(parts) and size > 1 else whole, num(0))
 
 
-def _counted(name: str, count: Index, inside: Sequence[Stmt]) -> list[Stmt]:
-    if count == num(1):
-        return [Let(name=name, value=num(0)), *inside]
-    return [Loop(var=name, count=count, body=tuple(inside))]
+def _spans(kernel: PaddedKernel, sweep: Sweep) -> tuple[Span, Span]:
+    """Rows and columns of a sweep."""
+    rows, columns = (_span(kernel, name, size) for name, size in zip(_NAMES, sweep.extent, strict=True))
+    if sweep.parts == 1:
+        return rows, columns
+    assert kernel.parts is not None
+    name = "tile_row" if kernel.parts.axis == "rows" else "tile_column"
+    count = var("tiles_of_part")
+    span = Span(name, kernel.parts.tiles, count, var("part") * dim("part_tiles", kernel.parts.tiles))
+    return (span, columns) if kernel.parts.axis == "rows" else (rows, span)
+
+
+def _outer(kernel: PaddedKernel, sweep: Sweep) -> Span:
+    return _spans(kernel, sweep)[1 if sweep.by_columns else 0]
+
+
+def _inner(kernel: PaddedKernel, sweep: Sweep) -> Span:
+    return _spans(kernel, sweep)[0 if sweep.by_columns else 1]
+
+
+def _is_ragged(parts: Parts) -> bool:
+    return parts.total % parts.tiles != 0
+
+
+def _counted(span: Span, inside: Sequence[Stmt]) -> list[Stmt]:
+    if span.is_single:
+        return [Let(name=span.name, value=span.base), *inside]
+    if span.base == num(0):
+        return [Loop(var=span.name, count=span.count, body=tuple(inside))]
+    counter = span.name.replace("tile_", "")
+    place = Let(name=span.name, value=span.base + var(f"{counter}_of_part"))
+    return [Loop(var=f"{counter}_of_part", count=span.count, body=(place, *inside))]

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from tt_build.ir.index import Index, num
-from tt_build.ir.lowered import Barrier, FillTile, Pointer, Pop, Push, ReadPage, Reserve, Stmt, Wait, WritePage
-from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream, Sweep
+from tt_build.ir.lowered import Barrier, FillTile, Pointer, Pop, Push, ReadPage, Reserve, Stmt, Wait, When, WritePage
+from tt_build.ir.stages import MaskPlan, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
-from tt_build.passes.sweep_loops import block, block_pages, block_slot, every_tile, line, lines, place_in
+from tt_build.passes.sweep_loops import (
+    block,
+    block_pages,
+    block_slot,
+    core_tiles,
+    each_part,
+    every_tile,
+    line,
+    lines,
+    part,
+    place_in,
+)
 from tt_build.targets import DTYPES
 
 _ONE_BFLOAT16 = 0x3F80
@@ -18,7 +29,7 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     for stream in kernel.streams:
         if stream.per == "core":
             body += _whole(kernel, stream)
-    inner = loops.definitions(kernel)
+    inner = [*loops.definitions(kernel), *core_tiles(kernel)]
     for stream in kernel.streams:
         if stream.per == "unit":
             inner += _whole(kernel, stream)
@@ -33,7 +44,7 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Tiles of every output, in the order of the sweeps that compute them."""
-    inner = loops.definitions(kernel)
+    inner = [*loops.definitions(kernel), *core_tiles(kernel)]
     for number, sweep in enumerate(kernel.sweeps):
         results = [r for r in kernel.results if r.sweep == number]
         if not results:
@@ -41,12 +52,18 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
         before: list[Stmt] = [Wait(cb=r.cb, pages=pages) for r in results]
         before += [Pointer(name=_pointer(r.cb), cb=r.cb, side="read") for r in results]
-        writes: list[Stmt] = [
-            WritePage(tensor=r.tensor, page=r.page, pointer=_pointer(r.cb), slot=slot, cb=r.cb) for r in results
-        ]
+        writes = [stmt for result in results for stmt in _write(kernel, result, slot)]
         after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=pages) for r in results)]
-        inner.append(block(number, sweep, lines(sweep, line(kernel, sweep, before, writes, after))))
+        inner.append(block(number, sweep, lines(kernel, sweep, line(kernel, sweep, before, writes, after))))
     return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
+
+
+def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt]:
+    write = WritePage(tensor=result.tensor, page=result.page, pointer=_pointer(result.cb), slot=slot, cb=result.cb)
+    if not result.first_part_only:
+        return [write]
+    assert kernel.parts is not None
+    return [When(a=part(kernel.parts), b=num(0), body=(write,))]
 
 
 def _mask(mask: MaskPlan) -> list[Stmt]:
@@ -74,7 +91,7 @@ def _whole(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     return [
         Reserve(cb=stream.cb, pages=pages),
         Pointer(name=_pointer(stream.cb), cb=stream.cb, side="write"),
-        *every_tile(stream.extent, [read]),
+        *every_tile(kernel, stream.extent, [read]),
         Barrier(what="read"),
         Push(cb=stream.cb, pages=pages),
     ]
@@ -85,7 +102,8 @@ def _streamed(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list
     before: list[Stmt] = [Reserve(cb=s.cb, pages=pages) for s in streams]
     before += [Pointer(name=_pointer(s.cb), cb=s.cb, side="write") for s in streams]
     after: list[Stmt] = [Barrier(what="read"), *(Push(cb=s.cb, pages=pages) for s in streams)]
-    return lines(sweep, line(kernel, sweep, before, [_read(s, slot) for s in streams], after))
+    walk = lines(kernel, sweep, line(kernel, sweep, before, [_read(s, slot) for s in streams], after))
+    return each_part(kernel, sweep, walk)
 
 
 def _read(stream: Stream, slot: Index) -> Stmt:
