@@ -6,6 +6,7 @@ values near one, so that errors stay small beside them; a reduction of n element
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -46,6 +47,10 @@ class _Writer:
         self.batch = draw(st.sampled_from([[], [], [], [2], [1, 3], [2, 2]]))
         self.inputs: dict[str, Any] = {}
         self.axes = draw(st.sampled_from([(-1,), (-1,), (-2,), (-1, -2)])) if reduced else ()
+        if reduced and draw(st.integers(0, 3)) == 0:  # long enough to be reduced in parts
+            long, short = draw(st.integers(500, 2200)), draw(st.integers(1, 40))
+            self.rows, self.columns = (short, long) if -1 in self.axes else (long, short)
+            self.batch = []
 
     def program(self) -> Program:
         draw = self.draw
@@ -136,3 +141,12 @@ class _Writer:
         text = f"{op}({inner}, axis={axis})"
         count = math.prod((self.rows, self.columns)) // math.prod(small)
         return f"({text} * {1.0 / count:.6g})" if op == "sum" else text
+
+
+@st.composite
+def rescheduled(draw: Draw, program: Program) -> Program:
+    """The same meaning on another grid of cores under another schedule."""
+    other = copy.deepcopy(program)
+    other["target"]["grid"] = list(draw(st.sampled_from([(1, 1), (4, 2), (3, 5), (8, 8)])))
+    other["kernel"]["schedule"] = {"policy": draw(st.sampled_from(_POLICIES)), "order": draw(st.sampled_from(_ORDERS))}
+    return other

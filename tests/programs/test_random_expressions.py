@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from tests.programs.expressions import Program, expressions
+from tests.programs.expressions import Program, expressions, rescheduled
 from tests.programs.prove import prove
 from tests.programs.test_random_programs import Keeper
 from tt_build.spec.diagnostics import Rejected
@@ -27,9 +28,9 @@ class _Campaign:
         self.refused: dict[str, int] = {}
         self.keep = Keeper().keep
 
-    def check(self, program: Program) -> None:
+    def check(self, program: Program, others: list[Program]) -> None:
         try:
-            prove(program, [])
+            prove(program, others)
         except Rejected as rejection:
             code = rejection.diagnostics[0].code
             if code not in REASONS:
@@ -60,9 +61,9 @@ def test_many_random_expressions() -> None:
 
 def _run(campaign: _Campaign, examples: int, *, derandomize: bool) -> None:
     @settings(max_examples=examples, derandomize=derandomize, phases=_PHASES, **_COMMON)  # type: ignore[arg-type]
-    @given(program=expressions())
-    def each(program: Program) -> None:
-        campaign.check(program)
+    @given(program=expressions(), data=st.data())
+    def each(program: Program, data: st.DataObject) -> None:
+        campaign.check(program, [data.draw(rescheduled(program))])
 
     each()
     print(f"{campaign.proven} proven, refused {campaign.refused} ({campaign.share_refused():.1%})")

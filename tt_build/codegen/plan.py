@@ -21,6 +21,7 @@ from tt_build.ir.plan import (
     PlanKernel,
     PlanSchedule,
     PlanSharding,
+    Semaphore,
 )
 from tt_build.ir.stages import TILE, VerifiedKernel
 from tt_build.ir.stages import Buffer as StageBuffer
@@ -57,6 +58,9 @@ def make_plan(kernel: VerifiedKernel) -> Plan:
                 buffer=cb.buffer or None,
             )
             for cb in kernel.circular_buffers
+        ),
+        semaphores=tuple(
+            Semaphore(id=id_, initial_value=0, core_ranges=kernel.core_ranges) for id_ in kernel.semaphores
         ),
         kernels=tuple(_kernel(kernel, body) for body in kernel.bodies),
         io_order=tuple(t.name for t in (*kernel.inputs, *kernel.outputs)),

@@ -16,6 +16,7 @@ from tt_build.codegen.sfpu import call_of, call_text, init_text
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
     Block,
+    Exchange,
     FillTile,
     KernelBody,
     Loop,
@@ -77,7 +78,9 @@ def _environment(folder: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(cpp=to_cpp, kind=lambda stmt: type(stmt).__name__, l1_address=_l1_address)
+    environment.filters.update(
+        cpp=to_cpp, bytes_name=bytes_name, kind=lambda stmt: type(stmt).__name__, l1_address=_l1_address
+    )
     return environment
 
 
@@ -140,6 +143,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "order": kernel.order,
         "cores": f"{len(kernel.work)} of {kernel.core_grid[0]} x {kernel.core_grid[1]} cores",
         "signature": [*(f"{names[t]}_address" for t in body.accessors), *body.runtime_args],
+        "peers": body.peers,
         "compile_args": body.compile_args,
         "accessors": accessors,
         "circular_buffers": _used(kernel, flat),
@@ -173,6 +177,7 @@ def _used(kernel: VerifiedKernel, flat: list[Stmt]) -> list[CircularBuffer]:
 
 def _sized(flat: list[Stmt]) -> list[Sized]:
     cbs = [s.cb for s in flat if isinstance(s, ReadPage | WritePage | ZeroPadding | FillTile) and s.slot != Num(0)]
+    cbs += [s.cb for s in flat if isinstance(s, Exchange)]
     return [Sized(cb, bytes_name(cb)) for cb in dict.fromkeys(cbs)]
 
 

@@ -157,6 +157,21 @@ class Block(Struct, frozen=True, kw_only=True, tag="block"):
     body: tuple[Stmt, ...]
 
 
+class Exchange(Struct, frozen=True, kw_only=True, tag="exchange"):
+    """The page at pointer ``source`` goes to page ``part`` of the ``parts`` pages at pointer ``target`` on every core
+    of the unit, this one included; then the kernel waits until all parts have come.
+
+    ``cb`` is the circular buffer of ``target``, at the same address on all cores; ``semaphore`` counts arrivals, once.
+    """
+
+    source: str
+    target: str
+    cb: str
+    part: Index
+    parts: Index
+    semaphore: int
+
+
 class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
     """``compute_kernel_hw_startup``; ``reverse`` when the first operation is a matmul."""
 
@@ -242,6 +257,7 @@ Stmt = Union[  # noqa: UP007
     ZeroPadding,
     FillTile,
     Block,
+    Exchange,
     Startup,
     TileInit,
     TileOp,
@@ -276,12 +292,14 @@ class KernelBody(Struct, frozen=True, kw_only=True):
 
     ``accessors`` are the tensors that it reaches over the NoC: their base addresses are the first runtime arguments and
     their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest.
+    ``peers`` pairs of coordinates come last: the cores that have the parts of the same unit, in order.
     """
 
     role: Role
     compile_args: tuple[CompileArg, ...] = ()
     accessors: tuple[str, ...] = ()
     runtime_args: tuple[str, ...] = ()
+    peers: int = 0
     common_args: tuple[str, ...] = ()
     common_values: tuple[RuntimeValue, ...] = ()
     core_values: tuple[CoreValues, ...] = ()

@@ -464,9 +464,10 @@ class PaddedKernel(BufferedKernel, frozen=True, kw_only=True):
 
 
 class LoweredKernel(PaddedKernel, frozen=True, kw_only=True):
-    """After ``tensorize``."""
+    """After ``tensorize``. ``semaphores`` are the ids in use on all cores with work, each zero at the start."""
 
     bodies: tuple[KernelBody, ...]
+    semaphores: tuple[int, ...] = ()
 
 
 class CbTraffic(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from tt_build.ir.stages import Parts
+from tt_build.ir.stages import Parts, ScheduledKernel
+from tt_build.ir.work import block_of, tile_ids
 from tt_build.lang.program import Program
 
 MOST_PARTS = 64  # of all units together: what a core adds up in the end stays small beside what it reduces
@@ -34,3 +35,21 @@ def parts_of(program: Program, reductions: tuple[str, ...], unit: tuple[int, int
         return None
     size = -(-length // count)
     return Parts(axis=axis, count=-(-length // size), tiles=size, total=length, spread=False)
+
+
+def peers_of(kernel: ScheduledKernel) -> dict[tuple[int, int], tuple[tuple[int, int], ...]]:
+    """For each core the cores with the parts of its unit, in the order of the parts."""
+    assert kernel.parts is not None
+    grid, units = kernel.grid, dict[tuple[int, int, int], dict[int, tuple[int, int]]]()
+    places = {item.core: block_of(tile_ids(item, kernel.order, grid)[0], grid) for item in kernel.work}
+    along = 1 if kernel.parts.axis == "rows" else 0
+    for core, place in places.items():
+        units.setdefault(_without(place, along), {})[place[along]] = core
+    return {
+        core: tuple(units[_without(place, along)][n] for n in range(kernel.parts.count))
+        for core, place in places.items()
+    }
+
+
+def _without(place: tuple[int, int, int], axis: int) -> tuple[int, int, int]:
+    return (-1, *place[1:]) if axis == 0 else (place[0], -1, place[2])

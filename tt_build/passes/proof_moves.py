@@ -11,6 +11,7 @@ import msgspec
 from tt_build.ir.lowered import (
     Barrier,
     Block,
+    Exchange,
     FillTile,
     KernelBody,
     Loop,
@@ -33,15 +34,21 @@ from tt_build.passes.proof import fail
 from tt_build.passes.skeleton import Move, moves
 
 
-def check_moves(kernel: LoweredKernel) -> tuple[CbTraffic, ...]:
-    """Each circular buffer has one producer and one consumer, whole blocks, equal counts, and nobody waits for ever."""
+def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mapping[str, int]]) -> tuple[CbTraffic, ...]:
+    """Each circular buffer has one producer and one consumer, whole blocks, equal counts, and nobody waits for ever.
+
+    ``arguments`` are the loop's on each core.
+    """
     totals: dict[str, int] = {cb.name: 0 for cb in kernel.circular_buffers}
-    counts: dict[int, int] = {}
+    alike: dict[tuple[tuple[str, int], ...], int] = {}
     for item in kernel.work:
-        counts[item.count] = counts.get(item.count, 0) + 1
-    places = dict.fromkeys(kernel.loop.args, 1)  # where a unit lies changes no move
-    for count, cores in sorted(counts.items()):
-        pushed = _run(kernel, {**places, "num_tiles": count})
+        values = dict(arguments[item.core])
+        if kernel.parts is None or not kernel.parts.spread:  # where a unit lies changes no move
+            values = {name: item.count if name == "num_tiles" else 1 for name in values}
+        key = tuple(values.items())
+        alike[key] = alike.get(key, 0) + 1
+    for key, cores in alike.items():
+        pushed = _run(kernel, dict(key))
         for name, pages in pushed.items():
             totals[name] += pages * cores
     return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
@@ -165,6 +172,11 @@ def _problem(stmt: Stmt, held: _Held) -> str:
         return "" if stmt.cb in held.reserved else "not reserved"
     if isinstance(stmt, Pointer):
         return "" if stmt.cb in (held.reserved if stmt.side == "write" else held.awaited) else "pages are not held"
+    if isinstance(stmt, Exchange):
+        held_source = held.pointers.get(stmt.source, ("", ""))
+        if held_source[1] != "read" or held.pointers.get(stmt.target) != (stmt.cb, "write"):
+            return f"through pointers {stmt.source} and {stmt.target}"
+        return "" if stmt.cb in held.reserved and held_source[0] in held.awaited else "pages are not held"
     if isinstance(stmt, ReadPage | WritePage | ZeroPadding | FillTile):
         side = "read" if isinstance(stmt, WritePage) else "write"
         if held.pointers.get(stmt.pointer) != (stmt.cb, side):

@@ -11,6 +11,7 @@ from tt_build.ir.index import Dim, dims_in, names_in
 from tt_build.ir.lowered import (
     CompileArg,
     CoreValues,
+    Exchange,
     KernelBody,
     ReadPage,
     Role,
@@ -24,6 +25,7 @@ from tt_build.ir.stages import LoweredKernel, PaddedKernel
 from tt_build.ir.work import CoreWork
 from tt_build.passes import compute_sweeps, tensorize_sweeps
 from tt_build.passes.common import extend
+from tt_build.passes.parts import peers_of
 from tt_build.passes.simplify import indices_of, simplify
 from tt_build.passes.tensorize_compute import compute
 from tt_build.passes.tensorize_reader import reader
@@ -38,7 +40,8 @@ def apply(kernel: PaddedKernel) -> LoweredKernel:
         _kernel(kernel, "compute", compute_sweeps.compute(kernel) if by_sweeps else compute(kernel)),
         _kernel(kernel, "writer", tensorize_sweeps.writer(kernel) if by_sweeps else writer(kernel)),
     )
-    return extend(LoweredKernel, kernel, bodies=bodies)
+    used = [stmt.semaphore for body in bodies for stmt in walk(body.body) if isinstance(stmt, Exchange)]
+    return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(used))
 
 
 def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> KernelBody:
@@ -49,23 +52,30 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     dims: dict[str, Dim] = {d.name: d for index in indices for d in dims_in(index)}
     read = frozenset[str]().union(*(names_in(index) for index in indices))
     arguments = tuple(name for name in kernel.loop.args if name in read)
+    peers = peers_of(kernel) if any(isinstance(stmt, Exchange) for stmt in flat) else {}
     return KernelBody(
         role=role,
         compile_args=tuple(CompileArg(name=d.name, value=d.value) for d in dims.values()),
         accessors=accessors,
         runtime_args=arguments,
+        peers=len(next(iter(peers.values()), ())),
         core_values=tuple(
             CoreValues(
                 core=item.core,
                 values=(
                     *(ArgRef(address_of=tensor) for tensor in accessors),
                     *_work_values(item, arguments),
+                    *(coordinate for peer in peers.get(item.core, ()) for coordinate in _coordinates(peer)),
                 ),
             )
             for item in kernel.work
         ),
         body=body,
     )
+
+
+def _coordinates(core: tuple[int, int]) -> tuple[ArgRef, ArgRef]:
+    return ArgRef(noc_x=core), ArgRef(noc_y=core)
 
 
 def _work_values(item: CoreWork, arguments: tuple[str, ...]) -> tuple[RuntimeValue, ...]:

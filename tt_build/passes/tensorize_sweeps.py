@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, num
-from tt_build.ir.lowered import Barrier, FillTile, Pointer, Pop, Push, ReadPage, Reserve, Stmt, Wait, When, WritePage
-from tt_build.ir.stages import MaskPlan, OutputStream, PaddedKernel, Stream, Sweep
+import itertools
+
+from tt_build.ir.index import Index, dim, num
+from tt_build.ir.lowered import (
+    Barrier,
+    Exchange,
+    FillTile,
+    Pointer,
+    Pop,
+    Push,
+    ReadPage,
+    Reserve,
+    Stmt,
+    Wait,
+    When,
+    WritePage,
+)
+from tt_build.ir.stages import Fold, MaskPlan, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
 from tt_build.passes.sweep_loops import (
     block,
@@ -45,7 +60,11 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Tiles of every output, in the order of the sweeps that compute them."""
     inner = [*loops.definitions(kernel), *core_tiles(kernel)]
+    semaphores = itertools.count()
     for number, sweep in enumerate(kernel.sweeps):
+        parted = [fold for fold in sweep.folds if fold.part_cb]
+        if parted:
+            inner.append(block(number, sweep, [s for f in parted for s in _exchange(kernel, f, next(semaphores))]))
         results = [r for r in kernel.results if r.sweep == number]
         if not results:
             continue
@@ -56,6 +75,28 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=pages) for r in results)]
         inner.append(block(number, sweep, lines(kernel, sweep, line(kernel, sweep, before, writes, after))))
     return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
+
+
+def _exchange(kernel: PaddedKernel, fold: Fold, semaphore: int) -> list[Stmt]:
+    """A core's partial result goes to all cores of the unit, and theirs come."""
+    assert kernel.parts is not None
+    source, target, count = _pointer(fold.part_cb), _pointer(fold.parts_cb), num(kernel.parts.count)
+    return [
+        Wait(cb=fold.part_cb, pages=num(1)),
+        Reserve(cb=fold.parts_cb, pages=count),
+        Pointer(name=source, cb=fold.part_cb, side="read"),
+        Pointer(name=target, cb=fold.parts_cb, side="write"),
+        Exchange(
+            source=source,
+            target=target,
+            cb=fold.parts_cb,
+            part=part(kernel.parts),
+            parts=dim("parts", kernel.parts.count),
+            semaphore=semaphore,
+        ),
+        Push(cb=fold.parts_cb, pages=count),
+        Pop(cb=fold.part_cb, pages=num(1)),
+    ]
 
 
 def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt]:

@@ -26,6 +26,7 @@ from tt_build.ir.work import CoreWork, tile_ids
 from tt_build.passes.common import extend
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_dst import check_dst
+from tt_build.passes.proof_exchange import check_exchanges
 from tt_build.passes.proof_memory import check_memory
 from tt_build.passes.proof_moves import check_moves, check_pages_held
 from tt_build.passes.proof_pages import check_pages
@@ -45,7 +46,7 @@ def apply(kernel: LoweredKernel, arch: Arch) -> VerifiedKernel:
     dst = check_dst(kernel, arch)
     for body in kernel.bodies:
         check_pages_held(kernel, body)
-    traffic = check_moves(kernel)
+    traffic = check_moves(kernel, {item.core: _arguments(item) for item in kernel.work})
     read, written = check_sweeps(kernel) if kernel.sweeps else check_pages(kernel)
     return extend(
         VerifiedKernel,
@@ -110,8 +111,9 @@ def _arguments(item: CoreWork) -> dict[str, int]:
 
 def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
     cores = [item.core for item in kernel.work]
+    peers = check_exchanges(kernel, arch)
     for body in kernel.bodies:
-        words = len(body.accessors) + len(body.runtime_args)
+        words = len(body.accessors) + len(body.runtime_args) + 2 * body.peers
         if words + len(body.common_args) > arch.runtime_args:
             fail(kernel, "TTB405", f"{body.role} has {words} runtime arguments; {arch.runtime_args} are allowed")
         if [values.core for values in body.core_values] != cores:
@@ -122,7 +124,11 @@ def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
         _check_compile_args(kernel, body)
         for values, item in zip(body.core_values, kernel.work, strict=True):
             work = _arguments(item)
-            expected = (*(ArgRef(address_of=t) for t in body.accessors), *(work[name] for name in body.runtime_args))
+            expected = (
+                *(ArgRef(address_of=t) for t in body.accessors),
+                *(work[name] for name in body.runtime_args),
+                *(peers[item.core] if body.peers else ()),
+            )
             if values.values != expected:
                 fail(kernel, "TTB405", f"{body.role} on {values.core} has other arguments than it reads")
         _check_names(kernel, body, body.body, {*body.runtime_args, *body.common_args})
