@@ -16,6 +16,8 @@ from tt_build.spec.model import Struct
 Role = Literal["reader", "compute", "writer"]
 TileOpName = Literal["copy", "transpose", "unary_bcast", "add", "sub", "mul", "matmul"]
 BroadcastMode = Literal["", "rows", "cols", "scalar"]
+CallWord = Union[int, str]  # noqa: UP007
+"""A parameter of an SFPU call: its 32-bit word, or the name of the run-time scalar that holds it."""
 
 
 class Note(Struct, frozen=True, kw_only=True, tag="note"):
@@ -135,6 +137,20 @@ class ZeroPadding(Struct, frozen=True, kw_only=True, tag="zero_padding"):
     element_bytes: int
 
 
+class FillTile(Struct, frozen=True, kw_only=True, tag="fill_tile"):
+    """Write a whole tile at ``pointer + slot * page size``: ``value_bits`` in its first ``count`` columns or rows, zero
+    elsewhere; face order, elements of ``element_bytes``.
+    """
+
+    pointer: str
+    slot: Index
+    cb: str
+    pattern: Literal["columns", "rows"]
+    count: int
+    value_bits: int
+    element_bytes: int
+
+
 class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
     """``compute_kernel_hw_startup``; ``reverse`` when the first operation is a matmul."""
 
@@ -178,7 +194,7 @@ class SfpuOp(Struct, frozen=True, kw_only=True, tag="sfpu_op"):
     form: str
     slots: tuple[int, ...]
     out: int
-    params: tuple[int, ...] = ()
+    params: tuple[CallWord, ...] = ()
 
 
 class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
@@ -218,6 +234,7 @@ Stmt = Union[  # noqa: UP007
     WritePage,
     Barrier,
     ZeroPadding,
+    FillTile,
     Startup,
     TileInit,
     TileOp,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tt_build.ir.index import Index
-from tt_build.ir.lowered import BroadcastMode, KernelBody, Stmt
+from tt_build.ir.lowered import BroadcastMode, CallWord, KernelBody, Stmt
 from tt_build.ir.plan import Range
 from tt_build.ir.work import CoreWork, Grid
 from tt_build.lang.program import Program
@@ -230,7 +230,7 @@ class SfpuStep(Struct, frozen=True, kw_only=True, tag="sfpu"):
     form: str
     slots: tuple[int, ...]
     out: int
-    params: tuple[int, ...] = ()
+    params: tuple[CallWord, ...] = ()
 
 
 class MatmulStep(Struct, frozen=True, kw_only=True, tag="matmul"):
@@ -244,20 +244,30 @@ class MatmulStep(Struct, frozen=True, kw_only=True, tag="matmul"):
 
 
 class MoveStep(Struct, frozen=True, kw_only=True, tag="move"):
-    """DST slot ``out`` = DST slot ``source``, which stays."""
+    """DST slot ``out`` = DST slot ``source``, which stays; ``data_format`` where DST holds integers."""
 
     source: int
     out: int
+    data_format: str = ""
 
 
 class FillStep(Struct, frozen=True, kw_only=True, tag="fill"):
-    """Every element of DST slot ``out`` = the number with these fp32 bits."""
+    """Every element of DST slot ``out`` = the number with these fp32 bits, or the integer in that ``data_format``."""
 
-    bits: int
+    bits: CallWord
     out: int
+    data_format: str = ""
 
 
-Step = LoadStep | FpuStep | SfpuStep | MatmulStep | MoveStep | FillStep
+class MaskStep(Struct, frozen=True, kw_only=True, tag="mask"):
+    """DST slot ``slot`` = 0 in the padding columns of the last tile column; ``spare`` takes the mask from ``cb``."""
+
+    slot: int
+    spare: int
+    cb: str
+
+
+Step = LoadStep | FpuStep | SfpuStep | MatmulStep | MoveStep | FillStep | MaskStep
 
 
 class SectionPlan(Struct, frozen=True, kw_only=True):
@@ -293,6 +303,13 @@ class Intermediate(Struct, frozen=True, kw_only=True):
     unpack_to_dest: bool
 
 
+class MaskTile(Struct, frozen=True, kw_only=True):
+    """A tile that the reader makes once a core: 1 in the first ``columns`` columns, 0 in the padding beyond."""
+
+    cb: str
+    columns: int
+
+
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     """After ``plan_stages``: the tile dataflow of one unit."""
 
@@ -301,6 +318,7 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     sections: tuple[SectionPlan, ...]
     intermediates: tuple[Intermediate, ...]
     results: tuple[OutputStream, ...]
+    masks: tuple[MaskTile, ...] = ()
 
 
 class CircularBuffer(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from tt_build.ir.stages import (
     TILE,
     Intermediate,
     MappedKernel,
+    MaskTile,
     OutputStream,
     SectionPlan,
     StagedKernel,
@@ -31,6 +32,7 @@ from tt_build.passes.dst_sections import (
     BadNumber,
     Leaf,
     MatmulOperands,
+    NoForm,
     Overflow,
     SectionBuilder,
     Store,
@@ -38,6 +40,7 @@ from tt_build.passes.dst_sections import (
     is_leaf,
 )
 from tt_build.passes.pages import page_of
+from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu, masked_columns, turned_dtype
 from tt_build.targets import Arch
 
 
@@ -46,7 +49,8 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     planner = _Planner(kernel, arch)
     matmuls = {i: planner.matmul(v) for i, v in enumerate(kernel.program.values) if v.op == "matmul"}
     leaves = {i: planner.leaf(i) for i in range(len(kernel.program.values)) if planner.is_loaded(i)}
-    stores = [Store(value=b.value, cb=planner.result(b.tensor)) for b in kernel.program.outputs]
+    outputs = kernel.program.outputs
+    stores = [planner.store(b.value, planner.result(b.tensor), kernel.tensor(b.tensor).dtype) for b in outputs]
     sections = planner.sections(stores, leaves, matmuls)
     return extend(
         StagedKernel,
@@ -56,6 +60,7 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         sections=sections,
         intermediates=tuple(planner.intermediates),
         results=tuple(planner.results),
+        masks=tuple(planner.masks),
     )
 
 
@@ -70,6 +75,14 @@ class _Planner:
         self.transposes: list[TransposePlan] = []
         self.intermediates: list[Intermediate] = []
         self.results: list[OutputStream] = []
+        self.masks: list[MaskTile] = []
+
+    def store(self, value: int, cb: str, dtype: str) -> Store:
+        """A store into a buffer of that dtype, with the mask that a block-float format needs on ragged rows."""
+        columns = masked_columns(self.kernel, dtype)
+        if columns and not self.masks:
+            self.masks.append(MaskTile(cb=self.names.unique("cb_mask"), columns=columns))
+        return Store(value=value, cb=cb, mask=self.masks[0].cb if columns else "")
 
     def is_loaded(self, index: int) -> bool:
         """Whether a value is a leaf that some elementwise value or an output reads."""
@@ -96,8 +109,7 @@ class _Planner:
             row, column = column, row
         unpack_to_dest = tensor.dtype == "float32" and self.fp32
         cb = self._stream(tensor, row, column, unpack_to_dest=unpack_to_dest, in_k=False)
-        # float32 elementwise is the vector engine's, also where DST is bfloat16: no fidelity takes from it
-        return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and tensor.dtype != "float32")
+        return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and enters_fpu(tensor.dtype))
 
     def matmul(self, value: Value) -> MatmulOperands:
         """The streams of a matmul's operands."""
@@ -110,7 +122,9 @@ class _Planner:
         if turn_a:
             turned = self.names.unique(f"{cb_a}_t")
             self.transposes.append(TransposePlan(source=cb_a, target=turned, k_tiles=k_tiles))
-            self.intermediates.append(Intermediate(cb=turned, dtype=a.dtype, tiles=k_tiles, unpack_to_dest=False))
+            self.intermediates.append(
+                Intermediate(cb=turned, dtype=turned_dtype(a.dtype), tiles=k_tiles, unpack_to_dest=False)
+            )
             cb_a = turned
         return MatmulOperands(a=cb_a, b=cb_b, k_tiles=k_tiles, transpose_b=turn_b)
 
@@ -130,14 +144,17 @@ class _Planner:
         A section that overflows DST loses a value to a cut, or its outputs are parted, until every section fits. An
         output whose value is cut is packed where that value is computed.
         """
-        cuts: dict[int, str] = {}
+        casts = block_casts(self.kernel.program, {t.name: t.dtype for t in self.kernel.tensors})
+        cuts = {value: self.names.unique("cb_t") for value in casts}
+        # What is stored from a block-float cast in another dtype has been through the packer before.
+        apart = {s.cb for s in stores if s.value in casts and self._result_dtype(s.cb) != self._cut_dtype(s.value)}
         groups = [stores]
         while True:
-            own = {value: [Store(value=value, cb=cb)] for value, cb in cuts.items()}
+            own = {value: [self.store(value, cb, self._cut_dtype(value))] for value, cb in cuts.items()}
             for store in stores:
-                if store.value in cuts:
+                if store.value in cuts and store.cb not in apart:
                     own[store.value].append(store)
-            rest = [[store for store in group if store.value not in cuts] for group in groups]
+            rest = [[s for s in group if s.value not in cuts or s.cb in apart] for group in groups]
             sections = [*(own[value] for value in sorted(own)), *(group for group in rest if group)]
             again = self._repeated_matmul(sections, set(leaves), set(cuts))
             if again is not None:
@@ -150,7 +167,7 @@ class _Planner:
                     builder = SectionBuilder(self.kernel.program, self.kernel.math, self.capacity, known, matmuls)
                     plans.append(builder.build(group))
                     if group[0].value in cuts:
-                        known[group[0].value] = self._cut_leaf(cuts[group[0].value])
+                        known[group[0].value] = self._cut_leaf(group[0].value, cuts[group[0].value])
             except Overflow as overflow:
                 cut = self._cut(overflow, set(known))
                 if cut is not None:
@@ -158,6 +175,14 @@ class _Planner:
                 else:
                     groups = _parted(groups, overflow.group)
                 continue
+            except NoForm as missing:
+                refuse(
+                    self.kernel,
+                    "TTB205",
+                    f"the SDK has no '{missing.function}' on {missing.dtype}",
+                    value=missing.value,
+                    help="cast the operands, as in cast(x, int32) or cast(x, float32)",
+                )
             except BadNumber as error:
                 refuse(
                     self.kernel,
@@ -166,10 +191,17 @@ class _Planner:
                     value=error.value,
                     help="write another number, or pass it as a tensor of shape [1, 1]",
                 )
-            dtype = "float32" if self.fp32 else "bfloat16"
             for value in sorted(cuts):
-                self.intermediates.append(Intermediate(cb=cuts[value], dtype=dtype, tiles=1, unpack_to_dest=self.fp32))
+                dtype = self._cut_dtype(value)
+                exact = dtype == "float32" and self.fp32
+                self.intermediates.append(Intermediate(cb=cuts[value], dtype=dtype, tiles=1, unpack_to_dest=exact))
             return tuple(plans)
+
+    def _result_dtype(self, cb: str) -> str:
+        return self.kernel.tensor(next(r.tensor for r in self.results if r.cb == cb)).dtype
+
+    def _cut_dtype(self, value: int) -> str:
+        return cut_dtype(self.kernel.program.values[value], fp32=self.fp32)
 
     def _repeated_matmul(self, groups: list[list[Store]], known: set[int], cuts: set[int]) -> int | None:
         """A matmul that several sections would compute: its operands come only once, so it is cut off first."""
@@ -184,8 +216,8 @@ class _Planner:
             known = known | (cuts & set(values))
         return None
 
-    def _cut_leaf(self, cb: str) -> Leaf:
-        return Leaf(cb=cb, bcast="", transpose=False, fpu=not self.fp32)
+    def _cut_leaf(self, value: int, cb: str) -> Leaf:
+        return Leaf(cb=cb, bcast="", transpose=False, fpu=enters_fpu(self._cut_dtype(value)))
 
     def _cut(self, overflow: Overflow, known: set[int]) -> int | None:
         """The value to cut at, None where the outputs of the section are better parted.
@@ -223,13 +255,13 @@ class _Planner:
                 value=index,
                 help="declare the tensor transposed, without .T",
             )
-        if transposed and tensor.dtype == "float32":
+        if transposed and tensor.dtype == "float32" and not self.fp32:
             refuse(
                 self.kernel,
                 "TTB201",
-                f"'.T' of the float32 tensor '{tensor.name}' outside a matmul cannot be lowered yet",
+                f"'.T' of the float32 tensor '{tensor.name}' outside a matmul needs a 32-bit DST",
                 value=index,
-                help="use bfloat16, or declare the tensor transposed",
+                help="leave 'fp32_accumulate: false' out, or use bfloat16",
             )
 
     def _stream(self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool) -> str:

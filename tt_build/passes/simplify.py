@@ -30,6 +30,9 @@ def _read_through(body: tuple[Stmt, ...], known: dict[str, Index]) -> tuple[Stmt
         if isinstance(stmt, Let) and isinstance(stmt.value, Num | Var | Dim):
             known[stmt.name] = stmt.value
             continue
+        if isinstance(stmt, When) and isinstance(stmt.a, Num) and stmt.a == stmt.b:
+            kept += _read_through(stmt.body, known)
+            continue
         kept.append(_with_bodies(stmt, lambda inner: _read_through(inner, known)))
     return tuple(kept)
 

@@ -14,11 +14,13 @@ from tt_build.ir.lowered import (
     Stmt,
     TileOp,
     Wait,
+    When,
 )
 from tt_build.ir.stages import (
     FillStep,
     FpuStep,
     LoadStep,
+    MaskStep,
     MatmulStep,
     MoveStep,
     PaddedKernel,
@@ -43,7 +45,7 @@ class _Compute:
     def __init__(self, kernel: PaddedKernel) -> None:
         self.kernel = kernel
         self.matmul = loops.has_matmul(kernel)
-        self.resident = [s.cb for s in kernel.streams if s.per == "core"]
+        self.resident = [s.cb for s in kernel.streams if s.per == "core"] + [m.cb for m in kernel.masks]
         self.unit = [s.cb for s in kernel.streams if s.per == "unit"]
         self.local = [s.cb for s in kernel.streams if s.per == "shard"]
         self.local_results = [r.cb for r in kernel.results if r.bound]
@@ -131,9 +133,13 @@ class _Compute:
                 )
             ]
         if isinstance(step, MoveStep):
-            return [SfpuOp(function=COPY_DEST, form="float", slots=(step.source,), out=step.out)]
+            form = step.data_format or "float"
+            return [SfpuOp(function=COPY_DEST, form=form, slots=(step.source,), out=step.out)]
         if isinstance(step, FillStep):
-            return [SfpuOp(function=FILL, form="float", slots=(), out=step.out, params=(step.bits,))]
+            form = step.data_format or "float"
+            return [SfpuOp(function=FILL, form=form, slots=(), out=step.out, params=(step.bits,))]
+        if isinstance(step, MaskStep):
+            return [self._mask(step)]
         if isinstance(step, FpuStep):
             op = TileOp(
                 op=step.op,
@@ -151,6 +157,13 @@ class _Compute:
             mode=step.bcast,
         )
         return [*self._await(step.cb), load]
+
+    def _mask(self, step: MaskStep) -> Stmt:
+        """In the last tile column: what lies under the mask's zeros becomes zero. The mask itself is that zero."""
+        load = TileOp(op="copy", cbs=(step.cb,), indices=(num(0),), dst=step.spare)
+        slots = (step.spare, step.slot, step.spare)
+        select = SfpuOp(function="where", form="float", slots=slots, out=step.slot)
+        return When(a=var("bx"), b=num(self.kernel.grid.x - 1), body=(load, select))
 
     def _matmul_loop(self, step: MatmulStep) -> Stmt:
         kernel, size, slot = self.kernel, loops.k_block(self.kernel), loops.k_slot(self.kernel)
