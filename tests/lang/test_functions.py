@@ -38,7 +38,9 @@ def test_row_is_consistent(name: str) -> None:
         slots = set(re.findall(r"\{(\w+)\}", call.call))
         assert {s for s in slots if s.startswith("p")} == {f"p{i}" for i in range(len(call.params))}
         assert slots <= {"d0", "d1", "d2", "out", "dst", "p0", "p1", "p2"}
-        assert {encoding.split(":")[1] for encoding in call.params} <= names
+        encodings = [encoding.split(":") for encoding in call.params]
+        assert {name for kind, name in encodings if kind != "word"} <= names
+        assert all(int(name, 0) < 2**32 for kind, name in encodings if kind == "word")
         assert call.init.endswith(")")
     if row.float_call is not None:
         wanted = {f"d{i}" for i in range(row.operands)} | ({"out"} if row.operands > 1 else set())

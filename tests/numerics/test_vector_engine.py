@@ -207,8 +207,11 @@ def test_select_on_minus_zero_is_the_seeds_choice(num: Numerics) -> None:
 def test_typecast(num: Numerics, rng: np.random.Generator) -> None:
     x = (rng.standard_normal((32, 32)) * 1000).astype(np.float32)
     ints = num.sfpu("typecast", x, params=(0, 8)).view(np.int32)
-    np.testing.assert_array_equal(ints, np.rint(x))
+    np.testing.assert_array_equal(ints, np.trunc(x))
     back = num.sfpu("typecast", ints, params=(8, 0)).view(np.float32)
-    np.testing.assert_array_equal(back, np.rint(x))
+    np.testing.assert_array_equal(back, np.trunc(x))
+    short = num.sfpu("typecast", x, params=(0, 5)).view(np.uint32)
+    bits = x.view(np.uint32)
+    np.testing.assert_array_equal(short, (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000)
     small = num.sfpu("typecast", x, params=(5, 9)).view(np.int32)
     np.testing.assert_array_equal(small, np.clip(np.rint(x), 0, 65535))

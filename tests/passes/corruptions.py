@@ -15,6 +15,7 @@ from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import (
     Barrier,
     CompileArg,
+    FillTile,
     KernelBody,
     Let,
     Loop,
@@ -478,3 +479,25 @@ def padding_left(kernel: Kernel, rng: random.Random) -> Kernel | None:
 def padding_of_another_axis(kernel: Kernel, rng: random.Random) -> Kernel | None:
     other = {"rows": "columns", "columns": "rows"}
     return _change(kernel, rng, ZeroPadding, lambda s: replace(s, axis=other[s.axis]))
+
+
+@corruption("TTB408")
+def mask_of_other_columns(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, FillTile, lambda s: replace(s, count=s.count % 31 + 1))
+
+
+@corruption("TTB408")
+def mask_not_applied(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Which stores need the mask: all of a block-float kernel."""
+    masks = {mask.cb for mask in kernel.masks}
+    return _change(kernel, rng, When, lambda s: replace(s, body=s.body[:1]), lambda s: _loads(s, masks))
+
+
+@corruption("TTB403")
+def mask_in_another_column(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    masks = {mask.cb for mask in kernel.masks}
+    return _change(kernel, rng, When, lambda s: replace(s, b=num(0)), lambda s: _loads(s, masks))
+
+
+def _loads(stmt: When, masks: set[str]) -> bool:
+    return any(isinstance(s, TileOp) and masks & {*s.cbs} for s in stmt.body)

@@ -50,6 +50,11 @@ BASES: dict[str, dict[str, Any]] = {
         "inputs": _tensors(A=[64, 96], B=[64, 96]), "outputs": _tensors(C=[64, 96]),
         "compute": "C = ((exp(A) + cos(B)) * (sin(A) + tanh(B))) / ((abs(A) + relu(B)) * (exp2(A) + erf(B)) + 1)",
     },
+    "block_float": {
+        "inputs": _tensors(A=[70, 100], B={"shape": [70, 100], "dtype": "bfloat4_b"}),
+        "outputs": _tensors(C={"shape": [70, 100], "dtype": "bfloat8_b"}),
+        "compute": "C = cast(A * B, bfloat8_b) + A", "schedule": {"cores": [2, 2]},
+    },
     "shard": {
         "inputs": _tensors(A=_l1("block", [3, 2], [100, 280]), B=[100, 280]),
         "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),

@@ -16,6 +16,8 @@ from tt_build.spec.model import Struct
 Role = Literal["reader", "compute", "writer"]
 TileOpName = Literal["copy", "transpose", "unary_bcast", "add", "sub", "mul", "matmul"]
 BroadcastMode = Literal["", "rows", "cols", "scalar"]
+CallWord = Union[int, str]  # noqa: UP007
+"""A parameter of an SFPU call: its 32-bit word, or the name of the run-time scalar that holds it."""
 
 
 class Note(Struct, frozen=True, kw_only=True, tag="note"):
@@ -136,8 +138,8 @@ class ZeroPadding(Struct, frozen=True, kw_only=True, tag="zero_padding"):
 
 
 class FillTile(Struct, frozen=True, kw_only=True, tag="fill_tile"):
-    """``value_bits`` in the first ``count`` columns or rows of a 32 x 32 tile in face order, zero elsewhere, at
-    ``pointer + slot * page size``.
+    """Write a whole tile at ``pointer + slot * page size``: ``value_bits`` in its first ``count`` columns or rows, zero
+    elsewhere; face order, elements of ``element_bytes``.
     """
 
     pointer: str
@@ -215,7 +217,7 @@ class SfpuOp(Struct, frozen=True, kw_only=True, tag="sfpu_op"):
     form: str
     slots: tuple[int, ...]
     out: int
-    params: tuple[int, ...] = ()
+    params: tuple[CallWord, ...] = ()
 
 
 class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):

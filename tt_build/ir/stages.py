@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tt_build.ir.index import Index
-from tt_build.ir.lowered import BroadcastMode, KernelBody, Stmt
+from tt_build.ir.lowered import BroadcastMode, CallWord, KernelBody, Stmt
 from tt_build.ir.plan import Range
 from tt_build.ir.work import CoreWork, Grid
 from tt_build.lang.program import Program
@@ -249,7 +249,7 @@ class SfpuStep(Struct, frozen=True, kw_only=True, tag="sfpu"):
     form: str
     slots: tuple[int, ...]
     out: int
-    params: tuple[int, ...] = ()
+    params: tuple[CallWord, ...] = ()
 
 
 class MatmulStep(Struct, frozen=True, kw_only=True, tag="matmul"):
@@ -263,17 +263,19 @@ class MatmulStep(Struct, frozen=True, kw_only=True, tag="matmul"):
 
 
 class MoveStep(Struct, frozen=True, kw_only=True, tag="move"):
-    """DST slot ``out`` = DST slot ``source``, which stays."""
+    """DST slot ``out`` = DST slot ``source``, which stays; ``data_format`` where DST holds integers."""
 
     source: int
     out: int
+    data_format: str = ""
 
 
 class FillStep(Struct, frozen=True, kw_only=True, tag="fill"):
-    """Every element of DST slot ``out`` = the number with these fp32 bits."""
+    """Every element of DST slot ``out`` = the number with these fp32 bits, or the integer in that ``data_format``."""
 
-    bits: int
+    bits: CallWord
     out: int
+    data_format: str = ""
 
 
 class MaskPlan(Struct, frozen=True, kw_only=True):
@@ -285,16 +287,18 @@ class MaskPlan(Struct, frozen=True, kw_only=True):
 
 
 class MaskStep(Struct, frozen=True, kw_only=True, tag="mask"):
-    """In the last tile of ``axis`` DST slot ``out`` keeps what the mask tile in ``cb`` allows.
+    """In the last tile of ``axis`` DST slot ``out`` keeps what lies under the ones of the mask tile in ``cb``.
 
-    The rest becomes the number with these fp32 bits. ``slots`` take the mask and the number.
+    The rest becomes the number with these bits (an integer in ``data_format`` where there is one). ``slots`` take the
+    mask and the number; where the number is zero the mask is that, too, and one slot does.
     """
 
     cb: str
     axis: Literal["columns", "rows"]
     out: int
-    slots: tuple[int, int]
-    bits: int
+    slots: tuple[int, ...]
+    bits: int = 0
+    data_format: str = ""
 
 
 Step = LoadStep | FpuStep | SfpuStep | MatmulStep | MoveStep | FillStep | MaskStep
@@ -345,13 +349,14 @@ class Intermediate(Struct, frozen=True, kw_only=True):
 class Fold(Struct, frozen=True, kw_only=True):
     """DST slot ``slot`` gathers DST slot ``source`` of each tile; at the end it is reduced in the tile over ``axes``.
 
-    ``value`` is the reduction of the program.
-    ``bits`` are the fp32 bits of the identity that the slot starts from. The result, times the number with fp32 bits
-    ``scale`` where there is one, goes to circular buffer ``cb``. A reduction in parts gathers its partial results in
-    ``parts_cb`` and combines them there; where parts are spread, each core sends its own from ``part_cb`` to all.
+    ``value`` is the reduction of the program, of that ``dtype``. ``bits`` are those of the identity from which the slot
+    starts. The result, times the number with fp32 bits ``scale`` where there is one, goes to circular buffer ``cb``. A
+    reduction in parts gathers its partial results in ``parts_cb`` and combines them there; where parts are spread, each
+    core sends its own from ``part_cb`` to all.
     """
 
     value: int
+    dtype: str
     op: Literal["sum", "max", "min"]
     axes: tuple[int, ...]
     slot: int

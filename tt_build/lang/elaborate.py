@@ -195,6 +195,9 @@ class _Elaboration(Calls):
             related = Related(place, "declared here")
             self.error("TTB016", message, span, f"write cast(..., {dtype}) around it", (related,))
             return
+        if not self.is_float(dtype) and dtype != found.dtype:  # integers wrap; floats are rounded by the packer
+            new = Value(op="cast", args=(value,), shape=found.shape, dtype=dtype)
+            value = self.builder.add(new, span, self.builder.ranks[value])
         self.bindings[name] = (value, line)
 
     def reshape_help(self, name: str, shape: tuple[int, ...]) -> str:

@@ -86,10 +86,12 @@ def encode_param(encoding: str, values: dict[str, float]) -> str:
     """The C++ text of one parameter slot.
 
     ``f32bits:p`` is the fp32 bit pattern of p, ``f32bits_recip:p`` that of 1 / p, ``i32:p`` the integer itself
-    (its two's complement as uint32_t). ``values`` maps names to numbers. Raises OverflowError where
-    fp32 cannot hold the number.
+    (its two's complement as uint32_t), ``word:w`` the word w, whatever the values. ``values`` maps names to numbers.
+    Raises OverflowError where fp32 cannot hold the number.
     """
     kind, name = encoding.split(":")
+    if kind == "word":
+        return f"{name}u"
     value = values[name]
     if kind == "i32":
         return f"0x{int(value) & 0xFFFFFFFF:x}u" if value < 0 else f"{int(value)}u"
@@ -203,7 +205,9 @@ def _signs_and_rounding() -> None:
     _unary("abs", _API, "abs(x)", EXACT, ints={"int32": _c(_API, "abs_tile_init()", "abs_tile_int32({d0})")})
     _unary("sign", _API, "sign(x)", EXACT, discontinuous=True)
     _unary("neg", _U + "negative.h", "-x", EXACT, init="negative_tile_init()", call="negative_tile({d0})",
-           ints={"int32": _c(_U + "negative.h", "negative_tile_init()", "negative_tile_int32({d0})")})  # fmt: skip
+           ints={"int32": _c(_U + "negative.h", "negative_tile_init()", "negative_tile_int32({d0})"),
+                 "uint32": _c(_U + "rsub.h", "rsub_unary_int32_tile_init()",
+                              "rsub_unary_int32_tile({d0}, {p0})", "word:0x0")})  # fmt: skip
     for name in ("floor", "ceil", "trunc"):
         _unary(name, rounding, f"{name}(x)", EXACT, init="rounding_op_tile_init()", discontinuous=True)
     _unary("frac", rounding, "x - trunc(x)", EXACT, init="rounding_op_tile_init()", discontinuous=True)
@@ -363,10 +367,19 @@ def _integers() -> None:
     for name, op in (("bitwise_and", "&"), ("bitwise_or", "|"), ("bitwise_xor", "^")):
         ints = _by_format(header, "binary_bitwise_tile_init()", f"{name}_binary_tile<DataFormat::{{fmt}}>" + three)
         FUNCTIONS[name] = Function(name=name, operands=2, int_calls=ints, bound=EXACT, numpy=f"x {op} y")
+
+    def flipped(data_format: str, ones: str) -> SfpuCall:
+        call = f"bitwise_xor_tile<DataFormat::{data_format}>({{d0}}, {{p0}})"
+        return _c(_U + "bitwise.h", "bitwise_xor_tile_init()", call, f"word:{ones}")
+
     FUNCTIONS["bitwise_not"] = Function(
         name="bitwise_not",
         operands=1,
-        int_calls={"int32": _c(_U + "bitwise_not.h", "bitwise_not_tile_init()", "bitwise_not_tile({d0})")},
+        int_calls={
+            "int32": _c(_U + "bitwise_not.h", "bitwise_not_tile_init()", "bitwise_not_tile({d0})"),
+            "uint32": flipped("UInt32", "0xffffffff"),
+            "uint16": flipped("UInt16", "0xffff"),
+        },
         bound=EXACT,
         numpy="~x",
     )

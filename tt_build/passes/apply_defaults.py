@@ -3,13 +3,16 @@
 Needs   a checked declaration.
 Gives   every key's value: the kernel's own over the file's ``defaults`` over the built-in ones, key by key; the
         compute text as a typed program.
-Rejects what the language rules of the program reject (TTB01x), verification at other sizes (TTB212).
+        DST is 32 bits wide but for kernels that compute on uint16 (``dst_width``).
+Rejects what the language rules of the program reject (TTB01x), verification at other sizes (TTB212), dtypes that need
+        another width of DST than others or than ``fp32_accumulate`` says (TTB205).
 """
 
 from __future__ import annotations
 
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
 from tt_build.lang.elaborate import elaborate
+from tt_build.passes.dst_width import wide_dst
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Where
 from tt_build.spec.model import Declaration, KernelSpec, MathSpec, ScheduleSpec, TensorSpec
 
@@ -18,7 +21,6 @@ LAYOUT = "dram_interleaved"
 POLICY = "contiguous"
 ORDER = "row_major"
 FIDELITY = "HiFi4"
-FP32_ACCUMULATE = True
 APPROXIMATE = False
 
 
@@ -48,6 +50,9 @@ def apply(declaration: Declaration) -> DefaultedKernel:
 
     tensors = [tensor(name, "input", spec) for name, spec in kernel.inputs.items()]
     tensors += [tensor(name, "output", spec) for name, spec in kernel.outputs.items()]
+    own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
+    stated = own.fp32_accumulate if own.fp32_accumulate is not None else default.fp32_accumulate
+    wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated)
     return DefaultedKernel(
         name=kernel.name,
         file=declaration.file,
@@ -56,21 +61,19 @@ def apply(declaration: Declaration) -> DefaultedKernel:
         compute=kernel.compute,
         tensors=tuple(tensors),
         program=program,
-        math=_math(kernel.math or MathSpec(), defaults.math or MathSpec()),
+        math=_math(own, default, fp32_accumulate=wide),
         choice=_schedule(kernel, defaults.schedule or ScheduleSpec()),
         declared_grid=kernel.grid,
         declared_block=kernel.block,
     )
 
 
-def _math(own: MathSpec, default: MathSpec) -> MathMode:
-    def first(a: bool | None, b: bool | None, c: bool) -> bool:
-        return next(value for value in (a, b, c) if value is not None)
-
+def _math(own: MathSpec, default: MathSpec, *, fp32_accumulate: bool) -> MathMode:
+    choices = (own.approximate, default.approximate, APPROXIMATE)
     return MathMode(
         fidelity=own.fidelity or default.fidelity or FIDELITY,
-        fp32_accumulate=first(own.fp32_accumulate, default.fp32_accumulate, FP32_ACCUMULATE),
-        approximate=first(own.approximate, default.approximate, APPROXIMATE),
+        fp32_accumulate=fp32_accumulate,
+        approximate=next(choice for choice in choices if choice is not None),
     )
 
 

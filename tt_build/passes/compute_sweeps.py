@@ -22,6 +22,7 @@ from tt_build.ir.stages import (
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
+from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.sweep_loops import (
     block,
     block_pages,
@@ -33,9 +34,8 @@ from tt_build.passes.sweep_loops import (
     part,
     place_in,
 )
-from tt_build.passes.tensorize_steps import fill, sfpu, step_statements
-
-_COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
+from tt_build.passes.tensorize_steps import COMBINE, fill, sfpu, step_statements
+from tt_build.targets import DTYPES
 
 
 def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
@@ -174,7 +174,7 @@ class _Compute:
         number = var("part")
         load = TileOp(op="copy", cbs=(fold.parts_cb,), indices=(number,), dst=1)
         add = Loop(var="part", count=dim("parts", self.kernel.parts.count), body=(load, _combine(fold, 0, 1)))
-        math = (fill(0, fold.bits), add, *_scaled(fold, 0))
+        math = (_start(fold, 0), add, *_scaled(fold, 0))
         pages = self._pages(fold.parts_cb)
         return [
             Wait(cb=fold.parts_cb, pages=pages),
@@ -199,7 +199,7 @@ class _Compute:
     def _gathered(self, sweep: Sweep) -> list[Stmt]:
         """One section: accumulators in DST, all tiles, the reduction within the tile."""
         folds = sweep.folds
-        math: list[Stmt] = [fill(fold.slot, fold.bits) for fold in folds]
+        math: list[Stmt] = [_start(fold, fold.slot) for fold in folds]
         inner = [stmt for step in sweep.sections[0].steps for stmt in self._step(step)]
         inner += [_combine(fold, fold.slot, fold.source) for fold in folds]
         math += self._walk(sweep, inner)
@@ -233,7 +233,7 @@ class _Compute:
         ]
         return [
             Reserve(cb=total, pages=one),
-            Section(math=(fill(0, fold.bits),), packs=(Pack(dst=0, cb=total),)),
+            Section(math=(_start(fold, 0),), packs=(Pack(dst=0, cb=total),)),
             Push(cb=total, pages=one),
             *self._walk(sweep, inner),
             Wait(cb=total, pages=one),
@@ -265,15 +265,25 @@ def _target(fold: Fold) -> str:
     return fold.part_cb or fold.parts_cb or fold.cb
 
 
+def _start(fold: Fold, slot: int) -> Stmt:
+    return fill(slot, fold.bits, _data_format(fold))
+
+
 def _combine(fold: Fold, slot: int, source: int) -> Stmt:
-    return sfpu(_COMBINE[fold.op], "float", (slot, source), slot)
+    return sfpu(COMBINE[fold.op], fold.dtype if _data_format(fold) else "float", (slot, source), slot)
 
 
 def _finish(fold: Fold, slot: int) -> list[Stmt]:
     """What the tile holds becomes one column, one row or one number; a mean that is whole is divided."""
     names = [name for axis, name in ((-2, "columns"), (-1, "rows")) if axis in fold.axes]
-    found: list[Stmt] = [sfpu(f"reduce_{fold.op}_{name}", "float", (slot,), slot) for name in names]
+    form = _data_format(fold) or "float"
+    found: list[Stmt] = [sfpu(f"reduce_{fold.op}_{name}", form, (slot,), slot) for name in names]
     return found if fold.parts_cb else [*found, *_scaled(fold, slot)]
+
+
+def _data_format(fold: Fold) -> str:
+    """The DataFormat of integers, empty for floats."""
+    return DTYPES[fold.dtype].data_format if is_integer(fold.dtype) else ""
 
 
 def _scaled(fold: Fold, slot: int) -> list[Stmt]:

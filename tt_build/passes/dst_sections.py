@@ -8,7 +8,6 @@ its slot until the last of them. When the slots do not suffice, ``Overflow`` tel
 
 from __future__ import annotations
 
-import struct
 from typing import Literal
 
 import msgspec
@@ -18,6 +17,7 @@ from tt_build.ir.stages import (
     FillStep,
     FpuStep,
     LoadStep,
+    MaskStep,
     MathMode,
     MatmulStep,
     MoveStep,
@@ -25,12 +25,20 @@ from tt_build.ir.stages import (
     SfpuStep,
     Step,
 )
-from tt_build.lang.functions import FUNCTIONS, SfpuCall, encode_param
 from tt_build.lang.program import Program, Value
+from tt_build.passes.sfpu_calls import (
+    Link,
+    NoCall,
+    chain,
+    const_word,
+    is_comparison,
+    is_integer,
+    select_call,
+)
+from tt_build.targets.dtypes import DTYPES
 
 _FPU = ("add", "sub", "mul")
 _COMMUTATIVE = ("add", "mul")
-_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +60,14 @@ class MatmulOperands(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that a section packs, and the circular buffer that takes it."""
+    """A value that a section packs, and the circular buffer that takes it.
+
+    ``mask`` names the buffer of the mask that zeroes its padding columns first, empty where they may hold anything.
+    """
 
     value: int
     cb: str
+    mask: str = ""
 
 
 class Overflow(Exception):
@@ -64,6 +76,14 @@ class Overflow(Exception):
     def __init__(self, group: list[Store]) -> None:
         super().__init__("DST overflow")
         self.group = group
+
+
+class NoForm(Exception):
+    """The SDK has no call for that value on its dtype."""
+
+    def __init__(self, value: int, function: str, dtype: str) -> None:
+        super().__init__(function)
+        self.value, self.function, self.dtype = value, function, dtype
 
 
 class BadNumber(Exception):
@@ -86,7 +106,7 @@ def evaluated(program: Program, roots: list[int], known: set[int]) -> list[int]:
     todo = list(roots)
     while todo:
         index = todo.pop()
-        if index in seen or index in known or program.values[index].op == "const":
+        if index in seen or index in known or program.values[index].op in ("const", "scalar"):
             continue
         seen.add(index)
         if program.values[index].op != "matmul":
@@ -141,7 +161,16 @@ class SectionBuilder:
             if store.value in self.inner:
                 self.live[store.value] = slot
             stores.append((slot, store.cb))
+        self._mask(group, [slot for slot, _ in stores])
         return SectionPlan(steps=tuple(self.steps), stores=tuple(stores))
+
+    def _mask(self, group: list[Store], slots: list[int]) -> None:
+        """Zero the padding columns of what goes into a block-float buffer, each slot once."""
+        masks = {slot: store.mask for store, slot in zip(group, slots, strict=True) if store.mask}
+        for slot, cb in masks.items():
+            spare = self._take()
+            self.steps.append(MaskStep(cb=cb, axis="columns", out=slot, slots=(spare,)))
+            self._release(spare)
 
     def _value(self, index: int) -> Value:
         return self.program.values[index]
@@ -180,7 +209,9 @@ class SectionBuilder:
         if owned:
             return slot
         copy = self._take()
-        self.steps.append(MoveStep(source=slot, out=copy))
+        dtype = self._value(index).dtype
+        integers = DTYPES[dtype].data_format if is_integer(dtype) else ""
+        self.steps.append(MoveStep(source=slot, out=copy, data_format=integers))
         return copy
 
     def _evaluate(self, index: int) -> int:
@@ -192,11 +223,21 @@ class SectionBuilder:
         value = self._value(index)
         try:
             if value.op == "const":
-                bits = float_bits(value.params[0])
+                data_format, bits = const_word(value)
                 slot = self._take()
-                self.steps.append(FillStep(bits=bits, out=slot))
+                self.steps.append(FillStep(bits=bits, out=slot, data_format=data_format))
                 return slot
+            if value.op == "scalar":
+                slot = self._take()
+                data_format = DTYPES[value.dtype].data_format if is_integer(value.dtype) else ""
+                self.steps.append(FillStep(bits=value.name, out=slot, data_format=data_format))
+                return slot
+            links = chain(self.program, value, wide_dst=self.math.fp32_accumulate)
+            if links is not None:
+                return self._chain(value, links)
             return self._fpu(value) if self._fpu_fits(value) else self._sfpu(value)
+        except NoCall as missing:
+            raise NoForm(index, missing.function, missing.dtype) from None
         except ZeroDivisionError:
             raise BadNumber(index, "the reciprocal of 0 is not a number") from None
         except OverflowError:
@@ -246,8 +287,8 @@ class SectionBuilder:
         return slot
 
     def _sfpu(self, value: Value) -> int:
-        form, call, operands, numbers = select_call(self.program, value, self.math)
-        params = tuple(param_word(encoding, numbers) for encoding in call.params)
+        chosen = select_call(self.program, value, self.math)
+        form, operands, params = chosen.form, chosen.operands, chosen.params
         if len(operands) == 1:
             slot = self._owned(operands[0])
             self.steps.append(SfpuStep(function=value.op, form=form, slots=(slot,), out=slot, params=params))
@@ -256,7 +297,7 @@ class SectionBuilder:
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
             index = operands[position]
             twin = next((p for p in slots if operands[p] == index and index in self.leaves), None)
-            if value.op == "where" and position == 0 and self._value(index).op not in _COMPARISONS:
+            if value.op == "where" and position == 0 and self._may_be_minus_zero(index):
                 slots[position] = self._condition(index)
             elif twin is not None and not (value.op == "where" and twin == 0):
                 slots[position] = slots[twin]  # the same tile of the same buffer: one load serves both
@@ -285,6 +326,18 @@ class SectionBuilder:
                 self._release(slot)
         return out
 
+    def _chain(self, value: Value, links: tuple[Link, ...]) -> int:
+        """Several calls, in place."""
+        slot = self._owned(value.args[0])
+        for call in links:
+            step = SfpuStep(function=call.function, form=call.form, slots=(slot,), out=slot, params=call.params)
+            self.steps.append(step)
+        return slot
+
+    def _may_be_minus_zero(self, index: int) -> bool:
+        value = self._value(index)
+        return not is_comparison(value.op) and not is_integer(value.dtype)
+
     def _condition(self, index: int) -> tuple[int, bool]:
         """A condition whose zeros are plus zeros: where_tile looks at the bits, where a minus zero is neither.
 
@@ -299,44 +352,7 @@ class SectionBuilder:
         value = self._value(index)
         if index in self.live:
             return 0
-        if index in self.leaves or value.op == "const" or self._fpu_fits(value):
+        if index in self.leaves or value.op in ("const", "scalar") or self._fpu_fits(value):
             return 1
         needs = sorted((self._need(arg) for arg in value.args), reverse=True)
         return max((need + position for position, need in enumerate(needs)), default=1)
-
-
-def float_bits(number: float) -> int:
-    """The fp32 bit pattern of a number, rounded to nearest."""
-    return int(struct.unpack("<I", struct.pack("<f", number))[0])
-
-
-def param_word(encoding: str, numbers: dict[str, float]) -> int:
-    """The 32-bit word of a call's parameter; ValueError for a fraction where a whole number is needed."""
-    kind, name = encoding.split(":")
-    if kind == "i32" and numbers[name] != int(numbers[name]):
-        raise ValueError(f"'{name}' must be a whole number, not {numbers[name]:g}")
-    return int(encode_param(encoding, numbers).rstrip("u"), 0)
-
-
-def select_call(
-    program: Program, value: Value, math: MathMode
-) -> tuple[str, SfpuCall, tuple[int, ...], dict[str, float]]:
-    """Which call of the op table computes a float value.
-
-    Returns the form, the call, the operands that lie in DST and the numbers for its parameters.
-    """
-    function = FUNCTIONS[value.op]
-    numbers = {param.name: number for param, number in zip(function.params, value.params, strict=True)}
-    args = value.args
-    constant = [program.values[arg].op == "const" for arg in args]
-    if len(args) == 2 and constant[1] and function.scalar_call is not None:
-        numbers["value"] = program.values[args[1]].params[0]
-        return "scalar", function.scalar_call, args[:1], numbers
-    if len(args) == 2 and constant[0] and function.rscalar_call is not None:
-        numbers["value"] = program.values[args[0]].params[0]
-        return "rscalar", function.rscalar_call, args[1:], numbers
-    if math.approximate and function.approx_call is not None:
-        return "approx", function.approx_call, args, numbers
-    if function.float_call is None:
-        raise KeyError(value.op)
-    return "float", function.float_call, args, numbers

@@ -29,11 +29,8 @@ REDUCTIONS = ("sum", "mean", "max", "min")
 
 _NOT_YET = {
     "movement": ("permute", "slice", "concat", "repeat", "rotate_half", "causal"),
-    "cast": ("cast",),
-    "run-time scalar": ("scalar",),
 }
 _ALGORITHMS = ("auto", "streaming")
-_DTYPES = ("bfloat16", "float32")
 
 
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
@@ -83,14 +80,6 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
             )
     for tensor in kernel.tensors:
         place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
-        if tensor.dtype not in _DTYPES:
-            refuse(
-                kernel,
-                "TTB205",
-                f"tensor '{tensor.name}' has dtype {tensor.dtype}, which cannot be lowered yet",
-                path=(*place, "dtype"),
-                help=f"use one of {', '.join(_DTYPES)}",
-            )
         if tensor.format != "tile":
             refuse(
                 kernel,

@@ -165,6 +165,8 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
             add(result.cb, dtype, pages, pages, buffer=result.tensor)
         else:
             add(result.cb, dtype, batch, DEPTH * batch)
+    for mask in kernel.masks:
+        add(mask.cb, "bfloat16", 1, 1)
     turned = {t.target for t in kernel.transposes}
     for item in kernel.intermediates:
         block = k_block if item.cb in turned else 1

@@ -18,6 +18,7 @@ from tt_build.ir.stages import (
     TILE,
     Intermediate,
     MappedKernel,
+    MaskPlan,
     OutputStream,
     StagedKernel,
     Stream,
@@ -31,6 +32,7 @@ from tt_build.passes.cut_sections import SectionCutter
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store, is_leaf
 from tt_build.passes.infer_schedule import REDUCTION
 from tt_build.passes.pages import page_of
+from tt_build.passes.tile_dtypes import enters_fpu, turned_dtype
 from tt_build.targets import Arch
 
 
@@ -41,8 +43,12 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     planner = _Planner(kernel, arch)
     matmuls = {i: planner.matmul(v) for i, v in enumerate(kernel.program.values) if v.op == "matmul"}
     leaves = {i: planner.leaf(i) for i in range(len(kernel.program.values)) if planner.is_loaded(i)}
-    stores = [Store(value=b.value, cb=planner.result(b.tensor)) for b in kernel.program.outputs]
-    cutter = SectionCutter(kernel, planner.capacity, planner.names)
+    cutter = SectionCutter(kernel, planner.capacity, planner.names, planner.masks)
+    stores: list[Store] = []
+    for binding in kernel.program.outputs:
+        cb, dtype = planner.result(binding.tensor), kernel.tensor(binding.tensor).dtype
+        cutter.dtypes[cb] = dtype
+        stores.append(cutter.store(binding.value, cb, dtype))
     sections = cutter.sections(stores, leaves, matmuls)
     return extend(
         StagedKernel,
@@ -52,6 +58,7 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         sections=sections,
         intermediates=(*planner.intermediates, *cutter.intermediates),
         results=tuple(planner.results),
+        masks=tuple(planner.masks),
     )
 
 
@@ -66,6 +73,7 @@ class _Planner:
         self.transposes: list[TransposePlan] = []
         self.intermediates: list[Intermediate] = []
         self.results: list[OutputStream] = []
+        self.masks: list[MaskPlan] = []
 
     def is_loaded(self, index: int) -> bool:
         """Whether a value is a leaf that some elementwise value or an output reads."""
@@ -92,8 +100,7 @@ class _Planner:
             row, column = column, row
         unpack_to_dest = tensor.dtype == "float32" and self.fp32
         cb = self._stream(tensor, row, column, unpack_to_dest=unpack_to_dest, in_k=False)
-        # float32 elementwise is the vector engine's, also where DST is bfloat16: no fidelity takes from it
-        return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and tensor.dtype != "float32")
+        return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and enters_fpu(tensor.dtype))
 
     def matmul(self, value: Value) -> MatmulOperands:
         """The streams of a matmul's operands."""
@@ -106,7 +113,9 @@ class _Planner:
         if turn_a:
             turned = self.names.unique(f"{cb_a}_t")
             self.transposes.append(TransposePlan(source=cb_a, target=turned, k_tiles=k_tiles))
-            self.intermediates.append(Intermediate(cb=turned, dtype=a.dtype, tiles=k_tiles, unpack_to_dest=False))
+            self.intermediates.append(
+                Intermediate(cb=turned, dtype=turned_dtype(a.dtype), tiles=k_tiles, unpack_to_dest=False)
+            )
             cb_a = turned
         return MatmulOperands(a=cb_a, b=cb_b, k_tiles=k_tiles, transpose_b=turn_b)
 
@@ -136,13 +145,13 @@ class _Planner:
                 value=index,
                 help="declare the tensor transposed, without .T",
             )
-        if transposed and tensor.dtype == "float32":
+        if transposed and tensor.dtype == "float32" and not self.fp32:
             refuse(
                 self.kernel,
                 "TTB201",
-                f"'.T' of the float32 tensor '{tensor.name}' outside a matmul cannot be lowered yet",
+                f"'.T' of the float32 tensor '{tensor.name}' outside a matmul needs a 32-bit DST",
                 value=index,
-                help="use bfloat16, or declare the tensor transposed",
+                help="leave 'fp32_accumulate: false' out, or use bfloat16",
             )
 
     def _stream(self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool) -> str:

@@ -40,14 +40,18 @@ from tt_build.ir.stages import (
     Sweep,
     Tensor,
 )
-from tt_build.lang.program import Program, Value
+from tt_build.lang.functions import FUNCTIONS
+from tt_build.lang.program import Binding, Program, Value
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.cut_sections import SectionCutter
-from tt_build.passes.dst_sections import Leaf, Overflow, SectionBuilder, Store, evaluated, is_leaf
+from tt_build.passes.cut_sections import SectionCutter, refuse_call
+from tt_build.passes.dst_sections import BadNumber, Leaf, NoForm, Overflow, SectionBuilder, Store, evaluated, is_leaf
 from tt_build.passes.infer_schedule import REDUCTIONS, extents
 from tt_build.passes.memory_space_lower import l1_budget, smallest_size
 from tt_build.passes.pages import page_in_unit
-from tt_build.targets import Arch
+from tt_build.passes.sfpu_calls import is_integer
+from tt_build.passes.tensorize_steps import COMBINE
+from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu
+from tt_build.targets import DTYPES, Arch
 
 _CHEAP = frozenset(
     (
@@ -126,14 +130,14 @@ class _Planner:
         self.output = max(kernel.outputs, key=lambda tensor: len(tensor.batch))
         self.identifiers = identifiers(tuple(t.name for t in kernel.tensors))
         self.names = Names()
-        self.cutter = SectionCutter(kernel, self.capacity, self.names)
         self.streams: list[Stream] = []
         self.masks: list[MaskPlan] = []
+        self.cutter = SectionCutter(kernel, self.capacity, self.names, self.masks)
         self.results: list[OutputStream] = []
         self.settled: dict[int, str] = {}
         self.intermediates: list[Intermediate] = []
         self.parts = kernel.parts
-        self.dtype = "float32" if self.fp32 else "bfloat16"
+        self.casts = set(block_casts(kernel.program, {t.name: t.dtype for t in kernel.tensors}))
 
     def staged(self, reason: str) -> StagedKernel:
         """The stage; ``reason`` says why no better choice was made."""
@@ -159,13 +163,14 @@ class _Planner:
         jobs: list[Job] = []
         stored: dict[int, list[Store]] = {}
         for binding in self.program.outputs:
-            stored.setdefault(binding.value, []).append(Store(value=binding.value, cb=self._result_cb(binding.tensor)))
+            stored.setdefault(binding.value, []).append(self._result(binding))
         for value in cuts:
             cb = self._settle(value)
             if self.program.values[value].op in REDUCTIONS:
                 jobs.append(Job(value, (Store(value=value, cb=cb),)))
             else:
-                jobs.append(Job(None, (Store(value=value, cb=cb), *stored.pop(value, []))))
+                own = self.cutter.store(value, cb, self._dtype(value))
+                jobs.append(Job(None, (own, *stored.pop(value, []))))
         by_shape: dict[tuple[int, int], list[Store]] = {}
         for value, stores in stored.items():
             by_shape.setdefault(self._matrix(value), []).extend(stores)
@@ -175,20 +180,27 @@ class _Planner:
         """The circular buffer for a settled value."""
         cb = self.settled[value] = self.names.unique(f"cb_{self.program.values[value].op}")
         rows, columns = extent = self._extent(self._matrix(value))
-        self._hand_on(cb, rows * columns, extent)
+        self._hand_on(cb, value, rows * columns, extent)
         return cb
 
-    def _hand_on(self, cb: str, tiles: int, extent: tuple[int, int] | None = None) -> None:
-        self.intermediates.append(
-            Intermediate(cb=cb, dtype=self.dtype, tiles=tiles, unpack_to_dest=self.fp32, extent=extent)
-        )
+    def _hand_on(self, cb: str, value: int, tiles: int, extent: tuple[int, int] | None = None) -> None:
+        """Tiles of that value, or of partial results of it, lie in ``cb``."""
+        dtype = self._dtype(value)
+        exact = dtype == "float32" and self.fp32
+        self.intermediates.append(Intermediate(cb=cb, dtype=dtype, tiles=tiles, unpack_to_dest=exact, extent=extent))
 
-    def _result_cb(self, tensor: str) -> str:
-        cb = self.names.unique(f"cb_{self.identifiers[tensor]}")
+    def _dtype(self, value: int) -> str:
+        """What a circular buffer holds of a value."""
+        return cut_dtype(self.program.values[value], fp32=self.fp32)
+
+    def _result(self, binding: Binding) -> Store:
+        tensor = binding.tensor
+        cb, dtype = self.names.unique(f"cb_{self.identifiers[tensor]}"), self.kernel.tensor(tensor).dtype
+        self.cutter.dtypes[cb] = dtype
         page = self._page(self.kernel.tensor(tensor))
         same = self._is_spread() and self.kernel.tensor(tensor).matrix[0 if self._axis() == -2 else 1] == 1
         self.results.append(OutputStream(cb=cb, tensor=tensor, page=page, first_part_only=same))
-        return cb
+        return self.cutter.store(binding.value, cb, dtype)
 
     def _is_spread(self) -> bool:
         return self.parts is not None and self.parts.spread
@@ -272,18 +284,23 @@ class _Planner:
         if self.parts is None:
             return fold
         parts_cb = self.names.unique(f"{fold.cb}_parts")
-        self._hand_on(parts_cb, self.parts.count)
+        self._hand_on(parts_cb, fold.value, self.parts.count)
         part_cb = self.names.unique(f"{fold.cb}_part") if self.parts.spread else ""
         if part_cb:
-            self._hand_on(part_cb, 1)
+            self._hand_on(part_cb, fold.value, 1)
         return msgspec.structs.replace(fold, parts_cb=parts_cb, part_cb=part_cb)
 
     def _fold_steps(self, group: list[Job], leaves: dict[int, Leaf], cb: str) -> tuple[SectionPlan, tuple[Fold, ...]]:
         """Steps of one tile and the accumulators, which are DST's first slots. Raises ``Overflow``."""
         count = len(group)
-        operands = [self._value(job.fold).args[0] for job in group if job.fold is not None]
+        operands = [self._value(job.fold).args[0] for job in group]
+        if self.casts & set(evaluated(self.program, operands, set(leaves))):
+            raise Overflow([])  # the packer rounds to block-float formats, so such a value goes through L1
         builder = SectionBuilder(self.program, self.kernel.math, self.capacity, leaves, {}, reserved=count, looped=True)
-        section = builder.build([Store(value=operand, cb="") for operand in operands])
+        try:
+            section = builder.build([Store(value=operand, cb="") for operand in operands])
+        except (NoForm, BadNumber) as error:
+            refuse_call(self.kernel, error)
         steps = list(section.steps)
         folds: list[Fold] = []
         masked: dict[int, int] = {}
@@ -299,58 +316,52 @@ class _Planner:
     def _fold(self, job: Job, slot: int, source: int, bits: int) -> Fold:
         assert job.fold is not None
         value = self._value(job.fold)
-        op: Literal["sum", "max", "min"] = (
-            "sum" if value.op in ("sum", "mean") else "max" if value.op == "max" else "min"
-        )
+        op: Literal["sum", "max", "min"] = "max" if value.op == "max" else "min" if value.op == "min" else "sum"
+        if is_integer(value.dtype) and value.dtype not in FUNCTIONS[COMBINE[op]].int_calls:
+            refuse_call(self.kernel, NoForm(job.fold, value.op, value.dtype))
         rows, columns = self._matrix(value.args[0])
         count = (rows if -2 in value.axes else 1) * (columns if -1 in value.axes else 1)
-        scale = _bits(1.0 / count) if value.op == "mean" and count > 1 else None
         return Fold(
             value=job.fold,
+            dtype=value.dtype,
             op=op,
             axes=value.axes,
             slot=slot,
             source=source,
             bits=bits,
             cb=job.stores[0].cb,
-            scale=scale,
+            scale=_bits(1.0 / count) if value.op == "mean" and count > 1 else None,
         )
-
-    def _identity(self, fold: int | None) -> int:
-        assert fold is not None
-        return {"max": _bits(float("-inf")), "min": _bits(float("inf"))}.get(self._value(fold).op, 0)
 
     def _masking(self, fold: int, source: int, free: list[int], cb: str) -> tuple[int, list[MaskStep]]:
         """The fold's identity, and the steps that put it where an edge tile's padding is. Raises ``Overflow``."""
-        value, bits = self._value(fold), self._identity(fold)
+        value = self._value(fold)
+        bits = _identity(value)
+        data_format = DTYPES[value.dtype].data_format if is_integer(value.dtype) else ""
         rows, columns = self._matrix(value.args[0])
+        slots = free[: 2 if bits else 1]
         steps: list[MaskStep] = []
         sides: tuple[tuple[int, int, Side], ...] = ((-2, rows, "rows"), (-1, columns, "columns"))
         for axis, size, side in sides:
             if axis in value.axes and size % TILE:
-                if len(free) < 2:
+                if len(slots) < (2 if bits else 1):
                     raise Overflow([])
-                mask = cb or self._mask_cb(side, size % TILE)
-                steps.append(MaskStep(cb=mask, axis=side, out=source, slots=(free[0], free[1]), bits=bits))
+                mask = cb or self.cutter.mask(side, size % TILE)
+                steps.append(
+                    MaskStep(cb=mask, axis=side, out=source, slots=tuple(slots), bits=bits, data_format=data_format)
+                )
         return bits, steps
-
-    def _mask_cb(self, side: Side, count: int) -> str:
-        for mask in self.masks:
-            if (mask.axis, mask.count) == (side, count):
-                return mask.cb
-        cb = self.names.unique(f"cb_{side}_mask")
-        self.masks.append(MaskPlan(cb=cb, axis=side, count=count))
-        return cb
 
     def _spilled(self, job: Job, leaves: dict[int, Leaf], sweep: Sweep) -> Sweep:
         """A fold whose values need all of DST: the accumulator lies in L1 between tiles."""
         assert job.fold is not None
         cb = self.names.unique("cb_tile")
-        sections = self.cutter.sections([Store(value=self._value(job.fold).args[0], cb=cb)], leaves, {})
+        operand = self._value(job.fold).args[0]
+        sections = self.cutter.sections([self.cutter.store(operand, cb, self._dtype(operand))], leaves, {})
         bits, masks = self._masking(job.fold, 1, list(range(2, self.capacity)), "")
         spill = self.names.unique("cb_total")
-        self._hand_on(cb, 1)
-        self._hand_on(spill, 2)
+        self._hand_on(cb, operand, 1)
+        self._hand_on(spill, job.fold, 2)
         last = SectionPlan(steps=tuple(masks), stores=((1, cb),))
         fold = self._in_parts(self._fold(job, 0, 1, bits))
         return msgspec.structs.replace(sweep, sections=(*sections, last), folds=(fold,), spill=spill)
@@ -365,7 +376,7 @@ class _Planner:
     def _loaded(self, index: int, target: tuple[int, int], cb: str) -> Leaf:
         bcast = self._broadcast(index, target)
         if index in self.settled:
-            return Leaf(cb=cb, bcast=bcast, transpose=False, fpu=not self.fp32)
+            return Leaf(cb=cb, bcast=bcast, transpose=False, fpu=enters_fpu(self._dtype(index)))
         tensor, turned = self._tensor(index)
         if turned and (bcast or tensor.dtype == "float32"):
             refuse(
@@ -376,7 +387,7 @@ class _Planner:
                 value=index,
                 help="declare the tensor transposed, without .T",
             )
-        return Leaf(cb=cb, bcast=bcast, transpose=turned, fpu=not turned and tensor.dtype != "float32")
+        return Leaf(cb=cb, bcast=bcast, transpose=turned, fpu=not turned and enters_fpu(tensor.dtype))
 
     def _tensor(self, leaf: int) -> tuple[Tensor, bool]:
         """The tensor of a leaf, and whether it is transposed."""
@@ -520,6 +531,18 @@ def _leaves_of(program: Program, group: list[Job], settled: dict[int, str]) -> l
             elif program.values[index].op != "const":
                 todo += program.values[index].args
     return sorted(found)
+
+
+def _identity(reduction: Value) -> int:
+    """The bits of what changes no result: of fp32, or of the integer."""
+    if reduction.op not in ("max", "min"):
+        return 0
+    least = reduction.op == "max"
+    if not is_integer(reduction.dtype):
+        return _bits(float("-inf") if least else float("inf"))
+    if reduction.dtype == "int32":
+        return 0x80000000 if least else 0x7FFFFFFF
+    return 0 if least else 0xFFFF if reduction.dtype == "uint16" else 0xFFFFFFFF
 
 
 def _bits(number: float) -> int:

@@ -60,6 +60,7 @@ class _Proof:
         self.k_tiles = matmuls[0].k_tiles if matmuls else 1
         self.turned = {turn.target: turn.source for turn in kernel.transposes}
         self.matmul = matmuls[0] if matmuls else None
+        self.masks = {mask.cb for mask in kernel.masks}
 
     def check(self, visit: Visit) -> None:
         """Compare one statement's pages, slots and indices with what they must be."""
@@ -74,6 +75,8 @@ class _Proof:
             if result is None or result.tensor != stmt.tensor or result.bound:
                 fail(self.kernel, "TTB403", f"writes '{stmt.tensor}' from {stmt.cb}")
             self._same(visit, (lambda: self.tiles, self.slots(stmt.cb)))
+        elif isinstance(stmt, TileOp) and self.masks & {*stmt.cbs}:
+            self._masks_last_column(visit)
         elif isinstance(stmt, TileOp):
             self._same(visit, tuple(self.slots(cb) for cb in stmt.cbs))
         else:
@@ -81,6 +84,12 @@ class _Proof:
             if bound != (stmt.index is not None):
                 self._fail(f"packs {stmt.cb} at {stmt.index}")
             self._same(visit, (self.slots(stmt.cb),) if bound else ())
+
+    def _masks_last_column(self, visit: Visit) -> None:
+        """A mask is loaded in the units of the last tile column, and nowhere else."""
+        last = self.tiles % self.kernel.grid.x == self.kernel.grid.x - 1
+        if not np.array_equal(visit.core, self.core[last]) or any(index.any() for index in visit.values):
+            self._fail(f"a mask is applied in {visit.core.size} units, not the {int(last.sum())} of the last column")
 
     def _same(self, visit: Visit, expected: tuple[Callable[[], np.ndarray], ...]) -> None:
         stmt = visit.stmt

@@ -31,6 +31,9 @@ def _read_through(body: tuple[Stmt, ...], known: dict[str, Index]) -> tuple[Stmt
         if isinstance(stmt, Let) and isinstance(stmt.value, Num | Var | Dim):
             known[stmt.name] = stmt.value
             continue
+        if isinstance(stmt, When) and isinstance(stmt.a, Num) and stmt.a == stmt.b:
+            kept += _read_through(stmt.body, known)
+            continue
         if isinstance(stmt, Let):
             known.pop(stmt.name, None)
         inside = {name: value for name, value in known.items() if not isinstance(stmt, Loop) or name != stmt.var}

@@ -13,10 +13,12 @@ from tt_build.ir.lowered import (
     Stmt,
     TileOp,
     Wait,
+    When,
 )
 from tt_build.ir.stages import (
     FpuStep,
     LoadStep,
+    MaskStep,
     MatmulStep,
     PaddedKernel,
     SectionPlan,
@@ -37,7 +39,7 @@ class _Compute:
     def __init__(self, kernel: PaddedKernel) -> None:
         self.kernel = kernel
         self.matmul = loops.has_matmul(kernel)
-        self.resident = [s.cb for s in kernel.streams if s.per == "core"]
+        self.resident = [s.cb for s in kernel.streams if s.per == "core"] + [m.cb for m in kernel.masks]
         self.unit = [s.cb for s in kernel.streams if s.per == "unit"]
         self.local = [s.cb for s in kernel.streams if s.per == "shard"]
         self.local_results = [r.cb for r in kernel.results if r.bound]
@@ -114,7 +116,10 @@ class _Compute:
     def _step(self, step: Step) -> list[Stmt]:
         if isinstance(step, MatmulStep):
             return [self._matmul_loop(step)]
-        return step_statements(step, self._index, self._await)
+        statements = step_statements(step, self._index, self._await)
+        if isinstance(step, MaskStep):
+            return [When(a=var("bx"), b=num(self.kernel.grid.x - 1), body=tuple(statements))]
+        return statements
 
     def _matmul_loop(self, step: MatmulStep) -> Stmt:
         kernel, size, slot = self.kernel, loops.k_block(self.kernel), loops.k_slot(self.kernel)

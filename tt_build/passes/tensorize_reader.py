@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tt_build.ir.index import Index, num, var
-from tt_build.ir.lowered import Barrier, Pointer, Push, ReadPage, Reserve, Stmt, When, ZeroPadding
-from tt_build.ir.stages import PaddedKernel, Stream
+from tt_build.ir.lowered import Barrier, FillTile, Pointer, Push, ReadPage, Reserve, Stmt, When, ZeroPadding
+from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream
 from tt_build.passes import loops
 from tt_build.targets import DTYPES
+
+ONE_BFLOAT16 = 0x3F80
 
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
@@ -17,6 +19,8 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     body: list[Stmt] = []
     for cb in local:
         body += [Reserve(cb=cb.name, pages=num(cb.block)), Push(cb=cb.name, pages=num(cb.block))]
+    for mask in kernel.masks:
+        body += mask_tile(mask)
     if once:
         body += _block(once, num(1), [_read(s, num(0)) for s in once])
     if loops.has_matmul(kernel):
@@ -30,6 +34,22 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         before, after = _open(unit, size), _close(unit, size)
         body.append(loops.unit_loop(kernel, before, [*loops.definitions(kernel), *reads], after))
     return tuple(body)
+
+
+def mask_tile(mask: MaskPlan) -> list[Stmt]:
+    """The tile of ones and zeros that compute masks edge tiles with, made once."""
+    pointer = f"{mask.cb.removeprefix('cb_')}_l1"
+    fill = FillTile(
+        pointer=pointer,
+        slot=num(0),
+        cb=mask.cb,
+        pattern=mask.axis,
+        count=mask.count,
+        value_bits=ONE_BFLOAT16,
+        element_bytes=DTYPES["bfloat16"].element_bytes,
+    )
+    before: list[Stmt] = [Reserve(cb=mask.cb, pages=num(1)), Pointer(name=pointer, cb=mask.cb, side="write")]
+    return [*before, fill, Push(cb=mask.cb, pages=num(1))]
 
 
 def _k_streams(kernel: PaddedKernel) -> list[Stmt]:

@@ -8,7 +8,6 @@ from tt_build.ir.index import Index, dim, num
 from tt_build.ir.lowered import (
     Barrier,
     Exchange,
-    FillTile,
     Pointer,
     Pop,
     Push,
@@ -19,7 +18,7 @@ from tt_build.ir.lowered import (
     When,
     WritePage,
 )
-from tt_build.ir.stages import Fold, MaskPlan, OutputStream, PaddedKernel, Stream, Sweep
+from tt_build.ir.stages import Fold, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
 from tt_build.passes.sweep_loops import (
     block,
@@ -33,14 +32,12 @@ from tt_build.passes.sweep_loops import (
     part,
     place_in,
 )
-from tt_build.targets import DTYPES
-
-_ONE_BFLOAT16 = 0x3F80
+from tt_build.passes.tensorize_reader import mask_tile
 
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Masks and shared operands once a core; then for each unit what it holds, and sweep by sweep what is streamed."""
-    body: list[Stmt] = [stmt for mask in kernel.masks for stmt in _mask(mask)]
+    body: list[Stmt] = [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
     for stream in kernel.streams:
         if stream.per == "core":
             body += _whole(kernel, stream)
@@ -105,24 +102,6 @@ def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt
         return [write]
     assert kernel.parts is not None
     return [When(a=part(kernel.parts), b=num(0), body=(write,))]
-
-
-def _mask(mask: MaskPlan) -> list[Stmt]:
-    fill = FillTile(
-        pointer=_pointer(mask.cb),
-        slot=num(0),
-        cb=mask.cb,
-        pattern=mask.axis,
-        count=mask.count,
-        value_bits=_ONE_BFLOAT16,
-        element_bytes=DTYPES["bfloat16"].element_bytes,
-    )
-    return [
-        Reserve(cb=mask.cb, pages=num(1)),
-        Pointer(name=_pointer(mask.cb), cb=mask.cb, side="write"),
-        fill,
-        Push(cb=mask.cb, pages=num(1)),
-    ]
 
 
 def _whole(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:

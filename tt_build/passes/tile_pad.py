@@ -3,13 +3,18 @@
 Needs   shapes and streams.
 Gives   the padding of each tensor, and where the reader must zero it. Padding may hold anything, so only the reduced
         dimension of a matmul matters: zero columns of the first operand's last K tile make whatever lies opposite
-        add nothing (the matrix engine gives 0 x NaN = 0). Everywhere else padding stays in padding.
+        add nothing (the matrix engine gives 0 x NaN = 0). Everywhere else padding stays in padding, but for what is
+        packed into block-float formats: ``plan_stages`` masks it.
+Rejects a first operand in a block-float format whose reduced dimension is ragged (TTB205).
 """
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from tt_build.ir.stages import TILE, BufferedKernel, MatmulStep, PaddedKernel, Padding, Tensor, ZeroFill
-from tt_build.passes.common import extend
+from tt_build.passes.common import extend, refuse
+from tt_build.targets import DTYPES
 
 
 def apply(kernel: BufferedKernel) -> PaddedKernel:
@@ -39,6 +44,20 @@ def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
             turned = step.a in sources
             stream = next(s for s in kernel.streams if s.cb == sources.get(step.a, step.a))
             reduced = kernel.tensor(stream.tensor).matrix[0 if turned else 1]
+            if reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
+                _refuse_block(kernel, stream.tensor, reduced)
             if reduced % TILE:
                 fills.append(ZeroFill(cb=stream.cb, axis="rows" if turned else "columns", first=reduced % TILE))
     return fills
+
+
+def _refuse_block(kernel: BufferedKernel, tensor: str, reduced: int) -> NoReturn:
+    dtype = kernel.tensor(tensor).dtype
+    refuse(
+        kernel,
+        "TTB205",
+        f"'{tensor}' is {dtype} and its reduced dimension, {reduced}, is no multiple of {TILE}: its padding cannot be "
+        "zeroed yet",
+        path=("inputs", tensor, "dtype"),
+        help=f"make the dimension {-(-reduced // TILE) * TILE}, or the first operand bfloat16",
+    )

@@ -11,7 +11,7 @@ Rejects (all TTB4xx: faults of ours, not of the user's)
         TTB405  arguments: names that nobody defines, values that host and kernel see differently, too many words
         TTB406  L1
         TTB407  tensors: tiles, padding, alignment, shards that do not cover them, accessor words
-        TTB408  padding of the reduced dimension that is not zeroed
+        TTB408  padding of the reduced dimension, or of what is packed into block-float formats, that is not zeroed
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tt_build.passes.proof_dst import check_dst
 from tt_build.passes.proof_exchange import check_exchanges
 from tt_build.passes.proof_memory import check_memory
 from tt_build.passes.proof_moves import check_moves, check_pages_held
+from tt_build.passes.proof_padding import check_block_padding
 from tt_build.passes.proof_pages import check_pages
 from tt_build.passes.proof_sweeps import check_sweeps
 from tt_build.passes.simplify import bodies_of, indices_of
@@ -48,6 +49,7 @@ def apply(kernel: LoweredKernel, arch: Arch) -> VerifiedKernel:
         check_pages_held(kernel, body)
     traffic = check_moves(kernel, {item.core: _arguments(item) for item in kernel.work})
     read, written = check_sweeps(kernel) if kernel.sweeps else check_pages(kernel)
+    check_block_padding(kernel)
     return extend(
         VerifiedKernel,
         kernel,

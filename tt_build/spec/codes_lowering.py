@@ -54,10 +54,11 @@ def _cannot_be_lowered(add: Add) -> None:
     add(
         "TTB205",
         "A dtype or format that cannot be lowered yet",
-        what="A tensor has a dtype or format that this version cannot lower.",
+        what="A tensor has a dtype or format that this version cannot lower, the SDK has no call for a function on "
+        "that dtype, or two dtypes of a kernel need DST in different widths.",
         why="Nothing is lowered wrongly: what is not supported is refused.",
-        example="inputs: {A: {shape: [64, 64], dtype: int32}}",
-        mend="Use one of the dtypes that the help names.",
+        example="compute: C = maximum(A, B)   # of uint16",
+        mend="Cast as the help says, or use one of the dtypes that it names.",
     )
     add(
         "TTB207",

@@ -404,9 +404,9 @@ def _cast_to(x: Value, dtype: str, math: Math) -> Value:
         return _float_to_integer(x, dtype)
     kind = "float32" if dtype == "float32" else "bfloat16"
     if x.is_integer:
-        data = x.data.astype(np.float64)
-        half = 0.5 * ulp(data, 23 if math.fp32_accumulate else 7)
-        return Value(data, x.errors + np.where(magnitude(data) < 2.0**8, 0.0, half), kind)
+        held = dtype if math.fp32_accumulate or dtype != "float32" else "bfloat16"
+        data = round_to(x.data.astype(np.float64), held).astype(np.float64)
+        return Value(data, x.errors, kind, bits=_BITS[held])
     data = round_to(x.data, dtype).astype(np.float64)
     errors = x.errors
     step = np.stack([np.where(e > 0, 2 * _dtype_step(data, e, dtype), 0.0) for e in errors])

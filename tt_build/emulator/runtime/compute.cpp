@@ -6,6 +6,7 @@ using namespace emu;
 using num::Tile;
 
 namespace {
+constexpr uint8_t UINT16 = 9;
 const char* op_name(Op op) {
     static const char* const names[] = {"nothing", "matmul", "elementwise", "reuse_dest", "copy", "transpose", "reduce",
                                         "unary_bcast", "tilize", "pack_untilize", "transpose_dest", "copy_dest_values"};
@@ -198,6 +199,7 @@ void acquire(Thread* t) {
     c.math_open = true;
     std::memset(c.section[c.math_section].written, 0, 16);
     std::memset(c.section[c.math_section].origin, 0, 16);
+    std::memset(c.section[c.math_section].high_half, 0, 16);
 }
 void commit(Thread* t) {
     Compute& c = t->core->compute;
@@ -271,6 +273,9 @@ void pack_at(Thread* t, uint32_t dst, const Tile& tile, uint32_t id, uint32_t in
     if (c.l1_acc && any_nonzero(t->core->shadow + at, bytes) && t->core->shadow[at] == cb.origin)
         fail("EMU311", format("%s: adds to page %u of circular buffer %u, which nobody has written", what, index, id),
              "call pack_reconfig_l1_acc(0) for the first pack of an accumulation, and again after the last");
+    if (cb.fmt == UINT16 && t->kernel->fp32 && !c.section[c.pack_section].high_half[dst])
+        fail("EMU313", format("%s: DST tile %u holds UInt16 in the low half of 32-bit words; the packer reads the high half", what, dst),
+             "in a 32-bit DST pack only what typecast_tile has converted to UInt16, or use a 16-bit DST");
     num::PackOpts opts;
     opts.l1_acc = c.l1_acc != 0;
     opts.relu_mode = static_cast<num::Relu>(c.relu);
@@ -280,6 +285,9 @@ void pack_at(Thread* t, uint32_t dst, const Tile& tile, uint32_t id, uint32_t in
     name_origin(t->core->shadow + at, bytes, c.section[c.pack_section].origin[dst]);
     ++g.packs;
 }
+
+// typecast_tile: "for input or output to be UInt32 or Int32, Dest must be in 32 bit mode". (Float32 too, but that only rounds.)
+bool needs_wide(uint32_t fmt) { return fmt == 8 || fmt == 24; }
 
 uint32_t element_bytes(uint8_t fmt, const char* what) {
     switch (fmt) {
@@ -542,6 +550,7 @@ static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t
     open_section(t, what);
     SrcEntry& e = src_take(t);
     Tile& d = overwritten(t, dst, what, op);
+    t->core->compute.section[t->core->compute.math_section].high_half[dst] = 0;
     const uint8_t fmt = cb_of(t->core, cb).fmt;
     const bool integer = fmt == 8 || fmt == 9 || fmt == 24;
     if ((fmt == 8 || fmt == 24) && !t->kernel->fp32)
@@ -601,6 +610,7 @@ void emu_copy_dest(uint32_t from, uint32_t to) {
     overwritten(t, to, "copy_dest_values", Op::CopyDest) = old;
     Section& section = t->core->compute.section[t->core->compute.math_section];
     section.origin[to] = section.origin[from];
+    section.high_half[to] = section.high_half[from];
     tally(Op::CopyDest);
 }
 
@@ -902,6 +912,13 @@ void emu_sfpu(uint32_t op, uint32_t init, uint32_t variant, int32_t vector_mode,
     if (c.sfpu_variant != (variant & 0xFFFF))
         fail("EMU312", format("%s has other template arguments than its init", what.c_str()), "give init and operation the same template arguments");
     if (vector_mode != 4) fail("EMU900", format("not emulated: %s with a vector mode other than RC", what.c_str()), "use VectorMode::RC");
+    const bool typecast = sf == num::SfpuOp::typecast;
+    if (t->kernel->fp32 && !typecast && num_params > 0 && num::sfpu_format(sf, params) == UINT16)
+        fail("EMU313", format("%s on UInt16 in a 32-bit DST", what.c_str()), "compute on UInt16 in a 16-bit DST (fp32_dest_acc_en off), or convert it with typecast_tile");
+    if (typecast && !t->kernel->fp32 && (needs_wide(params[0]) || needs_wide(params[1])))
+        fail("EMU306", format("typecast_tile from %s to %s needs 32-bit DST", format_name(params[0]), format_name(params[1])), "set fp32_dest_acc_en in the kernel's config");
+    if (typecast && t->kernel->fp32 && params[0] == UINT16 && c.section[c.math_section].high_half[dst[0]])
+        fail("EMU313", "typecast_tile from UInt16 that another typecast_tile has left in the high half of 32-bit words", "pack it first");
     const Tile* more[2] = {nullptr, nullptr};
     static Tile x;
     if (sf == num::SfpuOp::fill || sf == num::SfpuOp::fill_int) {
@@ -920,6 +937,7 @@ void emu_sfpu(uint32_t op, uint32_t init, uint32_t variant, int32_t vector_mode,
     Tile& d = dst_slot(t, out, what.c_str(), &written);
     d = x;
     section.origin[out] = origin;
+    section.high_half[out] = typecast && params[1] == UINT16;
     *written = static_cast<uint8_t>(Op::Copy);
     ++g.sfpu_ops[op];
 }

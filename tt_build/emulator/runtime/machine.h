@@ -91,6 +91,7 @@ struct Section {
     std::vector<num::Tile> tiles;
     uint8_t written[16] = {};  // Op that wrote the slot, 0 = none yet
     uint8_t origin[16] = {};   // where its poison comes from
+    uint8_t high_half[16] = {};  // 1 where typecast_tile left UInt16 in the high half of 32-bit words
 };
 
 struct Compute {

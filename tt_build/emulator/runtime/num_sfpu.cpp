@@ -473,14 +473,17 @@ void mask_tile(Tile& x, const Tile& mask, uint32_t fill) {
 }
 
 uint32_t to_integer(double x, Fmt out) {
-    // The SDK's conversions round to nearest even and saturate.
-    const double r = half_even(x), low = out == Fmt::Int32 ? -2147483648.0 : 0.0;
+    // The SDK's conversions saturate; those to 32 bits truncate, that to UInt16 rounds (ckernel_sfpu_typecast.h).
+    const double r = out == Fmt::UInt16 ? half_even(x) : std::trunc(x), low = out == Fmt::Int32 ? -2147483648.0 : 0.0;
     const double high = out == Fmt::Int32 ? 2147483647.0 : out == Fmt::UInt32 ? 4294967295.0 : 65535.0;
     const double clamped = std::isnan(r) ? high : r < low ? low : r > high ? high : r;
     return static_cast<uint32_t>(static_cast<int64_t>(clamped));
 }
 
-void typecast(const Rounding& rounding, Fmt in, Fmt out, Tile& x) {
+void typecast(const Rounding& from_dst, Fmt in, Fmt out, Tile& x) {
+    // To Float16_b the value is rounded in DST, whatever DST's width.
+    Rounding rounding = from_dst;
+    rounding.fp32 = from_dst.fp32 && out != Fmt::Float16_b;
     for (int i = 0; i < 1024; ++i) {
         if (is_integer(in) && is_integer(out)) {
             const bool negative = in == Fmt::Int32 && x.i[i] < 0;
@@ -570,6 +573,11 @@ bool needs_second(SfpuOp op) {
 }  // namespace
 
 Bound sfpu_bound(SfpuOp op, bool approx) { return approx ? fast_bound(op) : exact_bound(op); }
+
+int sfpu_format(SfpuOp op, const uint32_t* params) {
+    const bool told = takes_format(op) || op == SfpuOp::logical_not || op == SfpuOp::where;
+    return told ? static_cast<int>(params[0]) : -1;
+}
 
 const char* sfpu_name(SfpuOp op) { return op < SfpuOp::count ? kNames[static_cast<int>(op)] : "?"; }
 

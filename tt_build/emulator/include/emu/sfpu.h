@@ -122,6 +122,7 @@ template <bool APPROXIMATION_MODE>
 ALWI void mish_tile_init() { emu::sfpu_init(Sf::mish, APPROXIMATION_MODE); }
 template <bool APPROXIMATION_MODE, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void mish_tile(uint32_t idst) { sfpu1(Sf::mish, Sf::mish, APPROXIMATION_MODE, EMU_RC, idst); }
+EMU_U1(rsub_unary_int32)
 EMU_INIT(rsub)
 template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void rsub_tile(uint32_t idst, uint32_t scalar) { sfpu1(Sf::rsub, Sf::rsub, 0, EMU_RC, idst, scalar); }

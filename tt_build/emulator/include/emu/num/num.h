@@ -112,6 +112,8 @@ struct Bound {
 Bound sfpu_bound(SfpuOp, bool approx);
 
 // The SDK's name without "_tile", and back; SfpuOp::count for a name that is not emulated.
+// The DataFormat of integers that an operation was told to work on, or -1.
+int sfpu_format(SfpuOp op, const uint32_t* params);
 const char* sfpu_name(SfpuOp);
 SfpuOp sfpu_op(const char* name);
 
