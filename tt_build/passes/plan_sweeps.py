@@ -344,6 +344,14 @@ class _Planner:
         sides: tuple[tuple[int, int, Side], ...] = ((-2, rows, "rows"), (-1, columns, "columns"))
         for axis, size, side in sides:
             if axis in value.axes and size % TILE:
+                if data_format and value.dtype not in FUNCTIONS["where"].int_calls:
+                    refuse(
+                        self.kernel,
+                        "TTB205",
+                        f"'{value.op}' over {size} {side} of {value.dtype}: the SDK has no way to mask the last tile",
+                        value=fold,
+                        help="cast the operand first, as in cast(x, int32)",
+                    )
                 if len(slots) < (2 if bits else 1):
                     raise Overflow([])
                 mask = cb or self.cutter.mask(side, size % TILE)
