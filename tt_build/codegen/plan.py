@@ -59,6 +59,7 @@ def make_plan(kernel: VerifiedKernel) -> Plan:
             for cb in kernel.circular_buffers
         ),
         kernels=tuple(_kernel(kernel, body) for body in kernel.bodies),
+        scalars={value.name: value.dtype for value in kernel.program.values if value.op == "scalar"},
         io_order=tuple(t.name for t in (*kernel.inputs, *kernel.outputs)),
         attrs=stamped(kernel),
     )

@@ -268,7 +268,8 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     """One generated source on its cores.
 
     ``accessors`` are the tensors that it reaches over the NoC: their base addresses are the first runtime arguments and
-    their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest.
+    their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest;
+    ``common_args`` are the run-time scalars, whose words all cores share.
     """
 
     role: Role
@@ -279,6 +280,12 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     common_values: tuple[RuntimeValue, ...] = ()
     core_values: tuple[CoreValues, ...] = ()
     body: tuple[Stmt, ...] = ()
+
+
+def scalars_of(body: tuple[Stmt, ...]) -> tuple[str, ...]:
+    """The run-time scalars that the calls of a kernel take, in order of their first use."""
+    calls = [stmt for stmt in walk(body) if isinstance(stmt, SfpuOp)]
+    return tuple(dict.fromkeys(word for call in calls for word in call.params if isinstance(word, str)))
 
 
 def walk(body: tuple[Stmt, ...]) -> list[Stmt]:

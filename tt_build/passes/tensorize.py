@@ -17,6 +17,7 @@ from tt_build.ir.lowered import (
     RuntimeValue,
     Stmt,
     WritePage,
+    scalars_of,
     walk,
 )
 from tt_build.ir.plan import ArgRef
@@ -47,11 +48,14 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     dims: dict[str, Dim] = {d.name: d for index in indices for d in dims_in(index)}
     read = frozenset[str]().union(*(names_in(index) for index in indices))
     arguments = tuple(name for name in kernel.loop.args if name in read)
+    scalars = scalars_of(body)
     return KernelBody(
         role=role,
         compile_args=tuple(CompileArg(name=d.name, value=d.value) for d in dims.values()),
         accessors=accessors,
         runtime_args=arguments,
+        common_args=scalars,
+        common_values=tuple(ArgRef(scalar=name) for name in scalars),
         core_values=tuple(
             CoreValues(
                 core=item.core,
