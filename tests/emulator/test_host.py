@@ -45,6 +45,24 @@ def random_inputs(plan: Plan) -> dict[str, Any]:
     }
 
 
+def test_a_run_time_scalar(tmp_path: Path) -> None:
+    plan = load_plan(generated("axpy", tmp_path) / "tt.plan.json")
+    given = random_inputs(plan)
+    execute(tmp_path, plan, given, "--scalar", "alpha=0.375")
+    assert_same_bits(tmp_path, run(plan, tmp_path, given, scalars={"alpha": 0.375}).outputs)
+    assert "alpha" in execute(tmp_path, plan, given, code=1)
+
+
+@pytest.mark.parametrize("name", ["mlp_bfloat8", "quantize", "dequantize"])
+def test_block_floats_and_integers_of_generated_kernels(name: str, tmp_path: Path) -> None:
+    plan = load_plan(generated(name, tmp_path) / "tt.plan.json")
+    floats = random_inputs(plan)
+    kinds = {"int32": np.int32, "uint16": np.uint16}
+    given = {n: a.astype(kinds.get(plan.buffers[n].dtype, np.float32)) for n, a in floats.items()}
+    execute(tmp_path, plan, given)
+    assert_same_bits(tmp_path, run(plan, tmp_path, given).outputs)
+
+
 def execute(folder: Path, plan: Plan, given: dict[str, Any], *more: str, code: int = 0, **environment: str) -> str:
     """Builds the folder's host program (once) and runs it on those inputs; outputs lie beside it. What it says."""
     program = folder / "program"

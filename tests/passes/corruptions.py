@@ -501,3 +501,23 @@ def mask_in_another_column(kernel: Kernel, rng: random.Random) -> Kernel | None:
 
 def _loads(stmt: When, masks: set[str]) -> bool:
     return any(isinstance(s, TileOp) and masks & {*s.cbs} for s in stmt.body)
+
+
+@corruption("TTB405")
+def scalar_of_another_name(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(
+        kernel,
+        rng,
+        SfpuOp,
+        lambda s: replace(s, params=tuple("other" if isinstance(word, str) else word for word in s.params)),
+        lambda s: any(isinstance(word, str) for word in s.params),
+    )
+
+
+@corruption("TTB405")
+def scalars_given_in_another_order(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    bodies = [body for body in kernel.bodies if len(body.common_values) > 1]
+    if not bodies:
+        return None
+    changed = replace(bodies[0], common_values=tuple(reversed(bodies[0].common_values)))
+    return replace(kernel, bodies=tuple(changed if body is bodies[0] else body for body in kernel.bodies))

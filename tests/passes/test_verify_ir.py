@@ -55,6 +55,11 @@ BASES: dict[str, dict[str, Any]] = {
         "outputs": _tensors(C={"shape": [70, 100], "dtype": "bfloat8_b"}),
         "compute": "C = cast(A * B, bfloat8_b) + A", "schedule": {"cores": [2, 2]},
     },
+    "scalars": {
+        "scalars": {"alpha": {"runtime": "float32"}, "beta": {"runtime": "float32"}},
+        "inputs": _tensors(A=[70, 100]), "outputs": _tensors(C=[70, 100]),
+        "compute": "C = alpha * exp(A) - beta", "schedule": {"cores": [2, 2]},
+    },
     "shard": {
         "inputs": _tensors(A=_l1("block", [3, 2], [100, 280]), B=[100, 280]),
         "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),

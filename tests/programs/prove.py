@@ -45,7 +45,8 @@ def prove(program: Kernel, variants: Sequence[Kernel]) -> None:
 
 
 def _outputs(plan: Path, prepared: Prepared, number: int) -> dict[str, Any]:
-    return run(load_plan(plan), plan.parent, prepared.inputs, seed=3 + number, fill=number % 2).outputs
+    scalars = prepared.scalars
+    return run(load_plan(plan), plan.parent, prepared.inputs, seed=3 + number, fill=number % 2, scalars=scalars).outputs
 
 
 def build(program: Kernel, folder: Path) -> tuple[VerifiedKernel, Path]:

@@ -63,6 +63,7 @@ def make_plan(kernel: VerifiedKernel) -> Plan:
             Semaphore(id=id_, initial_value=0, core_ranges=kernel.core_ranges) for id_ in kernel.semaphores
         ),
         kernels=tuple(_kernel(kernel, body) for body in kernel.bodies),
+        scalars={value.name: value.dtype for value in kernel.program.values if value.op == "scalar"},
         io_order=tuple(t.name for t in (*kernel.inputs, *kernel.outputs)),
         attrs=stamped(kernel),
     )

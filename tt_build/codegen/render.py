@@ -32,7 +32,7 @@ from tt_build.ir.lowered import (
     ZOrderPoint,
     walk,
 )
-from tt_build.ir.names import identifiers
+from tt_build.ir.names import identifiers, scalar_identifiers
 from tt_build.ir.stages import CircularBuffer, VerifiedKernel
 from tt_build.passes.simplify import indices_of
 from tt_build.resources import templates_dir
@@ -90,20 +90,22 @@ class SfpuCallText(msgspec.Struct, frozen=True):
     text: str
 
 
-def _printable(body: tuple[Stmt, ...], kernel: VerifiedKernel, names: dict[str, str]) -> tuple[Any, ...]:
-    """The body with names that depend on the kernel put in: tensors' identifiers, SFPU calls."""
+def _printable(
+    body: tuple[Stmt, ...], kernel: VerifiedKernel, names: dict[str, str], scalars: dict[str, str]
+) -> tuple[Any, ...]:
+    """The body with names that depend on the kernel put in: tensors' and scalars' identifiers, SFPU calls."""
     done: list[Any] = []
     for stmt in body:
         if isinstance(stmt, SfpuInit):
             done.append(SfpuCallText(init_text(stmt, kernel.math)))
         elif isinstance(stmt, SfpuOp):
-            done.append(SfpuCallText(call_text(stmt, kernel.math)))
+            done.append(SfpuCallText(call_text(stmt, kernel.math, scalars)))
         elif isinstance(stmt, ReadPage | WritePage):
             done.append(msgspec.structs.replace(stmt, tensor=names[stmt.tensor]))
         elif isinstance(stmt, Loop | When | Block):
-            done.append(msgspec.structs.replace(stmt, body=_printable(stmt.body, kernel, names)))
+            done.append(msgspec.structs.replace(stmt, body=_printable(stmt.body, kernel, names, scalars)))
         elif isinstance(stmt, Section):
-            math, packs = (_printable(part, kernel, names) for part in (stmt.math, stmt.packs))
+            math, packs = (_printable(part, kernel, names, scalars) for part in (stmt.math, stmt.packs))
             done.append(Section(math=math, packs=packs))
         else:
             done.append(stmt)
@@ -131,6 +133,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         accessors.append(Accessor(names[tensor], offset))
         offset = f"{names[tensor]}_args.next_compile_time_args_offset()"
     grid = kernel.grid
+    scalars = scalar_identifiers(body.common_args)
     uses_z_order = any(isinstance(stmt, ZOrderPoint) for stmt in flat)
     return {
         "kernel": kernel.name,
@@ -144,6 +147,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "cores": f"{len(kernel.work)} of {kernel.core_grid[0]} x {kernel.core_grid[1]} cores",
         "signature": [*(f"{names[t]}_address" for t in body.accessors), *body.runtime_args],
         "peers": body.peers,
+        "scalars": list(scalars.values()),
         "compile_args": body.compile_args,
         "accessors": accessors,
         "circular_buffers": _used(kernel, flat),
@@ -152,7 +156,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "uses_min": uses_z_order or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
         "uses_z_order": uses_z_order,
         "uses_local_memory": any(isinstance(stmt, ZeroPadding | FillTile) for stmt in flat),
-        "body": _printable(body.body, kernel, names),
+        "body": _printable(body.body, kernel, names, scalars),
     }
 
 

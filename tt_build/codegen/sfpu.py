@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tt_build.ir.lowered import CallWord, SfpuInit, SfpuOp
 from tt_build.ir.stages import MathMode
@@ -108,20 +108,15 @@ def init_text(stmt: SfpuInit, math: MathMode) -> str:
     return call_of(stmt.function, stmt.form).init.replace("{dst}", _dst(math))
 
 
-def call_text(stmt: SfpuOp, math: MathMode) -> str:
-    """The call itself; parameters are 32-bit words in hexadecimal, or the names of run-time scalars."""
+def call_text(stmt: SfpuOp, math: MathMode, scalars: Mapping[str, str]) -> str:
+    """The call itself; parameters are 32-bit words in hexadecimal, or the constants in ``scalars``, by scalar."""
     slots = {f"d{i}": str(slot) for i, slot in enumerate(stmt.slots)}
-    params = {f"p{i}": _word(word) for i, word in enumerate(stmt.params)}
+    params = {f"p{i}": _word(word, scalars) for i, word in enumerate(stmt.params)}
     return call_of(stmt.function, stmt.form).call.format(**slots, **params, out=stmt.out, dst=_dst(math))
 
 
-def scalar_name(scalar: str) -> str:
-    """The identifier of a run-time scalar's word in a kernel."""
-    return f"{scalar.lower()}_scalar"
-
-
-def _word(word: CallWord) -> str:
-    return f"0x{word:08x}" if isinstance(word, int) else scalar_name(word)
+def _word(word: CallWord, scalars: Mapping[str, str]) -> str:
+    return f"0x{word:08x}" if isinstance(word, int) else scalars[word]
 
 
 def _dst(math: MathMode) -> str:

@@ -293,8 +293,9 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     """One generated source on its cores.
 
     ``accessors`` are the tensors that it reaches over the NoC: their base addresses are the first runtime arguments and
-    their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest.
-    ``peers`` pairs of coordinates come last: the cores that have the parts of the same unit, in order.
+    their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest;
+    ``common_args`` are the run-time scalars, whose words all cores share. ``peers`` pairs of coordinates come last: the
+    cores that have the parts of the same unit, in order.
     """
 
     role: Role
@@ -306,6 +307,12 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     common_values: tuple[RuntimeValue, ...] = ()
     core_values: tuple[CoreValues, ...] = ()
     body: tuple[Stmt, ...] = ()
+
+
+def scalars_of(body: tuple[Stmt, ...]) -> tuple[str, ...]:
+    """The run-time scalars that the calls of a kernel take, in order of their first use."""
+    calls = [stmt for stmt in walk(body) if isinstance(stmt, SfpuOp)]
+    return tuple(dict.fromkeys(word for call in calls for word in call.params if isinstance(word, str)))
 
 
 def walk(body: tuple[Stmt, ...]) -> list[Stmt]:

@@ -20,6 +20,11 @@ class Names:
         return name
 
 
+def scalar_identifiers(names: tuple[str, ...]) -> dict[str, str]:
+    """The constant that holds each run-time scalar's word, by the scalar's name; apart from every tensor's."""
+    return {name: f"{identifier}_scalar" for name, identifier in identifiers(names).items()}
+
+
 def identifiers(names: tuple[str, ...]) -> dict[str, str]:
     """One identifier for each name, by name; ``A`` and ``a`` stay apart."""
     pool = Names()

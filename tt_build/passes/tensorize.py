@@ -18,6 +18,7 @@ from tt_build.ir.lowered import (
     RuntimeValue,
     Stmt,
     WritePage,
+    scalars_of,
     walk,
 )
 from tt_build.ir.plan import ArgRef
@@ -53,12 +54,15 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     read = frozenset[str]().union(*(names_in(index) for index in indices))
     arguments = tuple(name for name in kernel.loop.args if name in read)
     peers = peers_of(kernel) if any(isinstance(stmt, Exchange) for stmt in flat) else {}
+    scalars = scalars_of(body)
     return KernelBody(
         role=role,
         compile_args=tuple(CompileArg(name=d.name, value=d.value) for d in dims.values()),
         accessors=accessors,
         runtime_args=arguments,
         peers=len(next(iter(peers.values()), ())),
+        common_args=scalars,
+        common_values=tuple(ArgRef(scalar=name) for name in scalars),
         core_values=tuple(
             CoreValues(
                 core=item.core,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from tt_build.ir.index import dims_in, names_in
-from tt_build.ir.lowered import KernelBody, Let, Loop, ReadPage, Stmt, WritePage, ZOrderPoint, walk
+from tt_build.ir.lowered import KernelBody, Let, Loop, ReadPage, Stmt, WritePage, ZOrderPoint, scalars_of, walk
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, VerifiedKernel
 from tt_build.ir.work import CoreWork, tile_ids
@@ -124,6 +124,7 @@ def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
         if body.accessors != tuple(moved):
             fail(kernel, "TTB405", f"{body.role} moves {list(moved)} through accessors of {list(body.accessors)}")
         _check_compile_args(kernel, body)
+        _check_scalars(kernel, body)
         for values, item in zip(body.core_values, kernel.work, strict=True):
             work = _arguments(item)
             expected = (
@@ -133,7 +134,16 @@ def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
             )
             if values.values != expected:
                 fail(kernel, "TTB405", f"{body.role} on {values.core} has other arguments than it reads")
-        _check_names(kernel, body, body.body, {*body.runtime_args, *body.common_args})
+        _check_names(kernel, body, body.body, {*body.runtime_args})
+
+
+def _check_scalars(kernel: LoweredKernel, body: KernelBody) -> None:
+    """The common arguments are the run-time scalars that the body's calls take, each the program's own."""
+    declared = {value.name for value in kernel.program.values if value.op == "scalar"}
+    if body.common_args != scalars_of(body.body) or not declared.issuperset(body.common_args):
+        fail(kernel, "TTB405", f"{body.role} takes scalars {list(scalars_of(body.body))}, given {body.common_args}")
+    if body.common_values != tuple(ArgRef(scalar=name) for name in body.common_args):
+        fail(kernel, "TTB405", f"{body.role} has other common arguments than it reads")
 
 
 def _check_compile_args(kernel: LoweredKernel, body: KernelBody) -> None:

@@ -32,7 +32,9 @@ class RunAction(SignedAction):
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         job, plan = job_of(source)
         try:
-            verdict = check_once(job, plan, lambda path, inputs: run_on_ttnn(path, dict(inputs)))
+            verdict = check_once(
+                job, plan, lambda path, inputs, scalars: run_on_ttnn(path, dict(inputs), scalars=scalars)
+            )
         except LaunchError as error:
             self.state.failed(job.kernel.name, f"tt-build: {job.kernel.name}: {error}")
             return 1

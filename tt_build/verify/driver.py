@@ -44,6 +44,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     seeds: list[int]
     fills: list[int]
     inputs: dict[str, str]
+    scalars: dict[str, float] = {}
     outputs: dict[str, OutputResult]
     counters: dict[str, Any]
     error: str = ""
@@ -54,7 +55,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == "pass"
 
 
-Runner = Callable[[Path, Mapping[str, Any]], Mapping[str, Any]]
+Runner = Callable[[Path, Mapping[str, Any], Mapping[str, float | int]], Mapping[str, Any]]
+"""Of a plan, input arrays and run-time scalars the output arrays."""
 
 
 def verify(job: Job, plan_path: Path, *, timeout: float = WALL_CLOCK_SECONDS) -> Verdict:
@@ -74,7 +76,17 @@ def examine(
     results: list[Result] = []
     try:
         for seed, fill in runs:
-            results.append(run(plan, plan_path.parent, prepared.inputs, seed=seed, fill=fill, timeout=timeout))
+            results.append(
+                run(
+                    plan,
+                    plan_path.parent,
+                    prepared.inputs,
+                    seed=seed,
+                    fill=fill,
+                    timeout=timeout,
+                    scalars=prepared.scalars,
+                )
+            )
     except EmulationError as error:
         return _verdict(job, runs, "fail", prepared, {}, {}, str(error)), prepared, results
     outputs = _compare(job, plan, prepared, results[0].outputs)
@@ -86,7 +98,7 @@ def examine(
 def check_once(job: Job, plan_path: Path, runner: Runner) -> Verdict:
     """Run the kernel once wherever ``runner`` runs it, and compare; a verdict without counters."""
     prepared = _prepare(job)
-    outputs = _compare(job, load_plan(plan_path), prepared, runner(plan_path, prepared.inputs))
+    outputs = _compare(job, load_plan(plan_path), prepared, runner(plan_path, prepared.inputs, prepared.scalars))
     status = "pass" if all(result.ok for result in outputs.values()) else "fail"
     return _verdict(job, (), status, prepared, outputs, {}, "")
 
@@ -100,6 +112,7 @@ def _prepare(job: Job) -> Prepared:
         {t.name: (t.shape, t.dtype) for t in kernel.outputs},
         sizes=job.sizes,
         scalars=job.scalars,
+        runtime={value.name: value.dtype for value in kernel.program.values if value.op == "scalar"},
         math=Math(
             fidelity=kernel.math.fidelity,
             fp32_accumulate=kernel.math.fp32_accumulate,
@@ -141,6 +154,7 @@ def _verdict(
         seeds=sorted({seed for seed, _ in runs}),
         fills=sorted({fill for _, fill in runs}),
         inputs=dict(prepared.domains),
+        scalars=dict(prepared.scalars),
         outputs=outputs,
         counters=counters,
         error=error,

@@ -18,9 +18,10 @@ Tensors = Mapping[str, tuple[tuple[int, ...], str]]
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """Inputs, the references on them, and the inputs whose domain had to be restricted."""
+    """Inputs and run-time scalars, the references on them, and the inputs whose domain had to be restricted."""
 
     inputs: dict[str, Any]
+    scalars: dict[str, float | int] = {}
     references: dict[str, Any]
     domains: dict[str, str]
 
@@ -32,30 +33,36 @@ def prepare(
     *,
     sizes: Mapping[str, int] | None = None,
     scalars: Mapping[str, float] | None = None,
+    runtime: Mapping[str, str] | None = None,
     math: Math | None = None,
     kind: str = "normal",
     seed: int = 0,
 ) -> Prepared:
     """Inputs of that kind and seed, kept to domains where the reference is defined, and the reference.
 
-    Tensors map names to (shape, dtype). Raises EvaluationError for text that is not of the language. When no domain
-    makes the reference defined everywhere, the unrestricted inputs are returned: the comparison then says why it fails.
+    Tensors map names to (shape, dtype), ``runtime`` the run-time scalars to their dtypes: their values are drawn like
+    inputs of one element, and mean the same. Raises EvaluationError for text that is not of the language. When no
+    domain makes the reference defined everywhere, the unrestricted inputs are returned: the comparison then says why it
+    fails.
     """
-    dtypes = {name: dtype for name, (_, dtype) in {**inputs, **outputs}.items()}
+    drawn = {**inputs, **{name: ((1,), dtype) for name, dtype in (runtime or {}).items()}}
+    dtypes = {name: dtype for name, (_, dtype) in {**drawn, **outputs}.items()}
     shapes = {name: shape for name, (shape, _) in outputs.items()}
 
     def attempt(domains: Mapping[str, str]) -> tuple[dict[str, Array], dict[str, Ref]]:
-        arrays = make_inputs(inputs, kind=kind, seed=seed, domains=domains)
+        arrays = make_inputs(drawn, kind=kind, seed=seed, domains=domains)
         found = evaluate(compute, arrays, dtypes=dtypes, outputs=shapes, sizes=sizes, scalars=scalars, math=math)
         return arrays, found
 
     def defined(domains: dict[str, str]) -> bool:
         return all(_defined(ref) for ref in attempt(domains)[1].values())
 
-    floats = [name for name, (_, dtype) in inputs.items() if not dtype.startswith(("int", "uint"))]
+    floats = [name for name, (_, dtype) in drawn.items() if not dtype.startswith(("int", "uint"))]
     domains = choose_domains(floats, defined)
     arrays, references = attempt(domains)
-    return Prepared(inputs=arrays, references=references, domains=domains)
+    values = {name: arrays[name].item() for name in runtime or {}}
+    arrays = {name: array for name, array in arrays.items() if name in inputs}
+    return Prepared(inputs=arrays, scalars=values, references=references, domains=domains)
 
 
 def _defined(ref: Ref) -> bool:
