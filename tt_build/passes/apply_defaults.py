@@ -3,14 +3,13 @@
 Needs   a checked declaration.
 Gives   every key's value: the kernel's own over the file's ``defaults`` over the built-in ones, key by key; the
         compute text as a typed program.
-Rejects what the language rules of the program reject (TTB01x), verification at other sizes (TTB212).
+Rejects what the language rules of the program reject (TTB01x).
 """
 
 from __future__ import annotations
 
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
 from tt_build.lang.elaborate import elaborate
-from tt_build.spec.diagnostics import Diagnostic, Rejected, Where
 from tt_build.spec.model import Declaration, KernelSpec, MathSpec, ScheduleSpec, TensorSpec
 
 DTYPE = "bfloat16"
@@ -25,15 +24,6 @@ APPROXIMATE = False
 def apply(declaration: Declaration) -> DefaultedKernel:
     """Fill in defaults and type the compute text."""
     kernel, defaults = declaration.kernel, declaration.defaults
-    if kernel.verify is not None and kernel.verify.sizes:
-        raise Rejected(
-            Diagnostic(
-                code="TTB212",
-                message="verification at other sizes cannot be done yet",
-                where=Where(path=("kernels", kernel.name, "verify", "sizes")),
-                help="leave 'sizes' out: the kernel is then verified at its own sizes",
-            )
-        )
     program = elaborate(kernel, defaults).program
 
     def tensor(name: str, role: str, spec: TensorSpec) -> Tensor:

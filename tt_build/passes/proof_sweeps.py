@@ -53,7 +53,10 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
 class _Proof:
     def __init__(self, kernel: LoweredKernel) -> None:
         self.kernel = kernel
-        self.walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
+        walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
+        self.units = np.asarray([walk_.size for walk_ in walks])
+        self.tiles = np.concatenate(walks)
+        self.first = np.cumsum(self.units) - self.units
         rows, columns = (-(-extent // TILE) for extent in extents(kernel))
         self.unit = rows // kernel.grid.y, columns // kernel.grid.x
         self.space = kernel.grid.z, rows, columns
@@ -82,7 +85,7 @@ class _Proof:
             places = self._places(visit, None)
             slot = places[1] * stream.extent[1] + places[2]
             self.read[stmt.cb] = []
-        units = np.asarray([1 if stream.per == "core" else len(walk_) for walk_ in self.walks])
+        units = np.ones_like(self.units) if stream.per == "core" else self.units
         self._check_count(visit, units * stream.extent[0] * stream.extent[1], stmt.cb)
         self._check_once(visit, places, stmt.cb)
         self._same(visit.values[0], self.pages(stream.tensor, places, turned=stream.transpose), stmt.cb)
@@ -131,7 +134,7 @@ class _Proof:
         places = self._places(visit, sweep)
         expected = np.broadcast_to(_place(extent, places), visit.core.shape)
         self._same(np.zeros_like(expected) if stmt.index is None else visit.values[0], expected, stmt.cb)
-        self._check_count(visit, np.asarray([len(w) for w in self.walks]) * extent[0] * extent[1], stmt.cb)
+        self._check_count(visit, self.units * extent[0] * extent[1], stmt.cb)
         self._check_once(visit, places, stmt.cb)
 
     def check_complete(self) -> None:
@@ -177,7 +180,7 @@ class _Proof:
         """Where a statement is at each time: tile id of the unit, row and column from the loops' counters."""
         zero = np.zeros_like(visit.core)
         unit = visit.rounds.get("unit", zero)
-        tile = np.asarray([self.walks[core][at] for core, at in zip(visit.core, unit, strict=True)], dtype=np.int64)
+        tile = self.tiles[self.first[visit.core] + unit]
         counted = dict(visit.rounds)
         if sweep is not None and "block" in counted:
             counted["tile_row" if sweep.by_columns else "tile_column"] = (
@@ -205,7 +208,7 @@ class _Proof:
 
     def _rounds(self, sweep: Sweep) -> np.ndarray:
         """Tiles of the sweep on each core."""
-        return np.asarray([len(walk_) for walk_ in self.walks]) * sweep.extent[0] * sweep.extent[1]
+        return self.units * sweep.extent[0] * sweep.extent[1]
 
     def _sweep(self, visit: Visit) -> Sweep:
         if not 0 <= visit.sweep < len(self.kernel.sweeps):
@@ -246,15 +249,17 @@ class _Proof:
             self._fail(f"{cb} in sweep {visit.sweep}, not {number}")
 
     def _check_count(self, visit: Visit, counts: np.ndarray, cb: str) -> None:
-        found = np.bincount(visit.core, minlength=len(self.walks))
+        found = np.bincount(visit.core, minlength=len(self.units))
         if not np.array_equal(found, np.broadcast_to(counts, found.shape)):
             self._fail(f"{type(visit.stmt).__name__} of {cb} runs {visit.core.size} times, not {int(counts.sum())}")
 
     def _check_once(self, visit: Visit, places: Places, cb: str) -> None:
         """No place of a unit twice."""
         unit = visit.rounds.get("unit", np.zeros_like(visit.core))
-        keys = np.stack([visit.core, unit, places[1], places[2]])
-        if np.unique(keys, axis=1).shape[1] != visit.core.size:
+        keys = self.first[visit.core] + unit
+        for place in places[1:]:
+            keys = keys * (1 + place.max(initial=0)) + place
+        if np.unique(keys).size != visit.core.size:
             self._fail(f"{cb} meets a place twice")
 
     def _same(self, found: np.ndarray, expected: np.ndarray, cb: str) -> None:
