@@ -58,7 +58,7 @@ def _passes(declarations: tuple[Declaration, ...], *, fresh: bool) -> dict[str, 
     unknown = [(entry, mark) for entry, mark in zip(declarations, marks, strict=True) if mark not in known]
     if not unknown:
         return {}
-    from tt_build.passes.pipeline import compile_kernel
+    from tt_build.passes.pipeline import compile_at_verify_sizes, compile_kernel
 
     rejected: dict[str, Rejected] = {}
     valid: list[str] = []
@@ -67,7 +67,7 @@ def _passes(declarations: tuple[Declaration, ...], *, fresh: bool) -> dict[str, 
         for count, (entry, mark) in enumerate(unknown):
             progress.at(count, entry.kernel.name)
             try:
-                compile_kernel(entry)
+                compile_at_verify_sizes(entry, compile_kernel(entry)[0])
             except Rejected as refused:
                 rejected[entry.kernel.name] = refused
             else:

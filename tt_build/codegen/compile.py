@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tt_build.codegen.files import emit
-from tt_build.passes.pipeline import PASSES, compile_kernel, write_stage
+from tt_build.passes.pipeline import PASSES, compile_at_verify_sizes, compile_kernel, write_stage
 from tt_build.spec.diagnostics import Rejected
 from tt_build.spec.loader import SpecFile, load_file
 from tt_build.spec.model import Declaration
@@ -31,8 +31,9 @@ def stage_file(number: int) -> str:
 
 
 def compile_files(declaration: Declaration) -> dict[str, bytes]:
-    """Files by path relative to the kernel's folder. Raises ``Rejected``."""
+    """Files by path relative to the kernel's folder. Raises ``Rejected``, also where ``verify.sizes`` do not fit."""
     kernel, trail = compile_kernel(declaration)
+    compile_at_verify_sizes(declaration, kernel)
     files = {stage_file(number): write_stage(step.name, stage) for number, (step, stage) in enumerate(trail, 1)}
     return files | emit(kernel)
 

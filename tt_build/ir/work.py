@@ -6,7 +6,8 @@ ids, a policy hands positions to cores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 
 from tt_build.spec.model import CoreRegion, Struct
 
@@ -60,6 +61,12 @@ def order_positions(order: str, grid: Grid) -> Iterator[int]:
     for bz in range(grid.z):
         for bx, by in _plane(order, grid.x, grid.y):
             yield (bz * grid.y + by) * grid.x + bx
+
+
+@functools.lru_cache(maxsize=4)
+def _ordered(order: str, grid: Grid) -> Sequence[int]:
+    """The same as a sequence; the walks of all cores index it."""
+    return range(grid.units) if order == "row_major" else tuple(order_positions(order, grid))
 
 
 def _plane(order: str, gx: int, gy: int) -> Iterator[tuple[int, int]]:
@@ -122,7 +129,7 @@ def assign(policy: str, grid: Grid, region: CoreRegion, target_grid: tuple[int, 
 def tile_ids(item: CoreWork, order: str, grid: Grid) -> list[int]:
     """The tile ids of a core in the order in which it walks them: a rectangle plane by plane, else its positions."""
     if item.rect is None:
-        ids = list(order_positions(order, grid))
+        ids = _ordered(order, grid)
         return [ids[item.start + n * (item.stride or 1)] for n in range(item.count)]
     x, y, w, h = item.rect
     plane = list(_plane(order, w, h))

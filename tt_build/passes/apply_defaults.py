@@ -4,7 +4,7 @@ Needs   a checked declaration.
 Gives   every key's value: the kernel's own over the file's ``defaults`` over the built-in ones, key by key; the
         compute text as a typed program.
         DST is 32 bits wide but for kernels that compute on uint16 (``dst_width``).
-Rejects what the language rules of the program reject (TTB01x), verification at other sizes (TTB212), dtypes that need
+Rejects what the language rules of the program reject (TTB01x), dtypes that need
         another width of DST than others or than ``fp32_accumulate`` says (TTB205).
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
 from tt_build.lang.elaborate import elaborate
 from tt_build.passes.dst_width import wide_dst
-from tt_build.spec.diagnostics import Diagnostic, Rejected, Where
 from tt_build.spec.model import Declaration, KernelSpec, MathSpec, ScheduleSpec, TensorSpec
 
 DTYPE = "bfloat16"
@@ -27,15 +26,6 @@ APPROXIMATE = False
 def apply(declaration: Declaration) -> DefaultedKernel:
     """Fill in defaults and type the compute text."""
     kernel, defaults = declaration.kernel, declaration.defaults
-    if kernel.verify is not None and kernel.verify.sizes:
-        raise Rejected(
-            Diagnostic(
-                code="TTB212",
-                message="verification at other sizes cannot be done yet",
-                where=Where(path=("kernels", kernel.name, "verify", "sizes")),
-                help="leave 'sizes' out: the kernel is then verified at its own sizes",
-            )
-        )
     program = elaborate(kernel, defaults).program
 
     def tensor(name: str, role: str, spec: TensorSpec) -> Tensor:

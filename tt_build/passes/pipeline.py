@@ -26,6 +26,8 @@ from tt_build.passes import (
     tile_pad,
     verify_ir,
 )
+from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
+from tt_build.spec.diagnostics import Rejected
 from tt_build.spec.model import Declaration
 from tt_build.targets import Arch, load_arch
 
@@ -104,6 +106,22 @@ def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, lis
         trail.append((step, kernel))
     assert isinstance(kernel, stages.VerifiedKernel)
     return kernel, trail
+
+
+def compile_at_verify_sizes(declaration: Declaration, kernel: stages.VerifiedKernel) -> stages.VerifiedKernel | None:
+    """The kernel that the emulator runs in place of ``kernel``, found to have its structure; None where it is itself.
+
+    Raises ``Rejected`` (TTB212).
+    """
+    smaller = declaration.smaller
+    if smaller is None:
+        return None
+    try:
+        found = compile_kernel(smaller)[0]
+    except Rejected as rejected:
+        raise refused_at_verify_sizes(declaration, rejected) from None
+    check_same_structure(declaration, kernel, found)
+    return found
 
 
 def run_from(name: str, kernel: stages.DefaultedKernel) -> stages.DefaultedKernel:

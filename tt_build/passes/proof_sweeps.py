@@ -55,6 +55,9 @@ class _Proof:
     def __init__(self, kernel: LoweredKernel) -> None:
         self.kernel = kernel
         self.walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
+        self.tiles = np.concatenate(self.walks)
+        units = np.asarray([walk_.size for walk_ in self.walks])
+        self.first = np.cumsum(units) - units
         self.space = tuple(-(-extent // TILE) for extent in extents(kernel))
         parts = kernel.parts
         self.spread = parts if parts is not None and parts.spread else None
@@ -190,7 +193,7 @@ class _Proof:
         """Where a statement is at each time: tile id of the unit, row and column in what the core has of it."""
         zero = np.zeros_like(visit.core)
         unit = visit.rounds.get("unit", zero)
-        tile = np.asarray([self.walks[core][at] for core, at in zip(visit.core, unit, strict=True)], dtype=np.int64)
+        tile = self.tiles[self.first[visit.core] + unit]
         found = {}
         for axis, name in (("rows", "row"), ("columns", "column")):
             place = visit.rounds.get(f"tile_{name}", visit.rounds.get(f"{name}_of_part", zero))

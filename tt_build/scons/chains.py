@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,32 +11,47 @@ import SCons.Builder
 
 from tt_build.codegen.compile import stage_file
 from tt_build.codegen.files import OUTPUTS
-from tt_build.passes.pipeline import PASSES
+from tt_build.passes.pipeline import PASSES, encode_declaration
 from tt_build.scons.actions import SignedAction, StepAction, steps
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.folders import SMALLER
 from tt_build.scons.ledger import KernelLedger
 from tt_build.scons.nodes import StepTarget, watch
 from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
+from tt_build.spec.model import Declaration
 
 
 class Chains:
     """Declares the nodes of kernels below ``folder``: the actions are shared, one for each step."""
 
     def __init__(self, env: Any, folder: Any, reading: Reading, state: State, compiler: Compiler) -> None:
-        self.env, self.folder, self.reading, self.state, self.compiler = env, folder, reading, state, compiler
+        # SCons would look for #include in generated files, and for that decide about them before what they are made of
+        # is built; that decision would stand.
+        self.env = env.Clone(SCANNERS=[])
+        self.folder, self.reading, self.state, self.compiler = folder, reading, state, compiler
         actions = [StepAction(label, signature, step, state) for label, signature, step in steps(compiler)]
         self._steps = [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
 
     def declare(self, name: str, ledger: KernelLedger) -> list[Any]:
         """One node for each pass, one step for the files; returns all of them, the generated files last."""
-        folder = self.folder.Dir(name)
         node = self._node(self._label(name), self.reading.digests[name], lambda: self.reading.data(name))
+        return self._chain(name, name, ledger, node, "")
+
+    def declare_smaller(self, name: str, ledger: KernelLedger, smaller: Declaration) -> list[Any]:
+        """The same for the kernel at its ``verify.sizes``, in a folder of its own: the emulator runs these files."""
+        data = encode_declaration(smaller)
+        label = f"{name} at verify.sizes"
+        node = self._node(self._label(label), hashlib.sha256(data).hexdigest(), lambda: data)
+        return self._chain(name, label, ledger, node, SMALLER)
+
+    def _chain(self, name: str, label: str, ledger: KernelLedger, node: Any, below: str) -> list[Any]:
+        folder = self.folder.Dir(name)
         nodes: list[Any] = []
         for number, (signature, builder) in enumerate(self._steps, 1):
-            files = [stage_file(number)] if number <= len(PASSES) else list(OUTPUTS)
+            files = [below + file for file in ([stage_file(number)] if number <= len(PASSES) else OUTPUTS)]
             made = builder(self.env, [folder.File(file) for file in files], node)
-            _mark(made, files, StepTarget(name, ledger, signature, [node]))
+            _mark(made, files, StepTarget(label, ledger, signature, [node]))
             nodes += made
             node = made[0]
         return nodes
@@ -49,7 +65,7 @@ class Chains:
         made = builder(self.env, folder.File(file), sources)
         ledger = sources[0].attributes.tt_step.ledger
         _mark(made, [file], StepTarget(name, ledger, action.signature, sources))
-        self.env.Clean(sources[0], [*made, *(folder.File(other) for other in also)])
+        self.env.Clean(folder.File(OUTPUTS[0]), [*made, *(folder.File(other) for other in also)])
         return list(made)
 
     def request(self, name: str, kind: str, digest: str, data: Callable[[], bytes]) -> Any:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
 
+from tt_build.ir.stages import VerifiedKernel
+from tt_build.passes.pipeline import encode_declaration, read_stage
+from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
 from tt_build.scons.actions import Step, generate_step, pass_step, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
@@ -21,6 +24,7 @@ from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
 from tt_build.scons.statefile import read_state, write_state
 from tt_build.spec.diagnostics import Diagnostic, Rejected
+from tt_build.spec.model import Declaration
 
 _WORTH_PROCESSES = 24  # kernels; fewer are done before the processes are up
 _CHUNK = 8
@@ -62,15 +66,33 @@ def _run(
     chain = steps(compiler)
     if jobs > 1 and len(names) >= _WORTH_PROCESSES and state.store is None:
         return _run_in_processes(names, reading, state, chain, jobs)
+
+    def passes(data: bytes) -> bytes:
+        for _, signature, step in chain[:-1]:
+            (data,) = state.ahead(signature, data, step)
+        return data
+
     rejected = {}
     for name in names:
         data = reading.data(name)
         try:
-            for _, signature, step in chain[:-1]:
-                (data,) = state.ahead(signature, data, step)
+            _check_at_verify_sizes(data, passes(data), passes)
         except Rejected as error:
             rejected[name] = error.diagnostics
     return rejected
+
+
+def _check_at_verify_sizes(data: bytes, verified: bytes, passes: Callable[[bytes], bytes]) -> None:
+    """Lower the kernel also at its ``verify.sizes`` and compare. Raises ``Rejected``."""
+    declaration = read_stage(data, Declaration)
+    smaller = declaration.smaller
+    if smaller is None:
+        return
+    try:
+        found = passes(encode_declaration(smaller))
+    except Rejected as error:
+        raise refused_at_verify_sizes(declaration, error) from None
+    check_same_structure(declaration, read_stage(verified, VerifiedKernel), read_stage(found, VerifiedKernel))
 
 
 def _run_in_processes(
@@ -99,14 +121,22 @@ def _whole_chains(work: tuple[list[str], list[bytes]]) -> list[tuple[Rows, tuple
 
 def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
     rows: Rows = []
-    for signature, step in zip(signatures, _functions(), strict=True):
-        key = step_key(signature, [hashlib.sha256(data).hexdigest()])
-        try:
+
+    def run(data: bytes, functions: list[tuple[str, Step]]) -> bytes:
+        for signature, step in functions:
+            key = step_key(signature, [hashlib.sha256(data).hexdigest()])
             outputs = step(data)
-        except Rejected as error:
-            return rows, error.diagnostics
-        rows.append((key, outputs))
-        data = outputs[0]
+            rows.append((key, outputs))
+            data = outputs[0]
+        return data
+
+    chain = list(zip(signatures, _functions(), strict=True))
+    try:
+        verified = run(data, chain[:-1])
+        run(verified, chain[-1:])
+        _check_at_verify_sizes(data, verified, lambda other: run(other, chain[:-1]))
+    except Rejected as error:
+        return rows, error.diagnostics
     return rows, None
 
 

@@ -9,6 +9,7 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
+from tt_build.scons.folders import FOLDERS
 from tt_build.scons.lock import remove_lock
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def remove_state(session: Session) -> None:
         names = dict.fromkeys((*session.reading.digests, *session.index.known))
         for name in names:
             session.sweep(name)
-            for folder in (root / name / "ir", root / name):
+            for below in FOLDERS:
                 with contextlib.suppress(OSError):
-                    folder.rmdir()
+                    (root / name / below).rmdir()
         if targets:
             return
         shutil.rmtree(session.own, ignore_errors=True)

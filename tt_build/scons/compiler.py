@@ -19,6 +19,9 @@ from tt_build.scons.statefile import read_state, write_state
 _ROOT = Path(__file__).resolve().parent.parent
 _KEPT = 4  # older states of the compiler that ``explain`` can compare with
 
+# what refuses a kernel beside its passes
+GATE = "tt_build.passes.same_structure"
+
 # module -> digest of each file of its closure
 Parts = dict[str, dict[str, str]]
 
@@ -69,8 +72,8 @@ class Compiler:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of all that turns a declaration into files."""
-        return hashlib.sha256("".join(map(self.signature, self.layout.modules)).encode()).hexdigest()
+        """Digest of all that turns a declaration into files, or refuses it."""
+        return hashlib.sha256("".join(map(self.signature, [*self.layout.modules, GATE])).encode()).hexdigest()
 
     def parts(self, label: str) -> dict[str, str]:
         """The files behind ``signature(label)``, each with its digest."""

@@ -34,11 +34,18 @@ class Extras:
         """The nodes of a kernel, and their aliases."""
         session = self._session
         chains, nodes, generated = session.chains(), session.declared[name], session.generated(name)
-        env = session.env
+        env = chains.env
         env.Alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
-        data = request_of(session.reading.declarations([name])[name])
+        declaration = session.reading.declarations([name])[name]
+        data = request_of(declaration.smaller or declaration)
         request = chains.request(name, VERIFY, hashlib.sha256(data).hexdigest(), lambda: data)
-        sources = [*generated, nodes[0], request]
+        if declaration.smaller is not None:
+            nodes = chains.declare_smaller(name, session.ledger(name), declaration.smaller)
+            env.Clean(generated[0], nodes)
+        elif not session.request.dry:
+            session.remove_smaller(name)
+        sources = [*nodes[-len(generated) :], nodes[0], request]
         self._verify.progress.expected += 1
+        env.Alias(VERIFY, generated)
         env.Alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
         env.Alias(RUN, env.AlwaysBuild(chains.extra(name, RUN_RESULT, self._device, sources)))

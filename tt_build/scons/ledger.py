@@ -77,6 +77,10 @@ class KernelLedger:
         self.records[file] = Record(key, digest, stat)
         self._checked[file] = digest
 
+    def forget(self, file: str) -> None:
+        """Drop the record of a file that was removed."""
+        self.wrote(file, "", "", None)
+
     def note(self, notes: dict[str, Any]) -> None:
         """Keep what ``explain`` compares with."""
         if notes != self.notes:

@@ -20,6 +20,7 @@ import SCons.Node
 import SCons.Script
 
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.folders import FOLDERS, SMALLER
 from tt_build.scons.index import Index
 from tt_build.scons.ledger import KernelLedger, Record
 from tt_build.scons.lock import hold_lock
@@ -104,20 +105,32 @@ class Session:
             with contextlib.suppress(OSError):
                 (self.root / name / file).unlink()
         self.sweep(name)
-        for folder in (self.root / name / "ir", self.root / name):
+        for folder in FOLDERS:
             with contextlib.suppress(OSError):
-                folder.rmdir()
+                (self.root / name / folder).rmdir()
         with contextlib.suppress(OSError):
             self._ledger_path(name).unlink()
         self.ledgers.pop(name, None)
 
     def sweep(self, name: str) -> None:
         """Remove temporary files that a killed build left with a kernel; the lock says that nobody writes them."""
-        for folder in (self.root / name, self.root / name / "ir"):
+        for below in FOLDERS:
+            folder = self.root / name / below
             with contextlib.suppress(OSError):
                 for file in os.listdir(folder):
                     if file.startswith(".") and file.endswith(".tmp"):
                         (folder / file).unlink(missing_ok=True)
+
+    def remove_smaller(self, name: str) -> None:
+        """Remove what builds wrote for verification at other sizes, which the declaration does not ask for any more."""
+        ledger = self.ledger(name)
+        for file in [file for file in ledger.records if file.startswith(SMALLER)]:
+            with contextlib.suppress(OSError):
+                (self.root / name / file).unlink()
+            ledger.forget(file)
+        for folder in FOLDERS[:2]:
+            with contextlib.suppress(OSError):
+                (self.root / name / folder).rmdir()
 
     def ledger(self, name: str) -> KernelLedger:
         """The records of a kernel."""
@@ -181,7 +194,7 @@ class Session:
                 self.sweep(name)
             nodes = self.chains().declare(name, self.ledger(name))
             self.declared[name] = nodes
-            self.env.Alias(f"kernel-{name}", self.generated(name))
+            self.chains().env.Alias(f"kernel-{name}", self.generated(name))
         return self.generated(name)
 
     def generated(self, name: str) -> list[Any]:

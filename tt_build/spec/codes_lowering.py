@@ -95,11 +95,12 @@ def _cannot_be_lowered(add: Add) -> None:
     )
     add(
         "TTB212",
-        "Verification at other sizes cannot be done yet",
-        what="`verify: {sizes: ...}` asks to verify the kernel at a smaller shape, which this version cannot do.",
-        why="Verifying another shape than was asked for would prove nothing.",
-        example="verify: {sizes: {M: 64}}",
-        mend="Leave `sizes` out; the kernel is then verified at its own sizes.",
+        "Verification sizes that make another kernel",
+        what="`verify: {sizes: ...}` names a smaller shape at which the kernel cannot be built, or is lowered "
+        "otherwise: another algorithm, other passes over a row, other streams or masks.",
+        why="What the emulator proves at the smaller shape must speak for the kernel that is built.",
+        example="sizes: {M: 32, N: 4096}, verify: {sizes: {N: 32}}   # one tile a row instead of many",
+        mend="Choose sizes that keep what the message names; several tiles stay several, what is ragged stays ragged.",
     )
     add(
         "TTB210",

@@ -75,11 +75,14 @@ def read_kernel(name: str, node: Node, context: Context) -> Read:
 
 
 class _Kernel:
-    def __init__(self, fields: Fields, name: str, context: Context) -> None:
+    """``at``: sizes that replace those of the node; its ``verify: {sizes: ...}`` is then left out."""
+
+    def __init__(self, fields: Fields, name: str, context: Context, at: MappingType[str, int] | None = None) -> None:
         self.fields = fields
         self.name = name
         self.path: Path = ("kernels", name)
         self.context = context
+        self.at = at or {}
         self.shape_texts: dict[str, tuple[str, ...]] = {}
 
     def read(self, node: Node) -> Read:
@@ -90,7 +93,7 @@ class _Kernel:
         description = ""
         if "description" in entries:
             description = fields.text(entries["description"], (*path, "description")) or ""
-        sizes = self.sizes(entries["sizes"]) if "sizes" in entries else {}
+        sizes = {**self.sizes(entries["sizes"]), **self.at} if "sizes" in entries else {}
         if "sizes" in entries:
             self.fields.broken_sizes = _broken_names(entries["sizes"], sizes)
         scalars = self.scalars(entries["scalars"]) if "scalars" in entries else {}
@@ -111,6 +114,8 @@ class _Kernel:
         verify: VerifySpec | None = None
         if "verify" in entries:
             verify = schedules.verify(fields, entries["verify"], (*path, "verify"), sizes)
+            if verify is not None and self.at:
+                verify = msgspec.structs.replace(verify, sizes=None)
         allow = self.allow(entries["allow"]) if "allow" in entries else ()
         wishes = self.context.target
         if "target" in entries:
@@ -139,8 +144,25 @@ class _Kernel:
         if target is None or any(problem.severity == "error" for problem in problems):
             return Read(None, (), problems)
         accepted = frozenset(entry.code for entry in fields.problems) & frozenset(allow) if allow else frozenset()
-        declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target)
+        smaller = self.at_verify_sizes(node, kernel)
+        if isinstance(smaller, Diagnostic):
+            return Read(None, (), (*problems, smaller))
+        declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target, at_verify_sizes=smaller)
         return Read(declaration, spans, problems, accepted)
+
+    def at_verify_sizes(self, node: Node, kernel: KernelSpec) -> KernelSpec | Diagnostic | None:
+        """The valid kernel at the sizes of its ``verify``; None where it has none of its own."""
+        at = kernel.verify.sizes if kernel.verify is not None else None
+        if not at or {**kernel.sizes, **at} == kernel.sizes:
+            return None
+        read = _Kernel(Fields(self.context.file), self.name, self.context, at).read(node)
+        if read.declaration is not None:
+            return read.declaration.kernel
+        first = next(problem for problem in read.diagnostics if problem.severity == "error")
+        where = self.fields.where((*self.path, "verify", "sizes"))
+        related = (Related(first.where, "declared here"),)
+        message = f"the kernel is invalid at these sizes: {first.message}"
+        return Diagnostic(first.code, message, where, "choose other sizes, or leave 'sizes' out", related)
 
     def broken(self, entries: MappingType[str, Node], kernel: KernelSpec) -> frozenset[str] | None:
         """Names whose declaration was refused, so that what reads them is not reported again; None: all of them."""
