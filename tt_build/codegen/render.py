@@ -15,6 +15,7 @@ import msgspec
 from tt_build.codegen.sfpu import call_of, call_text, init_text
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
+    FillTile,
     KernelBody,
     Loop,
     ReadPage,
@@ -105,7 +106,7 @@ def _printable(body: tuple[Stmt, ...], kernel: VerifiedKernel, names: dict[str, 
     return tuple(done)
 
 
-def _l1_address(stmt: ReadPage | WritePage | ZeroPadding) -> str:
+def _l1_address(stmt: ReadPage | WritePage | ZeroPadding | FillTile) -> str:
     """The L1 address of a page: pointer + slot * page size."""
     if stmt.slot == Num(0):
         return stmt.pointer
@@ -145,7 +146,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "headers": _headers(flat),
         "uses_min": uses_z_order or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
         "uses_z_order": uses_z_order,
-        "uses_local_memory": any(isinstance(stmt, ZeroPadding) for stmt in flat),
+        "uses_local_memory": any(isinstance(stmt, ZeroPadding | FillTile) for stmt in flat),
         "body": _printable(body.body, kernel, names),
     }
 
@@ -170,7 +171,7 @@ def _used(kernel: VerifiedKernel, flat: list[Stmt]) -> list[CircularBuffer]:
 
 
 def _sized(flat: list[Stmt]) -> list[Sized]:
-    cbs = [s.cb for s in flat if isinstance(s, ReadPage | WritePage | ZeroPadding) and s.slot != Num(0)]
+    cbs = [s.cb for s in flat if isinstance(s, ReadPage | WritePage | ZeroPadding | FillTile) and s.slot != Num(0)]
     return [Sized(cb, bytes_name(cb)) for cb in dict.fromkeys(cbs)]
 
 

@@ -135,6 +135,19 @@ class ZeroPadding(Struct, frozen=True, kw_only=True, tag="zero_padding"):
     element_bytes: int
 
 
+class FillTile(Struct, frozen=True, kw_only=True, tag="fill_tile"):
+    """Write a bfloat16 tile in face order at ``pointer + slot * page size``.
+
+    Elements with column > row have the bits ``above``, the others ``below``.
+    """
+
+    pointer: str
+    slot: Index
+    cb: str
+    below: int
+    above: int
+
+
 class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
     """``compute_kernel_hw_startup``; ``reverse`` when the first operation is a matmul."""
 
@@ -218,6 +231,7 @@ Stmt = Union[  # noqa: UP007
     WritePage,
     Barrier,
     ZeroPadding,
+    FillTile,
     Startup,
     TileInit,
     TileOp,

@@ -30,7 +30,7 @@ from tt_build.lang.program import Program, Value
 
 _FPU = ("add", "sub", "mul")
 _COMMUTATIVE = ("add", "mul")
-_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+_ZERO_OR_ONE = ("lt", "le", "gt", "ge", "eq", "ne", "pattern")
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +72,6 @@ class BadNumber(Exception):
     def __init__(self, value: int, message: str) -> None:
         super().__init__(message)
         self.value = value
-
-
-def is_leaf(program: Program, index: int) -> bool:
-    """Inputs, and transposes of inputs, are read from circular buffers."""
-    value = program.values[index]
-    return value.op == "input" or (value.op == "transpose" and program.values[value.args[0]].op == "input")
 
 
 def evaluated(program: Program, roots: list[int], known: set[int]) -> list[int]:
@@ -249,7 +243,7 @@ class SectionBuilder:
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
             index = operands[position]
             twin = next((p for p in slots if operands[p] == index and index in self.leaves), None)
-            if value.op == "where" and position == 0 and self._value(index).op not in _COMPARISONS:
+            if value.op == "where" and position == 0 and self._value(index).op not in _ZERO_OR_ONE:
                 slots[position] = self._condition(index)
             elif twin is not None and not (value.op == "where" and twin == 0):
                 slots[position] = slots[twin]  # the same tile of the same buffer: one load serves both
@@ -281,7 +275,7 @@ class SectionBuilder:
     def _condition(self, index: int) -> tuple[int, bool]:
         """A condition whose zeros are plus zeros: where_tile looks at the bits, where a minus zero is neither.
 
-        Comparisons give 0 or 1; of anything else the absolute value is taken, which keeps what is zero.
+        Comparisons and patterns are 0 or 1; of anything else the absolute value is taken, which keeps what is zero.
         """
         slot = self._owned(index)
         self.steps.append(SfpuStep(function="abs", form="float", slots=(slot,), out=slot))

@@ -9,11 +9,15 @@ Rejects programs that no algorithm lowers yet (TTB201), policies, orders and alg
 
 from __future__ import annotations
 
+from msgspec.structs import astuple
+
 from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
+from tt_build.passes.refuse_movement import refuse_movement
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import Arch
 
@@ -22,7 +26,6 @@ STREAMING_MATMUL = "streaming_matmul"
 
 _NOT_YET = {
     "reduction": ("sum", "mean", "max", "min", "softmax", "log_softmax", "layernorm", "rmsnorm"),
-    "movement": ("permute", "slice", "concat", "repeat", "rotate_half", "causal"),
     "cast": ("cast",),
     "run-time scalar": ("scalar",),
 }
@@ -86,6 +89,7 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 help="use format: tile",
             )
     _refuse_schedule(kernel)
+    refuse_movement(kernel)
     _refuse_matmuls(kernel)
 
 
@@ -122,26 +126,27 @@ def _refuse_schedule(kernel: DefaultedKernel) -> None:
 
 
 def _refuse_matmuls(kernel: DefaultedKernel) -> None:
-    values = kernel.program.values
+    program, origin = astuple(sunk(kernel.program))
+    values = program.values
     matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
     if len(matmuls) > 1:
         refuse(
             kernel,
             "TTB201",
             "a second matmul in one kernel cannot be lowered yet",
-            value=matmuls[1],
+            value=origin[matmuls[1]],
             help="declare one kernel for each matmul",
         )
     full = _full_shape(kernel)
     for index in matmuls:
         value = values[index]
         for operand in value.args:
-            if values[operand].op != "input":
+            if not is_moved_leaf(program, operand):
                 refuse(
                     kernel,
                     "TTB201",
                     f"'{values[operand].op}' on an operand of a matmul cannot be lowered yet",
-                    value=operand,
+                    value=origin[operand],
                     help="compute the operand in a kernel of its own, or pass it as an input",
                 )
         if value.shape[-2:] != full[-2:] or _batch(value) != _batch_of(full):
@@ -149,7 +154,7 @@ def _refuse_matmuls(kernel: DefaultedKernel) -> None:
                 kernel,
                 "TTB201",
                 f"a matmul of shape {list(value.shape)} that is broadcast to {list(full)} cannot be lowered yet",
-                value=index,
+                value=origin[index],
                 help="make the product as large as the output",
             )
 

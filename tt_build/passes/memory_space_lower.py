@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from tt_build.ir.stages import Buffer, BufferedKernel, CircularBuffer, MatmulStep, StagedKernel
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
 
 MAX_BLOCK = 16  # tiles a barrier: beyond this the NoC is saturated (bytes in flight per barrier)
@@ -75,6 +76,8 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
         block = {"unit": batch, "k": k_block, "core": 1}[stream.per]
         depth = 1 if stream.per == "core" else DEPTH
         add(stream.cb, dtype, block, depth * block, unpack_to_dest=stream.unpack_to_dest)
+    for pattern in kernel.patterns:
+        add(pattern.cb, PATTERN_DTYPE, pattern.tiles, pattern.tiles)
     for result in kernel.results:
         dtype = kernel.tensor(result.tensor).dtype
         if result.bound:

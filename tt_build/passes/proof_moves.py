@@ -10,6 +10,7 @@ import msgspec
 
 from tt_build.ir.lowered import (
     Barrier,
+    FillTile,
     KernelBody,
     Loop,
     Pack,
@@ -163,7 +164,7 @@ def _problem(stmt: Stmt, held: _Held) -> str:
         return "" if stmt.cb in held.reserved else "not reserved"
     if isinstance(stmt, Pointer):
         return "" if stmt.cb in (held.reserved if stmt.side == "write" else held.awaited) else "pages are not held"
-    if isinstance(stmt, ReadPage | WritePage | ZeroPadding):
+    if isinstance(stmt, ReadPage | WritePage | ZeroPadding | FillTile):
         side = "read" if isinstance(stmt, WritePage) else "write"
         if held.pointers.get(stmt.pointer) != (stmt.cb, side):
             return f"through pointer {stmt.pointer}"

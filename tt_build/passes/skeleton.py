@@ -105,12 +105,14 @@ Visited = ReadPage | WritePage | TileOp | Pack
 class Visit(msgspec.Struct, frozen=True):
     """One statement on all cores: for each time that it runs the core's index and its page, slot or tile indices.
 
-    Times are in order of cores, and on each core in order of execution.
+    Times are in order of cores, and on each core in order of execution; ``round`` numbers them, so that statements of
+    one loop can be put in order.
     """
 
     stmt: Visited
     core: np.ndarray
     values: tuple[np.ndarray, ...]
+    round: np.ndarray
 
 
 def visits(body: KernelBody) -> list[Visit]:
@@ -147,7 +149,7 @@ def _visits(body: tuple[Stmt, ...], names: dict[str, np.ndarray], mask: np.ndarr
         elif isinstance(stmt, ReadPage | WritePage | TileOp | Pack):
             arrays = (np.broadcast_to(evaluate_array(index, names), mask.shape)[mask] for index in _indices(stmt))
             cores = np.arange(mask.shape[0]).reshape(-1, *(1,) * (mask.ndim - 1))
-            found.append(Visit(stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays)))
+            found.append(Visit(stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays), np.flatnonzero(mask)))
     return found
 
 
