@@ -20,6 +20,7 @@ from tt_build.ir.lowered import (
     FillTile,
     KernelBody,
     Loop,
+    PatternTile,
     ReadPage,
     Section,
     SfpuInit,
@@ -112,7 +113,7 @@ def _printable(
     return tuple(done)
 
 
-def _l1_address(stmt: ReadPage | WritePage | ZeroPadding | FillTile) -> str:
+def _l1_address(stmt: ReadPage | WritePage | ZeroPadding | FillTile | PatternTile) -> str:
     """The L1 address of a page: pointer + slot * page size."""
     if stmt.slot == Num(0):
         return stmt.pointer
@@ -155,7 +156,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "headers": _headers(flat),
         "uses_min": uses_z_order or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
         "uses_z_order": uses_z_order,
-        "uses_local_memory": any(isinstance(stmt, ZeroPadding | FillTile) for stmt in flat),
+        "uses_local_memory": any(isinstance(stmt, ZeroPadding | FillTile | PatternTile) for stmt in flat),
         "body": _printable(body.body, kernel, names, scalars),
     }
 
@@ -180,7 +181,11 @@ def _used(kernel: VerifiedKernel, flat: list[Stmt]) -> list[CircularBuffer]:
 
 
 def _sized(flat: list[Stmt]) -> list[Sized]:
-    cbs = [s.cb for s in flat if isinstance(s, ReadPage | WritePage | ZeroPadding | FillTile) and s.slot != Num(0)]
+    cbs = [
+        s.cb
+        for s in flat
+        if isinstance(s, ReadPage | WritePage | ZeroPadding | FillTile | PatternTile) and s.slot != Num(0)
+    ]
     cbs += [s.cb for s in flat if isinstance(s, Exchange)]
     return [Sized(cb, bytes_name(cb)) for cb in dict.fromkeys(cbs)]
 

@@ -151,6 +151,19 @@ class FillTile(Struct, frozen=True, kw_only=True, tag="fill_tile"):
     element_bytes: int
 
 
+class PatternTile(Struct, frozen=True, kw_only=True, tag="pattern_tile"):
+    """Write a bfloat16 tile in face order at ``pointer + slot * page size``.
+
+    Elements with column > row have the bits ``above``, the others ``below``.
+    """
+
+    pointer: str
+    slot: Index
+    cb: str
+    below: int
+    above: int
+
+
 class Block(Struct, frozen=True, kw_only=True, tag="block"):
     """``{ body }`` under a comment: names of the body are its own. ``sweep`` is the number of the sweep that it is."""
 
@@ -258,6 +271,7 @@ Stmt = Union[  # noqa: UP007
     Barrier,
     ZeroPadding,
     FillTile,
+    PatternTile,
     Block,
     Exchange,
     Startup,

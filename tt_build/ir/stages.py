@@ -202,6 +202,21 @@ class MappedKernel(PersistentKernel, frozen=True, kw_only=True):
     core_ranges: tuple[Range, ...]
 
 
+class Condition(Struct, frozen=True, kw_only=True):
+    """``index == value``."""
+
+    index: Index
+    value: int
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One of several places that a stream's tiles come from: ``page`` of ``tensor`` where all of ``when`` holds."""
+
+    tensor: str
+    page: Index
+    when: tuple[Condition, ...]
+
+
 class Stream(Struct, frozen=True, kw_only=True):
     """Tiles of one tensor on their way through one circular buffer.
 
@@ -210,6 +225,10 @@ class Stream(Struct, frozen=True, kw_only=True):
     unit in blocks, once a core, or never, since the circular buffer is the core's ``shard`` of the tensor. In kernels
     of sweeps a core or a unit has ``extent`` (rows, columns) tiles, and ``sweep`` streams come in blocks in sweep
     ``sweep`` of each unit.
+    ``view`` is the value of the sunk program (``passes.movement``) that the stream carries where that moves its inputs,
+    else -1. ``sources`` are all places that its tiles come from where there are several, of one dtype; exactly one
+    holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced`` counts the elements of the
+    dimension that a matmul reduces.
     """
 
     cb: str
@@ -221,6 +240,24 @@ class Stream(Struct, frozen=True, kw_only=True):
     bcast: BroadcastMode = ""
     transpose: bool = False
     unpack_to_dest: bool = False
+    view: int = -1
+    sources: tuple[Source, ...] = ()
+    reduced: int = 0
+
+
+class PatternPlan(Struct, frozen=True, kw_only=True):
+    """Tiles of numbers that depend on their place only: the reader makes them once a core, they stay in L1.
+
+    ``name`` and ``ints`` as in ``passes.movement``; ``tiles`` of them in ``cb``, of which a unit reads the one at
+    ``slot``. ``value`` is the value of the sunk program.
+    """
+
+    cb: str
+    name: str
+    ints: tuple[int, ...]
+    tiles: int
+    slot: Index
+    value: int
 
 
 class LoadStep(Struct, frozen=True, kw_only=True, tag="load"):
@@ -403,6 +440,7 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     intermediates: tuple[Intermediate, ...]
     results: tuple[OutputStream, ...]
     masks: tuple[MaskPlan, ...] = ()
+    patterns: tuple[PatternPlan, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     residency: Residency | None = None
 

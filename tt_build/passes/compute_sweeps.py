@@ -49,12 +49,14 @@ class _Compute:
         self.streams: dict[str, Stream] = {stream.cb: stream for stream in kernel.streams}
         self.settled: dict[str, Intermediate] = {i.cb: i for i in kernel.intermediates if i.extent is not None}
         self.results = {result.cb for result in kernel.results}
+        self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.waited: set[str] = set()
         self.sweep = kernel.sweeps[0]
 
     def body(self) -> tuple[Stmt, ...]:
         kernel = self.kernel
-        shared = [s.cb for s in kernel.streams if s.per == "core"] + [mask.cb for mask in kernel.masks]
+        shared = [s.cb for s in kernel.streams if s.per == "core"]
+        shared += [*(mask.cb for mask in kernel.masks), *self.patterns]
         inner = [*loops.definitions(kernel), *core_tiles(kernel)]
         for number, sweep in enumerate(kernel.sweeps):
             self.sweep = sweep
@@ -99,11 +101,13 @@ class _Compute:
         if cb in self.settled:
             extent = self.settled[cb].extent
             assert extent is not None
-            return place_in(extent)
+            return place_in(self.kernel, extent)
+        if cb in self.patterns:
+            return self.patterns[cb].slot
         if cb not in self.streams:
             return num(0)
         stream = self.streams[cb]
-        return block_slot(self.kernel, self.sweep) if stream.per == "sweep" else place_in(stream.extent)
+        return block_slot(self.kernel, self.sweep) if stream.per == "sweep" else place_in(self.kernel, stream.extent)
 
     # Sweeps
 

@@ -22,18 +22,19 @@ from tt_build.passes.dst_sections import (
     evaluated,
 )
 from tt_build.passes.infer_schedule import REDUCTION
+from tt_build.passes.movement import Sunk
 from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu, masked_columns
 
 
 class SectionCutter:
-    """Makes sections of ``kernel``'s program.
+    """Makes sections of ``kernel``'s program, with movement pushed down.
 
     ``intermediates`` gathers the tiles that sections hand on, ``masks`` the tiles that zero what lies beside a tensor's
     elements. ``dtypes`` has those of the circular buffers that take outputs.
     """
 
-    def __init__(self, kernel: MappedKernel, capacity: int, names: Names, masks: list[MaskPlan]) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: MappedKernel, sunk: Sunk, capacity: int, names: Names, masks: list[MaskPlan]) -> None:
+        self.kernel, self.program, self.origin = kernel, sunk.program, sunk.origin
         self.fp32 = kernel.math.fp32_accumulate
         self.capacity = capacity
         self.names = names
@@ -58,7 +59,7 @@ class SectionCutter:
     def _columns(self, value: int) -> int:
         """Columns of what is computed with that value: those of the outputs where it is broadcast to them."""
         whole = self.kernel.outputs[0].matrix[1]
-        return self.kernel.program.values[value].shape[-1] if self.kernel.algorithm == REDUCTION else whole
+        return self.program.values[value].shape[-1] if self.kernel.algorithm == REDUCTION else whole
 
     def sections(
         self, stores: list[Store], leaves: dict[int, Leaf], matmuls: dict[int, MatmulOperands]
@@ -88,7 +89,7 @@ class SectionCutter:
             plans: list[SectionPlan] = []
             try:
                 for group in sections:
-                    builder = SectionBuilder(self.kernel.program, self.kernel.math, self.capacity, known, matmuls)
+                    builder = SectionBuilder(self.program, self.kernel.math, self.capacity, known, matmuls)
                     plans.append(builder.build(group))
                     if group[0].value in cuts:
                         known[group[0].value] = self._cut_leaf(group[0].value, cuts[group[0].value])
@@ -100,7 +101,7 @@ class SectionCutter:
                     groups = _parted(groups, overflow.group)
                 continue
             except (NoForm, BadNumber) as error:
-                refuse_call(self.kernel, error)
+                refuse_call(self.kernel, error, self.origin)
             for value in sorted(cuts):
                 dtype = self._cut_dtype(value)
                 exact = dtype == "float32" and self.fp32
@@ -108,17 +109,17 @@ class SectionCutter:
             return tuple(plans)
 
     def _casts(self) -> set[int]:
-        return set(block_casts(self.kernel.program, {t.name: t.dtype for t in self.kernel.tensors}))
+        return set(block_casts(self.program, {t.name: t.dtype for t in self.kernel.tensors}))
 
     def _is_inside(self, value: int, stores: list[Store], leaves: dict[int, Leaf]) -> bool:
-        return value in evaluated(self.kernel.program, [store.value for store in stores], set(leaves))
+        return value in evaluated(self.program, [store.value for store in stores], set(leaves))
 
     def _cut_dtype(self, value: int) -> str:
-        return cut_dtype(self.kernel.program.values[value], fp32=self.fp32)
+        return cut_dtype(self.program.values[value], fp32=self.fp32)
 
     def _repeated_matmul(self, groups: list[list[Store]], known: set[int], cuts: set[int]) -> int | None:
         """A matmul that several sections would compute: its operands come only once, so it is cut off first."""
-        program, seen = self.kernel.program, set[int]()
+        program, seen = self.program, set[int]()
         for group in groups:
             values = [s.value for s in group]
             for value in evaluated(program, values, known):
@@ -138,7 +139,7 @@ class SectionCutter:
         A value that several others read first, the one with the most work behind it; in a section of one output else
         the value that halves it.
         """
-        program = self.kernel.program
+        program = self.program
         roots = {store.value for store in overflow.group}
         inside = evaluated(program, [store.value for store in overflow.group], known)
         work = {v: len(evaluated(program, [v], known)) for v in inside}
@@ -151,21 +152,21 @@ class SectionCutter:
         return min((v for v in inside if v not in roots), key=lambda v: (abs(len(inside) - 2 * work[v]), v))
 
 
-def refuse_call(kernel: MappedKernel, error: NoForm | BadNumber) -> NoReturn:
-    """Reject a call that the SDK does not have, or a number that it cannot take."""
+def refuse_call(kernel: MappedKernel, error: NoForm | BadNumber, origin: tuple[int, ...]) -> NoReturn:
+    """Reject a call that the SDK does not have, or a number that it cannot take; ``origin`` as in ``Sunk``."""
     if isinstance(error, NoForm):
         refuse(
             kernel,
             "TTB205",
             f"the SDK has no '{error.function}' on {error.dtype}",
-            value=error.value,
+            value=origin[error.value],
             help="cast the operands, as in cast(x, int32) or cast(x, float32)",
         )
     refuse(
         kernel,
         "TTB210",
         str(error),
-        value=error.value,
+        value=origin[error.value],
         help="write another number, or pass it as a tensor of shape [1, 1]",
     )
 

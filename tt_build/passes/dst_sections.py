@@ -94,12 +94,6 @@ class BadNumber(Exception):
         self.value = value
 
 
-def is_leaf(program: Program, index: int) -> bool:
-    """Inputs, and transposes of inputs, are read from circular buffers."""
-    value = program.values[index]
-    return value.op == "input" or (value.op == "transpose" and program.values[value.args[0]].op == "input")
-
-
 def evaluated(program: Program, roots: list[int], known: set[int]) -> list[int]:
     """Values that a section of these roots computes itself, operands before readers; ``known`` ones are loaded."""
     seen: set[int] = set()
@@ -341,7 +335,7 @@ class SectionBuilder:
     def _condition(self, index: int) -> tuple[int, bool]:
         """A condition whose zeros are plus zeros: where_tile looks at the bits, where a minus zero is neither.
 
-        Comparisons give 0 or 1; of anything else the absolute value is taken, which keeps what is zero.
+        Comparisons and patterns are 0 or 1; of anything else the absolute value is taken, which keeps what is zero.
         """
         slot = self._owned(index)
         self.steps.append(SfpuStep(function="abs", form="float", slots=(slot,), out=slot))

@@ -12,13 +12,16 @@ from __future__ import annotations
 import math
 
 import msgspec
+from msgspec.structs import astuple
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel
 from tt_build.ir.work import Grid, assign
-from tt_build.lang.program import Value
+from tt_build.lang.program import Program, Value
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
+from tt_build.passes.refuse_movement import refuse_movement
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import Arch
 
@@ -27,9 +30,6 @@ STREAMING_MATMUL = "streaming_matmul"
 REDUCTION = "reduction"
 REDUCTIONS = ("sum", "mean", "max", "min")
 
-_NOT_YET = {
-    "movement": ("permute", "slice", "concat", "repeat", "rotate_half", "causal"),
-}
 _ALGORITHMS = ("auto", "streaming")
 
 
@@ -68,16 +68,6 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
 
 
 def _refuse_unsupported(kernel: DefaultedKernel) -> None:
-    for index, value in enumerate(kernel.program.values):
-        kind = next((kind for kind, ops in _NOT_YET.items() if value.op in ops), None)
-        if kind is not None:
-            refuse(
-                kernel,
-                "TTB201",
-                f"'{value.op}' cannot be lowered yet ({kind})",
-                value=index,
-                help="this version lowers one matmul of inputs and any elementwise expression around it",
-            )
     for tensor in kernel.tensors:
         place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
         if tensor.format != "tile":
@@ -89,6 +79,7 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 help="use format: tile",
             )
     _refuse_schedule(kernel)
+    refuse_movement(kernel)
     if _algorithm(kernel) != REDUCTION:
         _refuse_matmuls(kernel)
 
@@ -126,26 +117,27 @@ def _refuse_schedule(kernel: DefaultedKernel) -> None:
 
 
 def _refuse_matmuls(kernel: DefaultedKernel) -> None:
-    values = kernel.program.values
+    program, origin = astuple(sunk(kernel.program))
+    values = program.values
     matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
     if len(matmuls) > 1:
         refuse(
             kernel,
             "TTB201",
             "a second matmul in one kernel cannot be lowered yet",
-            value=matmuls[1],
+            value=origin[matmuls[1]],
             help="declare one kernel for each matmul",
         )
     full = _full_shape(kernel)
     for index in matmuls:
         value = values[index]
         for operand in value.args:
-            if values[operand].op != "input":
+            if not is_moved_leaf(program, operand):
                 refuse(
                     kernel,
                     "TTB201",
                     f"'{values[operand].op}' on an operand of a matmul cannot be lowered yet",
-                    value=operand,
+                    value=origin[operand],
                     help="compute the operand in a kernel of its own, or pass it as an input",
                 )
         if value.shape[-2:] != full[-2:] or _batch(value) != _batch_of(full):
@@ -153,7 +145,7 @@ def _refuse_matmuls(kernel: DefaultedKernel) -> None:
                 kernel,
                 "TTB201",
                 f"a matmul of shape {list(value.shape)} that is broadcast to {list(full)} cannot be lowered yet",
-                value=index,
+                value=origin[index],
                 help="make the product as large as the output",
             )
 
@@ -204,8 +196,14 @@ def _algorithm(kernel: DefaultedKernel) -> str:
 
 def extents(kernel: DefaultedKernel) -> tuple[int, int]:
     """Rows and columns of the largest matrix that the program computes with."""
-    shapes = [value.shape for value in kernel.program.values]
+    shapes = computed_shapes(sunk(kernel.program).program)
     return max(shape[-2] for shape in shapes), max(shape[-1] for shape in shapes)
+
+
+def computed_shapes(program: Program) -> list[tuple[int, ...]]:
+    """Shapes of all values that are computed or loaded; what only moves on the way is larger or smaller."""
+    read = {b.value for b in program.outputs} | {a for v in program.values if v.op not in MOVES for a in v.args}
+    return [program.values[index].shape for index in sorted(read)]
 
 
 def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Parts | None]:
@@ -215,14 +213,15 @@ def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Pa
     """
     output = max(kernel.outputs, key=lambda tensor: math.prod(tensor.shape))
     z = math.prod(output.batch)
-    axes = {axis for value in kernel.program.values if value.op in REDUCTIONS for axis in value.axes}
+    program = sunk(kernel.program).program
+    axes = {axis for value in program.values if value.op in REDUCTIONS for axis in value.axes}
     out_rows, out_columns = (-(-extent // TILE) for extent in output.matrix)
     if not axes:
         return (1, 1), Grid(x=out_columns, y=out_rows, z=z), None
     height, width = (-(-extent // TILE) for extent in extents(kernel))
     unit = height if -2 in axes else 1, width if -1 in axes else 1
     grid = Grid(x=width // unit[1], y=height // unit[0], z=z)
-    parts = parts_of(kernel.program, REDUCTIONS, unit, grid.units)
+    parts = parts_of(program, REDUCTIONS, computed_shapes(program), unit, grid.units)
     return (min(unit[0], out_rows), min(unit[1], out_columns)), grid, parts
 
 

@@ -23,6 +23,7 @@ from tt_build.ir.stages import (
     Sweep,
 )
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
 
 MAX_BLOCK = 16  # tiles a barrier: beyond this the NoC is saturated (bytes in flight per barrier)
@@ -122,6 +123,8 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
         add(stream.cb, kernel.tensor(stream.tensor).dtype, tiles, blocks, unpack_to_dest=stream.unpack_to_dest)
     for mask in kernel.masks:
         add(mask.cb, "bfloat16", 1, 1)
+    for pattern in kernel.patterns:
+        add(pattern.cb, PATTERN_DTYPE, pattern.tiles, 1)
     for result in kernel.results:
         block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts))
         add(result.cb, kernel.tensor(result.tensor).dtype, block, DEPTH)
@@ -158,6 +161,8 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
         block = {"unit": batch, "k": k_block, "core": 1}[stream.per]
         depth = 1 if stream.per == "core" else DEPTH
         add(stream.cb, dtype, block, depth * block, unpack_to_dest=stream.unpack_to_dest)
+    for pattern in kernel.patterns:
+        add(pattern.cb, PATTERN_DTYPE, pattern.tiles, pattern.tiles)
     for result in kernel.results:
         dtype = kernel.tensor(result.tensor).dtype
         if result.bound:

@@ -6,6 +6,7 @@ import math
 
 from tt_build.ir.index import Index, dim, num, var
 from tt_build.ir.stages import TILE, Tensor
+from tt_build.passes.views import batch_place
 
 
 def page_of(tensor: Tensor, ident: str, output: Tensor, row: Index, column: Index) -> Index:
@@ -26,6 +27,25 @@ def page_in_unit(tensor: Tensor, ident: str, batch: tuple[int, ...], row: Index,
     height, width = tiles_of(tensor)
     row, column = num(0) if height == 1 else row, num(0) if width == 1 else column
     return (_matrix(tensor.batch, batch) * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column
+
+
+def page_at(tensor: Tensor, ident: str, output: Tensor, place: tuple[Index, Index, Index, Index]) -> Index:
+    """Page of the tile at a place of the tensor itself: two leading axes, row and column in tiles."""
+    outer, inner, row, column = place
+    height, width = tiles_of(tensor)
+    extents = _padded(tensor.batch)
+    unit = batch_place(output.batch)
+    of_unit = (outer, inner) == (unit.get(-4, num(0)), unit.get(-3, num(0))) and extents == _padded(output.batch)
+    alike = of_unit and (height, width) == tiles_of(output)
+    if alike and (row, column) == (var("by"), var("bx")):
+        return var("tile_id")
+    matrix = num(0) if extents == (1, 1) else var("bz") if of_unit else outer * extents[1] + inner
+    return (matrix * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column
+
+
+def _padded(batch: tuple[int, ...]) -> tuple[int, int]:
+    outer, inner = ((1,) * (2 - len(batch)) + batch)[-2:]
+    return outer, inner
 
 
 def tiles_of(tensor: Tensor) -> tuple[int, int]:

@@ -6,6 +6,7 @@ How many parts there are follows from shapes alone, so that the order of the sum
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Literal
 
 from tt_build.ir.stages import Parts, ScheduledKernel
@@ -16,10 +17,17 @@ MOST_PARTS = 64  # of all units together: what a core adds up in the end stays s
 FEWEST_TILES = 8  # a part: less is done faster than sent
 
 
-def parts_of(program: Program, reductions: tuple[str, ...], unit: tuple[int, int], units: int) -> Parts | None:
+def parts_of(
+    program: Program,
+    reductions: tuple[str, ...],
+    shapes: Collection[tuple[int, ...]],
+    unit: tuple[int, int],
+    units: int,
+) -> Parts | None:
     """The parts of a unit of (rows, columns) tiles, None where it is not worth it or cannot be done.
 
     Only a reduction that leaves one tile is combined: a matrix that is also reduced along one axis is not parted.
+    ``shapes`` are those of all that is computed: along the axis of the parts they have one extent, or 1.
     """
     axes = {value.axes for value in program.values if value.op in reductions}
     if len(axes) != 1:
@@ -28,6 +36,8 @@ def parts_of(program: Program, reductions: tuple[str, ...], unit: tuple[int, int
     axis: Literal["rows", "columns"] = (
         "rows" if -1 not in only or (len(only) == 2 and unit[0] >= unit[1]) else "columns"
     )
+    if len({shape[-2 if axis == "rows" else -1] for shape in shapes} - {1}) > 1:
+        return None
     length, tiles = unit[0 if axis == "rows" else 1], unit[0] * unit[1]
     wished = 1 << max(0, math.isqrt(tiles * 3 // 2)).bit_length() - 1 if tiles else 0
     count = min(wished, MOST_PARTS // units, tiles // FEWEST_TILES, length)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from tt_build.ir.index import Index, names_in, num, var
 from tt_build.ir.lowered import BroadcastMode
 from tt_build.ir.names import Names, identifiers
@@ -20,19 +22,23 @@ from tt_build.ir.stages import (
     MappedKernel,
     MaskPlan,
     OutputStream,
+    PatternPlan,
+    Source,
     StagedKernel,
     Stream,
     Tensor,
     TransposePlan,
 )
-from tt_build.lang.program import Value
+from tt_build.lang.program import Program, Value
 from tt_build.passes import plan_sweeps
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.cut_sections import SectionCutter
-from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store, is_leaf
+from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
 from tt_build.passes.infer_schedule import REDUCTION
-from tt_build.passes.pages import page_of
+from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
+from tt_build.passes.pages import page_at, page_of
 from tt_build.passes.tile_dtypes import enters_fpu, turned_dtype
+from tt_build.passes.views import PATTERN_TILES, View, batch_place, pattern_tile, view
 from tt_build.targets import Arch
 
 
@@ -41,11 +47,11 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     if kernel.algorithm == REDUCTION:
         return plan_sweeps.plan(kernel, arch)
     planner = _Planner(kernel, arch)
-    matmuls = {i: planner.matmul(v) for i, v in enumerate(kernel.program.values) if v.op == "matmul"}
-    leaves = {i: planner.leaf(i) for i in range(len(kernel.program.values)) if planner.is_loaded(i)}
-    cutter = SectionCutter(kernel, planner.capacity, planner.names, planner.masks)
+    matmuls = {i: planner.matmul(v) for i, v in enumerate(planner.program.values) if v.op == "matmul"}
+    leaves = {i: planner.leaf(i) for i in range(len(planner.program.values)) if planner.is_loaded(i)}
+    cutter = SectionCutter(kernel, planner.sunk, planner.capacity, planner.names, planner.masks)
     stores: list[Store] = []
-    for binding in kernel.program.outputs:
+    for binding in planner.program.outputs:
         cb, dtype = planner.result(binding.tensor), kernel.tensor(binding.tensor).dtype
         cutter.dtypes[cb] = dtype
         stores.append(cutter.store(binding.value, cb, dtype))
@@ -59,12 +65,15 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         intermediates=(*planner.intermediates, *cutter.intermediates),
         results=tuple(planner.results),
         masks=tuple(planner.masks),
+        patterns=tuple(planner.patterns),
     )
 
 
 class _Planner:
     def __init__(self, kernel: MappedKernel, arch: Arch) -> None:
         self.kernel = kernel
+        self.sunk = sunk(kernel.program)
+        self.program, self.origin = self.sunk.program, self.sunk.origin
         self.fp32 = kernel.math.fp32_accumulate
         self.capacity = arch.dst_capacity(fp32=self.fp32)
         self.names = Names()
@@ -74,20 +83,23 @@ class _Planner:
         self.intermediates: list[Intermediate] = []
         self.results: list[OutputStream] = []
         self.masks: list[MaskPlan] = []
+        self.patterns: list[PatternPlan] = []
 
     def is_loaded(self, index: int) -> bool:
         """Whether a value is a leaf that some elementwise value or an output reads."""
-        program = self.kernel.program
-        if not is_leaf(program, index):
+        program = self.program
+        if not is_moved_leaf(program, index):
             return False
-        # A matmul has streams of its own, and a transposed input is a leaf itself.
-        readers = (v for v in program.values if index in v.args and v.op not in ("matmul", "transpose"))
+        # A matmul has streams of its own, and what only moves an input is a leaf itself.
+        readers = (v for v in program.values if index in v.args and v.op not in ("matmul", *MOVES))
         return any(b.value == index for b in program.outputs) or next(readers, None) is not None
 
     def leaf(self, index: int) -> Leaf:
         """The stream of a leaf and how it is loaded."""
-        program = self.kernel.program
+        program = self.program
         value = program.values[index]
+        if not _is_plain(program, index):
+            return self._moved_leaf(index)
         transposed = value.op == "transpose"
         source = program.values[value.args[0]] if transposed else value
         tensor = self.kernel.tensor(source.name)
@@ -102,22 +114,97 @@ class _Planner:
         cb = self._stream(tensor, row, column, unpack_to_dest=unpack_to_dest, in_k=False)
         return Leaf(cb=cb, bcast=bcast, transpose=transposed, fpu=not transposed and enters_fpu(tensor.dtype))
 
+    def _moved_leaf(self, index: int) -> Leaf:
+        """A leaf that is a view of inputs, or a pattern."""
+        value = self.program.values[index]
+        look = self._view(index, var("by"), var("bx"))
+        bcast = _joined(self._broadcast(value), look, self.kernel.outputs[0])
+        source = self.program.values[look.pieces[0].source]
+        if source.op == "pattern":
+            return Leaf(cb=self._pattern(index, look), bcast=bcast, transpose=look.transposed, fpu=False)
+        tensor = self.kernel.tensor(source.name)
+        self._refuse_transposed(index, tensor, transposed=look.transposed, bcast=bcast)
+        unpack_to_dest = tensor.dtype == "float32" and self.fp32
+        cb = self._view_stream(index, look, unpack_to_dest=unpack_to_dest, reduced=0)
+        return Leaf(
+            cb=cb, bcast=bcast, transpose=look.transposed, fpu=not look.transposed and tensor.dtype != "float32"
+        )
+
     def matmul(self, value: Value) -> MatmulOperands:
         """The streams of a matmul's operands."""
-        a, b = (self.kernel.tensor(self.kernel.program.values[arg].name) for arg in value.args)
-        turn_a, turn_b = value.transpose
         k, by, bx = var("k"), var("by"), var("bx")
-        cb_a = self._stream(a, *((k, by) if turn_a else (by, k)), unpack_to_dest=False, in_k=True)
-        cb_b = self._stream(b, *((bx, k) if turn_b else (k, bx)), unpack_to_dest=False, in_k=True)
-        k_tiles = -(-a.matrix[0 if turn_a else 1] // TILE)
+        reduced = self.program.values[value.args[0]].shape[-2 if value.transpose[0] else -1]
+        cb_a, turn_a = self._operand(value.args[0], by, k, turned=value.transpose[0], reduced=reduced)
+        cb_b, turn_b = self._operand(value.args[1], k, bx, turned=value.transpose[1], reduced=reduced)
+        k_tiles = -(-reduced // TILE)
         if turn_a:
+            dtype = self.kernel.tensor(next(s.tensor for s in self.streams if s.cb == cb_a)).dtype
             turned = self.names.unique(f"{cb_a}_t")
             self.transposes.append(TransposePlan(source=cb_a, target=turned, k_tiles=k_tiles))
             self.intermediates.append(
-                Intermediate(cb=turned, dtype=turned_dtype(a.dtype), tiles=k_tiles, unpack_to_dest=False)
+                Intermediate(cb=turned, dtype=turned_dtype(dtype), tiles=k_tiles, unpack_to_dest=False)
             )
             cb_a = turned
         return MatmulOperands(a=cb_a, b=cb_b, k_tiles=k_tiles, transpose_b=turn_b)
+
+    def _operand(self, index: int, row: Index, column: Index, *, turned: bool, reduced: int) -> tuple[str, bool]:
+        """The stream of an operand of a matmul, and whether its tiles are transposed."""
+        value = self.program.values[index]
+        place = (column, row) if turned else (row, column)
+        if value.op == "input":
+            tensor = self.kernel.tensor(value.name)
+            return self._stream(tensor, *place, unpack_to_dest=False, in_k=True, reduced=reduced), turned
+        look = self._view(index, *place)
+        return self._view_stream(index, look, unpack_to_dest=False, reduced=reduced), turned != look.transposed
+
+    def _view(self, index: int, row: Index, column: Index) -> View:
+        found = view(self.program, index, {**batch_place(self.kernel.outputs[0].batch), -2: row, -1: column})
+        assert isinstance(found, View), found  # infer_schedule has refused the others
+        return found
+
+    def _view_stream(self, index: int, look: View, *, unpack_to_dest: bool, reduced: int) -> str:
+        """The stream of a view; ``reduced`` is 0 outside matmuls."""
+        sources = []
+        for piece in look.pieces:
+            name = self.program.values[piece.source].name
+            page = page_at(self.kernel.tensor(name), self.identifiers[name], self.kernel.outputs[0], piece.place)
+            sources.append(Source(tensor=name, page=page, when=piece.when))
+        first = sources[0]
+        fixed = not any(names_in(s.page) for s in sources) and not first.when
+        per: Literal["unit", "k", "core"] = "k" if reduced else "core" if fixed else "unit"
+        stream = Stream(
+            cb=f"cb_{self.identifiers[first.tensor]}",
+            tensor=first.tensor,
+            page=first.page,
+            per=per,
+            unpack_to_dest=unpack_to_dest,
+            view=index,
+            sources=tuple(sources) if len(sources) > 1 else (),
+            reduced=reduced,
+        )
+        for other in self.streams:
+            if replace(other, cb=stream.cb, view=index) == stream:
+                return other.cb
+        self.streams.append(replace(stream, cb=self.names.unique(stream.cb)))
+        return self.streams[-1].cb
+
+    def _pattern(self, index: int, look: View) -> str:
+        """The circular buffer of a pattern's tiles."""
+        (piece,) = look.pieces
+        value = self.program.values[piece.source]
+        plan = PatternPlan(
+            cb=f"cb_{value.name}",
+            name=value.name,
+            ints=value.ints,
+            tiles=PATTERN_TILES[value.name],
+            slot=pattern_tile(value, piece.place),
+            value=index,
+        )
+        for other in self.patterns:
+            if replace(other, cb=plan.cb, value=index) == plan:
+                return other.cb
+        self.patterns.append(replace(plan, cb=self.names.unique(plan.cb)))
+        return self.patterns[-1].cb
 
     def result(self, name: str) -> str:
         """The stream of an output; returns its circular buffer."""
@@ -142,7 +229,7 @@ class _Planner:
                 self.kernel,
                 "TTB201",
                 f"broadcasting the transposed tensor '{tensor.name}' cannot be lowered yet",
-                value=index,
+                value=self.origin[index],
                 help="declare the tensor transposed, without .T",
             )
         if transposed and tensor.dtype == "float32" and not self.fp32:
@@ -150,15 +237,17 @@ class _Planner:
                 self.kernel,
                 "TTB201",
                 f"'.T' of the float32 tensor '{tensor.name}' outside a matmul needs a 32-bit DST",
-                value=index,
+                value=self.origin[index],
                 help="leave 'fp32_accumulate: false' out, or use bfloat16",
             )
 
-    def _stream(self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool) -> str:
+    def _stream(
+        self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool, reduced: int = 0
+    ) -> str:
         page = page_of(tensor, self.identifiers[tensor.name], self.kernel.outputs[0], row, column)
         key = (tensor.name, page, unpack_to_dest, in_k)
         for stream in self.streams:
-            if (stream.tensor, stream.page, stream.unpack_to_dest, stream.per == "k") == key:
+            if not stream.sources and (stream.tensor, stream.page, stream.unpack_to_dest, stream.per == "k") == key:
                 return stream.cb
         cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
         self.streams.append(
@@ -168,6 +257,7 @@ class _Planner:
                 page=page,
                 per=self._per(tensor, page, in_k=in_k),
                 unpack_to_dest=unpack_to_dest,
+                reduced=reduced,
             )
         )
         return cb
@@ -184,3 +274,16 @@ class _Planner:
         if not self.kernel.placed_by or page != var("tile_id"):
             return False
         return self.kernel.buffer(name).shards == self.kernel.buffer(self.kernel.placed_by).shards
+
+
+def _is_plain(program: Program, index: int) -> bool:
+    """Whether the value is an input, or the transpose of one."""
+    value = program.values[index]
+    return value.op == "input" or (value.op == "transpose" and program.values[value.args[0]].op == "input")
+
+
+def _joined(bcast: BroadcastMode, look: View, output: Tensor) -> BroadcastMode:
+    """The broadcast of a leaf, with the axes along which its view repeats one row or column."""
+    rows = bcast in ("rows", "scalar") or (-2 in look.spread and output.matrix[0] > 1)
+    columns = bcast in ("cols", "scalar") or (-1 in look.spread and output.matrix[1] > 1)
+    return "scalar" if rows and columns else "rows" if rows else "cols" if columns else ""

@@ -21,6 +21,7 @@ import struct
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tt_build.ir.index import Index, dim, names_in, var
 from tt_build.ir.lowered import BroadcastMode
@@ -33,8 +34,10 @@ from tt_build.ir.stages import (
     MaskPlan,
     MaskStep,
     OutputStream,
+    PatternPlan,
     Residency,
     SectionPlan,
+    Source,
     StagedKernel,
     Stream,
     Sweep,
@@ -44,13 +47,15 @@ from tt_build.lang.functions import FUNCTIONS
 from tt_build.lang.program import Binding, Program, Value
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.cut_sections import SectionCutter, refuse_call
-from tt_build.passes.dst_sections import BadNumber, Leaf, NoForm, Overflow, SectionBuilder, Store, evaluated, is_leaf
+from tt_build.passes.dst_sections import BadNumber, Leaf, NoForm, Overflow, SectionBuilder, Store, evaluated
 from tt_build.passes.infer_schedule import REDUCTIONS, extents
 from tt_build.passes.memory_space_lower import l1_budget, smallest_size
-from tt_build.passes.pages import page_in_unit
+from tt_build.passes.movement import is_moved_leaf, sunk
+from tt_build.passes.pages import page_at, page_in_unit
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.tensorize_steps import COMBINE
 from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu
+from tt_build.passes.views import PATTERN_TILES, Piece, View, batch_place, pattern_tile, view
 from tt_build.targets import DTYPES, Arch
 
 _CHEAP = frozenset(
@@ -121,7 +126,8 @@ class Job(msgspec.Struct, frozen=True):
 class _Planner:
     def __init__(self, kernel: MappedKernel, arch: Arch, choice: Choice) -> None:
         self.kernel, self.choice = kernel, choice
-        self.program = kernel.program
+        self.sunk = sunk(kernel.program)
+        self.program, self.origin = self.sunk.program, self.sunk.origin
         self.fp32 = kernel.math.fp32_accumulate
         self.capacity = arch.dst_capacity(fp32=self.fp32)
         self.rows, self.columns = extents(kernel)
@@ -132,12 +138,13 @@ class _Planner:
         self.names = Names()
         self.streams: list[Stream] = []
         self.masks: list[MaskPlan] = []
-        self.cutter = SectionCutter(kernel, self.capacity, self.names, self.masks)
+        self.patterns: list[PatternPlan] = []
+        self.cutter = SectionCutter(kernel, self.sunk, self.capacity, self.names, self.masks)
         self.results: list[OutputStream] = []
         self.settled: dict[int, str] = {}
         self.intermediates: list[Intermediate] = []
         self.parts = kernel.parts
-        self.casts = set(block_casts(kernel.program, {t.name: t.dtype for t in kernel.tensors}))
+        self.casts = set(block_casts(self.program, {t.name: t.dtype for t in kernel.tensors}))
 
     def staged(self, reason: str) -> StagedKernel:
         """The stage; ``reason`` says why no better choice was made."""
@@ -154,6 +161,7 @@ class _Planner:
             intermediates=(*self.intermediates, *self.cutter.intermediates),
             results=tuple(self.results),
             masks=tuple(self.masks),
+            patterns=tuple(self.patterns),
             sweeps=tuple(sweeps),
             residency=Residency(choice=self.choice.name, reason=reason or "each input is read once"),
         )
@@ -255,9 +263,7 @@ class _Planner:
         leaves = {v: self._leaf(v, target, number) for v in _leaves_of(self.program, group, self.settled)}
         if group[0].fold is None:
             stores = [store for job in group for store in job.stores]
-            self.results = [
-                msgspec.structs.replace(r, sweep=number) if r.cb in {s.cb for s in stores} else r for r in self.results
-            ]
+            self.results = [replace(r, sweep=number) if r.cb in {s.cb for s in stores} else r for r in self.results]
             sections = self.cutter.sections(stores, leaves, {})
             return Sweep(
                 what=", ".join(s.cb.removeprefix("cb_") for s in stores),
@@ -277,7 +283,7 @@ class _Planner:
         except Overflow:  # only a job alone: others join where they fit
             return self._spilled(group[0], leaves, sweep)
         folds = tuple(self._in_parts(fold) for fold in folds)
-        return msgspec.structs.replace(sweep, sections=(steps,), folds=folds)
+        return replace(sweep, sections=(steps,), folds=folds)
 
     def _in_parts(self, fold: Fold) -> Fold:
         """The fold with circular buffers for its partial results, where it has such."""
@@ -288,7 +294,7 @@ class _Planner:
         part_cb = self.names.unique(f"{fold.cb}_part") if self.parts.spread else ""
         if part_cb:
             self._hand_on(part_cb, fold.value, 1)
-        return msgspec.structs.replace(fold, parts_cb=parts_cb, part_cb=part_cb)
+        return replace(fold, parts_cb=parts_cb, part_cb=part_cb)
 
     def _fold_steps(self, group: list[Job], leaves: dict[int, Leaf], cb: str) -> tuple[SectionPlan, tuple[Fold, ...]]:
         """Steps of one tile and the accumulators, which are DST's first slots. Raises ``Overflow``."""
@@ -300,7 +306,7 @@ class _Planner:
         try:
             section = builder.build([Store(value=operand, cb="") for operand in operands])
         except (NoForm, BadNumber) as error:
-            refuse_call(self.kernel, error)
+            refuse_call(self.kernel, error, self.origin)
         steps = list(section.steps)
         folds: list[Fold] = []
         masked: dict[int, int] = {}
@@ -318,7 +324,7 @@ class _Planner:
         value = self._value(job.fold)
         op: Literal["sum", "max", "min"] = "max" if value.op == "max" else "min" if value.op == "min" else "sum"
         if is_integer(value.dtype) and value.dtype not in FUNCTIONS[COMBINE[op]].int_calls:
-            refuse_call(self.kernel, NoForm(job.fold, value.op, value.dtype))
+            refuse_call(self.kernel, NoForm(job.fold, value.op, value.dtype), self.origin)
         rows, columns = self._matrix(value.args[0])
         count = (rows if -2 in value.axes else 1) * (columns if -1 in value.axes else 1)
         return Fold(
@@ -349,7 +355,7 @@ class _Planner:
                         self.kernel,
                         "TTB205",
                         f"'{value.op}' over {size} {side} of {value.dtype}: the SDK has no way to mask the last tile",
-                        value=fold,
+                        value=self.origin[fold],
                         help="cast the operand first, as in cast(x, int32)",
                     )
                 if len(slots) < (2 if bits else 1):
@@ -372,7 +378,7 @@ class _Planner:
         self._hand_on(spill, job.fold, 2)
         last = SectionPlan(steps=tuple(masks), stores=((1, cb),))
         fold = self._in_parts(self._fold(job, 0, 1, bits))
-        return msgspec.structs.replace(sweep, sections=(*sections, last), folds=(fold,), spill=spill)
+        return replace(sweep, sections=(*sections, last), folds=(fold,), spill=spill)
 
     # Leaves
 
@@ -385,57 +391,91 @@ class _Planner:
         bcast = self._broadcast(index, target)
         if index in self.settled:
             return Leaf(cb=cb, bcast=bcast, transpose=False, fpu=enters_fpu(self._dtype(index)))
-        tensor, turned = self._tensor(index)
-        if turned and (bcast or tensor.dtype == "float32"):
+        look = self._view(index)
+        source = self.program.values[look.pieces[0].source]
+        bcast = _joined(bcast, look, target)
+        if source.op == "pattern":
+            return Leaf(cb=cb, bcast=bcast, transpose=look.transposed, fpu=False)
+        tensor = self.kernel.tensor(source.name)
+        if look.transposed and (bcast or (tensor.dtype == "float32" and not self.fp32)):
             refuse(
                 self.kernel,
                 "TTB201",
                 f"'.T' of '{tensor.name}', which is {'broadcast' if bcast else 'float32'}, cannot be lowered beside a "
                 "reduction yet",
-                value=index,
+                value=self.origin[index],
                 help="declare the tensor transposed, without .T",
             )
-        return Leaf(cb=cb, bcast=bcast, transpose=turned, fpu=not turned and enters_fpu(tensor.dtype))
+        fpu = not look.transposed and enters_fpu(tensor.dtype)
+        return Leaf(cb=cb, bcast=bcast, transpose=look.transposed, fpu=fpu)
 
-    def _tensor(self, leaf: int) -> tuple[Tensor, bool]:
-        """The tensor of a leaf, and whether it is transposed."""
-        value = self._value(leaf)
-        turned = value.op == "transpose"
-        return self.kernel.tensor(self._value(value.args[0]).name if turned else value.name), turned
+    def _view(self, index: int) -> View:
+        """Which tile of which tensor a leaf is, at the present place of the unit."""
+        row, column = self._place()
+        found = view(self.program, index, {**batch_place(self.output.batch), -2: row, -1: column})
+        assert isinstance(found, View), found  # infer_schedule has refused the others
+        return found
 
     def _stream(self, index: int, target: tuple[int, int], sweep: int) -> str:
         """The circular buffer through which a leaf comes to a sweep over tiles of ``target``."""
-        tensor, turned = self._tensor(index)
-        page = self._page(tensor, turned=turned)
+        look = self._view(index)
+        if self.program.values[look.pieces[0].source].op == "pattern":
+            return self._pattern(index, look)
+        sources = tuple(self._source(piece) for piece in look.pieces)
+        first = sources[0]
         extent = self._extent(self._matrix(index))
         tiles = extent[0] * extent[1]
-        shared = not names_in(page) - {"tile_row", "tile_column"} and self.kernel.grid.units > 1
-        per = "unit"
+        names = frozenset[str]().union(*(names_in(source.page) for source in sources))
+        shared = not names - {"tile_row", "tile_column"} and self.kernel.grid.units > 1
+        per: Literal["core", "unit", "sweep"] = "unit"
         if shared and (tiles == 1 or self.choice.share):
             per = "core"
         elif tiles > 1 and extent == self._extent(target) and (not self.choice.hold or self.readers[index] == 1):
             per = "sweep"
-        for stream in self.streams:
-            alike = (stream.tensor, stream.page, stream.per) == (tensor.name, page, per)
-            if alike and (per != "sweep" or stream.sweep == sweep):
-                return stream.cb
-        cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
-        self.streams.append(
-            Stream(
-                cb=cb,
-                tensor=tensor.name,
-                page=page,
-                per="core" if per == "core" else "unit" if per == "unit" else "sweep",
-                unpack_to_dest=tensor.dtype == "float32" and self.fp32,
-                transpose=turned,
-                extent=extent,
-                sweep=sweep if per == "sweep" else -1,
-            )
+        plain = self.program.values[index].op in ("input", "transpose") and not first.when
+        stream = Stream(
+            cb=f"cb_{self.identifiers[first.tensor]}",
+            tensor=first.tensor,
+            page=first.page,
+            per=per,
+            unpack_to_dest=self.kernel.tensor(first.tensor).dtype == "float32" and self.fp32,
+            transpose=look.transposed,
+            extent=extent,
+            sweep=sweep if per == "sweep" else -1,
+            view=-1 if plain else index,
+            sources=sources if len(sources) > 1 else (),
         )
-        return cb
+        for other in self.streams:
+            if replace(other, cb=stream.cb, view=stream.view) == stream:
+                return other.cb
+        self.streams.append(replace(stream, cb=self.names.unique(stream.cb)))
+        return self.streams[-1].cb
 
-    def _page(self, tensor: Tensor, *, turned: bool = False) -> Index:
-        """Page of the tensor's tile at (tile_row, tile_column) of what the core has of the unit."""
+    def _source(self, piece: Piece) -> Source:
+        name = self.program.values[piece.source].name
+        page = page_at(self.kernel.tensor(name), self.identifiers[name], self.output, piece.place)
+        return Source(tensor=name, page=page, when=piece.when)
+
+    def _pattern(self, index: int, look: View) -> str:
+        """The circular buffer of a pattern's tiles."""
+        (piece,) = look.pieces
+        value = self.program.values[piece.source]
+        plan = PatternPlan(
+            cb=f"cb_{value.name}",
+            name=value.name,
+            ints=value.ints,
+            tiles=PATTERN_TILES[value.name],
+            slot=pattern_tile(value, piece.place),
+            value=index,
+        )
+        for other in self.patterns:
+            if replace(other, cb=plan.cb, value=index) == plan:
+                return other.cb
+        self.patterns.append(replace(plan, cb=self.names.unique(plan.cb)))
+        return self.patterns[-1].cb
+
+    def _place(self) -> tuple[Index, Index]:
+        """Row and column, in tiles of the matrix, of the tile at (tile_row, tile_column) of what the core has."""
         row, column = var("tile_row") if self.tall else var("by"), var("tile_column") if self.wide else var("bx")
         if self.parts is not None and self.parts.spread:
             tiles = dim("part_tiles", self.parts.tiles)
@@ -443,9 +483,11 @@ class _Planner:
                 row = var("by") * tiles + row
             else:
                 column = var("bx") * tiles + column
-        if turned:
-            row, column = column, row
-        return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column)
+        return row, column
+
+    def _page(self, tensor: Tensor) -> Index:
+        """Page of an output's tile there."""
+        return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *self._place())
 
     # Shapes
 
@@ -478,6 +520,13 @@ class _Planner:
         return "rows" if one_row else "cols" if one_column else ""
 
 
+def _joined(bcast: BroadcastMode, look: View, target: tuple[int, int]) -> BroadcastMode:
+    """The broadcast of a leaf, with the axes along which its view repeats one row or column."""
+    rows = bcast in ("rows", "scalar") or (-2 in look.spread and target[0] > 1)
+    columns = bcast in ("cols", "scalar") or (-1 in look.spread and target[1] > 1)
+    return "scalar" if rows and columns else "rows" if rows else "cols" if columns else ""
+
+
 def _cuts(program: Program, *, hand_on: bool) -> list[int]:
     """Values that are settled for others, in order: reductions, what is broadcast behind one, costly shared values."""
     behind: set[int] = set()
@@ -504,7 +553,7 @@ def _roots(program: Program, cuts: set[int]) -> list[int]:
 
 
 def _inner(program: Program, root: int, cuts: set[int]) -> list[int]:
-    known = {v for v in cuts if v != root} | {i for i in range(len(program.values)) if is_leaf(program, i)}
+    known = {v for v in cuts if v != root} | {i for i in range(len(program.values)) if is_moved_leaf(program, i)}
     return [v for v in evaluated(program, [root], known) if program.values[v].op not in REDUCTIONS]
 
 
@@ -532,7 +581,7 @@ def _leaves_of(program: Program, group: list[Job], settled: dict[int, str]) -> l
             index = todo.pop()
             if (
                 (index in settled and index not in own)
-                or is_leaf(program, index)
+                or is_moved_leaf(program, index)
                 or program.values[index].op in REDUCTIONS
             ):
                 found.add(index)

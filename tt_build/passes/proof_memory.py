@@ -112,7 +112,8 @@ def _check_circular_buffers(kernel: LoweredKernel, arch: Arch) -> None:
         fail(kernel, "TTB402", f"circular buffers {names}")
     tensors = {s.cb: s.tensor for s in kernel.streams} | {r.cb: r.tensor for r in kernel.results}
     bound = {s.cb for s in kernel.streams if s.per == "shard"} | {r.cb for r in kernel.results if r.bound}
-    if set(names) != set(tensors) | {i.cb for i in kernel.intermediates} | {m.cb for m in kernel.masks}:
+    made = {p.cb for p in kernel.patterns} | {m.cb for m in kernel.masks}
+    if set(names) != set(tensors) | {i.cb for i in kernel.intermediates} | made:
         fail(kernel, "TTB402", f"circular buffers {names} for other streams")
     for cb in buffers:
         if cb.block < 1 or cb.num_pages < 1 or cb.num_pages % cb.block:

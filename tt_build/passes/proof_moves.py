@@ -16,6 +16,7 @@ from tt_build.ir.lowered import (
     KernelBody,
     Loop,
     Pack,
+    PatternTile,
     Pointer,
     Pop,
     Push,
@@ -177,7 +178,7 @@ def _problem(stmt: Stmt, held: _Held) -> str:
         if held_source[1] != "read" or held.pointers.get(stmt.target) != (stmt.cb, "write"):
             return f"through pointers {stmt.source} and {stmt.target}"
         return "" if stmt.cb in held.reserved and held_source[0] in held.awaited else "pages are not held"
-    if isinstance(stmt, ReadPage | WritePage | ZeroPadding | FillTile):
+    if isinstance(stmt, ReadPage | WritePage | ZeroPadding | FillTile | PatternTile):
         side = "read" if isinstance(stmt, WritePage) else "write"
         if held.pointers.get(stmt.pointer) != (stmt.cb, side):
             return f"through pointer {stmt.pointer}"

@@ -11,9 +11,16 @@ from collections.abc import Callable
 import numpy as np
 
 from tt_build.ir.lowered import ReadPage, TileOp, WritePage, ZeroPadding, walk
-from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, Stream
+from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, PatternPlan, Stream
 from tt_build.ir.work import tile_ids
+from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_views import (
+    check_patterns,
+    pages_of,
+    pattern_slots,
+    tiles_at,
+)
 from tt_build.passes.skeleton import Visit, visits
 
 
@@ -34,14 +41,17 @@ def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
                 moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
             seen += [(cb, type(stmt).__name__) for cb in (stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,))]
-    wanted = [(s.cb, "TileOp") for s in kernel.streams]
+    wanted = [(s.cb, "TileOp") for s in kernel.streams] + [(p.cb, "TileOp") for p in kernel.patterns]
     wanted += [(s.cb, "ReadPage") for s in kernel.streams if s.per != "shard"]
     wanted += [(r.cb, "Pack") for r in kernel.results]
     wanted += [(r.cb, "WritePage") for r in kernel.results if not r.bound]
     for cb, name in wanted:
-        if (cb, name) not in seen or (name != "TileOp" and seen.count((cb, name)) != 1):
+        times = max(len(proof.streams[cb].sources), 1) if name == "ReadPage" else 1
+        if (cb, name) not in seen or (name != "TileOp" and seen.count((cb, name)) != times):
             fail(kernel, "TTB403", f"{cb}: {seen.count((cb, name))} statements {name}")
     _check_zero_fills(kernel)
+    proof.check_views()
+    check_patterns(kernel)
     return moved["read"], moved["written"]
 
 
@@ -61,12 +71,17 @@ class _Proof:
         self.turned = {turn.target: turn.source for turn in kernel.transposes}
         self.matmul = matmuls[0] if matmuls else None
         self.masks = {mask.cb for mask in kernel.masks}
+        self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
+        self.views: dict[str, list[Visit]] = {}
 
     def check(self, visit: Visit) -> None:
         """Compare one statement's pages, slots and indices with what they must be."""
         stmt = visit.stmt
         if isinstance(stmt, ReadPage):
             stream = self.streams.get(stmt.cb)
+            if stream is not None and stream.view >= 0:
+                self._check_view(visit, stream)
+                return
             if stream is None or stream.tensor != stmt.tensor or stream.per == "shard":
                 fail(self.kernel, "TTB403", f"reads '{stmt.tensor}' into {stmt.cb}")
             self._same(visit, (self.pages(stream), self.slots(stmt.cb)))
@@ -91,6 +106,55 @@ class _Proof:
         if not np.array_equal(visit.core, self.core[last]) or any(index.any() for index in visit.values):
             self._fail(f"a mask is applied in {visit.core.size} units, not the {int(last.sum())} of the last column")
 
+    def _check_view(self, visit: Visit, stream: Stream) -> None:
+        """Put the statement aside: together those of a view read the right tile in each round."""
+        self.views.setdefault(stream.cb, []).append(visit)
+
+    def check_views(self) -> None:
+        """The statements of each view, in the order in which they run, read the tiles that its elements lie in."""
+        program = sunk(self.kernel.program).program
+        for cb, visits_ in self.views.items():
+            stream = self.streams[cb]
+            order = np.argsort(np.concatenate([visit.round for visit in visits_]), kind="stable")
+            tensors = [s.tensor for visit in visits_ for s in (visit.stmt,) if isinstance(s, ReadPage)]
+            names = np.concatenate([np.full(v.core.size, n) for v, n in zip(visits_, tensors, strict=True)])[order]
+            core, page, slot = (
+                np.concatenate(part)[order] for part in zip(*((v.core, *v.values) for v in visits_), strict=True)
+            )
+            wanted = self._cores(cb, once=True)
+            if not np.array_equal(core, wanted):
+                self._fail(f"ReadPage of {cb} runs {core.size} times, not {wanted.size}")
+            tiles = tiles_at(self.kernel, stream.view, *self._places(stream), transposed=self._is_transposed(stream))
+            sources = np.array([program.values[source].name for source in tiles.source])
+            if not np.array_equal(names, sources):
+                self._fail(f"ReadPage of {cb} reads other tensors than its view")
+            for tensor in dict.fromkeys(tensors):
+                here = names == tensor
+                if not np.array_equal(page[here], pages_of(self.kernel, tensor, tiles)[here]):
+                    self._fail(f"ReadPage of {cb} does not touch the pages of its units")
+            if not np.array_equal(slot, np.broadcast_to(self.slots(cb)(), slot.shape)):
+                self._fail(f"ReadPage of {cb} does not fill the slots of its units")
+
+    def _places(self, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Matrix of the output, row and column in tiles of each tile of a view, in the order in which it is read."""
+        grid = self.kernel.grid
+        tiles = np.zeros(len(self.kernel.work), dtype=np.int64) if stream.per == "core" else self.tiles
+        bx, by, bz = tiles % grid.x, tiles // grid.x % grid.y, tiles // (grid.x * grid.y)
+        if stream.per != "k":
+            return bz, by, bx
+        k = np.tile(np.arange(self.k_tiles), tiles.size)
+        bx, by, bz = (np.repeat(axis, self.k_tiles) for axis in (bx, by, bz))
+        row, column = (by, k) if self._is_first(stream) else (k, bx)
+        turned = self._turned_in_program()[0 if self._is_first(stream) else 1]
+        return (bz, column, row) if turned else (bz, row, column)
+
+    def _is_first(self, stream: Stream) -> bool:
+        assert self.matmul is not None
+        return self.turned.get(self.matmul.a, self.matmul.a) == stream.cb
+
+    def _turned_in_program(self) -> tuple[bool, bool]:
+        return next(v.transpose for v in sunk(self.kernel.program).program.values if v.op == "matmul")
+
     def _same(self, visit: Visit, expected: tuple[Callable[[], np.ndarray], ...]) -> None:
         stmt = visit.stmt
         cbs = stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,)
@@ -113,6 +177,8 @@ class _Proof:
 
     def slots(self, cb: str) -> Callable[[], np.ndarray]:
         """The place of each tile in its block, or in the core's shard."""
+        if cb in self.patterns:
+            return lambda: self._pattern_slots(self.patterns[cb])
         per = self._per(cb)
         bound = per == "shard" or (cb in self.results and self.results[cb].bound)
         if bound:
@@ -122,6 +188,13 @@ class _Proof:
         if per == "core" or (cb not in self.streams and cb not in self.results):
             return lambda: np.asarray(0)
         return lambda: self.unit % self.kernel.batch
+
+    def _pattern_slots(self, plan: PatternPlan) -> np.ndarray:
+        grid, program = self.kernel.grid, sunk(self.kernel.program).program
+        bx, by, bz = self.tiles % grid.x, self.tiles // grid.x % grid.y, self.tiles // (grid.x * grid.y)
+        tiles = tiles_at(self.kernel, plan.value, bz, by, bx, transposed=self._loads_transposed(plan.cb))
+        (source,) = set(tiles.source.tolist())
+        return pattern_slots(program.values[source], tiles)
 
     def _shard_pages(self) -> np.ndarray:
         shards = self.kernel.buffer(self.kernel.placed_by).shards
@@ -161,13 +234,25 @@ class _Proof:
         """Whether the program uses the stream's tensor with its last axes swapped."""
         if stream.per == "k":
             assert self.matmul is not None
-            first = self.turned.get(self.matmul.a, self.matmul.a) == stream.cb
-            return stream.cb in self.turned.values() if first else self.matmul.transpose_b
+            first = self._is_first(stream)
+            turned = stream.cb in self.turned.values() if first else self.matmul.transpose_b
+            # A view is proven before the matmul's own transposition, an input after it.
+            return turned != self._turned_in_program()[0 if first else 1] if stream.view >= 0 else turned
+        return self._loads_transposed(stream.cb)
+
+    def _loads_transposed(self, cb: str) -> bool:
         steps = [s for section in self.kernel.sections for s in section.steps]
-        return any(isinstance(s, LoadStep) and s.cb == stream.cb and s.transpose for s in steps)
+        return any(isinstance(s, LoadStep) and s.cb == cb and s.transpose for s in steps)
 
     def _fail(self, message: str) -> None:
         fail(self.kernel, "TTB403", message)
+
+
+def _reduced(kernel: LoweredKernel) -> int:
+    """Elements of the dimension that the matmul reduces."""
+    values = sunk(kernel.program).program.values
+    matmul = next(value for value in values if value.op == "matmul")
+    return values[matmul.args[0]].shape[-2 if matmul.transpose[0] else -1]
 
 
 def _check_zero_fills(kernel: LoweredKernel) -> None:
@@ -180,8 +265,7 @@ def _check_zero_fills(kernel: LoweredKernel) -> None:
             if not isinstance(step, MatmulStep):
                 continue
             source = turned.get(step.a, step.a)
-            tensor = kernel.tensor(next(s.tensor for s in kernel.streams if s.cb == source))
-            length = tensor.matrix[0 if step.a in turned else 1]
+            length = _reduced(kernel)
             if math.ceil(length / TILE) != step.k_tiles:
                 fail(kernel, "TTB403", f"{step.k_tiles} K tiles for {length} elements")
             if length % TILE:

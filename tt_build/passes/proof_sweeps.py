@@ -6,18 +6,22 @@ expressions that the passes made.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import NoReturn
 
 import numpy as np
 
 from tt_build.ir.lowered import FillTile, Pack, ReadPage, TileOp, WritePage, walk
-from tt_build.ir.stages import TILE, LoweredKernel, Sweep, Tensor
+from tt_build.ir.stages import TILE, LoweredKernel, Stream, Sweep, Tensor
 from tt_build.ir.work import tile_ids
 from tt_build.passes.infer_schedule import extents
 from tt_build.passes.memory_space_lower import line_tiles
+from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_views import check_patterns, pages_of, pattern_slots, tiles_at
 from tt_build.passes.skeleton import Visit, visits
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -34,10 +38,12 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
     proof = _Proof(kernel)
     moved: dict[str, dict[str, int]] = {"read": {}, "written": {}}
     for body in kernel.bodies:
+        if body.role != "reader":
+            proof.check_views()
         for visit in visits(body):
             stmt = visit.stmt
             if isinstance(stmt, ReadPage):
-                proof.check_read(stmt, visit)
+                proof.read_page(stmt, visit)
             elif isinstance(stmt, WritePage):
                 proof.check_write(stmt, visit)
             elif isinstance(stmt, TileOp):
@@ -48,6 +54,7 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
                 moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
     proof.check_complete()
+    check_patterns(kernel)
     return moved["read"], moved["written"]
 
 
@@ -70,6 +77,9 @@ class _Proof:
         self.held = {i.cb: i.extent for i in kernel.intermediates if i.extent is not None}
         self.partial = {fold.parts_cb for sweep in kernel.sweeps for fold in sweep.folds} - {""}
         self.masks = {mask.cb: mask for mask in kernel.masks}
+        self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
+        self.program = sunk(kernel.program).program
+        self.moved: dict[str, list[Visit]] = {}
         self.read: dict[str, list[np.ndarray]] = {}
         self.used: set[str] = set()
         self.masked: dict[int, list[str]] = {}
@@ -77,24 +87,62 @@ class _Proof:
 
     # Statements
 
-    def check_read(self, stmt: ReadPage, visit: Visit) -> None:
-        """A stream's tiles, each once for the core, the unit or the sweep."""
+    def read_page(self, stmt: ReadPage, visit: Visit) -> None:
+        """A read of a plain tensor is checked at once, those of a view when all its statements are known."""
         stream = self.streams.get(stmt.cb)
-        if stream is None or stream.tensor != stmt.tensor or stmt.cb in self.read:
+        if stream is None or (stream.view < 0 and stream.tensor != stmt.tensor):
             self._fail(f"reads '{stmt.tensor}' into {stmt.cb}")
+        if stream.view >= 0:
+            self.moved.setdefault(stmt.cb, []).append(visit)
+            return
+        self._check_read(stream, visit, lambda places: self.pages(stream.tensor, places, turned=stream.transpose))
+
+    def check_views(self) -> None:
+        """The statements of each view, in the order in which they run, read the tiles in which its elements lie."""
+        moved, self.moved = self.moved, {}
+        for cb, parts in moved.items():
+            stream = self.streams[cb]
+            order = np.argsort(np.concatenate([visit.round for visit in parts]), kind="stable")
+            tensors = [stmt.tensor for visit in parts for stmt in (visit.stmt,) if isinstance(stmt, ReadPage)]
+            names = np.concatenate([np.full(v.core.size, t) for v, t in zip(parts, tensors, strict=True)])[order]
+            whole = Visit(
+                parts[0].stmt,
+                np.concatenate([visit.core for visit in parts])[order],
+                tuple(np.concatenate(column)[order] for column in zip(*(v.values for v in parts), strict=True)),
+                np.concatenate([visit.round for visit in parts])[order],
+                {name: np.concatenate([v.rounds[name] for v in parts])[order] for name in parts[0].rounds},
+                parts[0].sweep,
+            )
+            self._check_read(stream, whole, functools.partial(self._moved_pages, stream, names))
+
+    def _moved_pages(self, stream: Stream, names: np.ndarray, places: Places) -> np.ndarray:
+        """Pages of a view, found element by element; each comes from the tensor that the statement reads."""
+        tiles = tiles_at(self.kernel, stream.view, *self._matrix_place(places), transposed=stream.transpose)
+        if not np.array_equal(names, np.array([self.program.values[source].name for source in tiles.source])):
+            self._fail(f"{stream.cb} reads other tensors than its view")
+        pages = np.zeros(names.size, dtype=np.int64)
+        for tensor in dict.fromkeys(names.tolist()):
+            pages = np.where(names == tensor, pages_of(self.kernel, tensor, tiles), pages)
+        return pages
+
+    def _check_read(self, stream: Stream, visit: Visit, pages: Callable[[Places], np.ndarray]) -> None:
+        """A stream's tiles, each once for the core, the unit or the sweep."""
+        cb = stream.cb
+        if cb in self.read:
+            self._fail(f"reads into {cb} twice")
         if stream.per == "sweep":
-            self._check_sweep(visit, stream.sweep, stmt.cb)
+            self._check_sweep(visit, stream.sweep, cb)
             places, slot = self._places(visit, self._sweep(visit)), self._block_slot(visit)
-            self.read[stmt.cb] = [visit.core, *places]
+            self.read[cb] = [visit.core, *places]
         else:
             places = self._places(visit, None)
             slot = places[1] * stream.extent[1] + places[2]
-            self.read[stmt.cb] = []
+            self.read[cb] = []
         once = np.full(len(self.walks), stream.extent[0] * stream.extent[1])
-        self._check_count(visit, once if stream.per == "core" else self._tiles(stream.extent), stmt.cb)
-        self._check_once(visit, places, stmt.cb)
-        self._same(visit.values[0], self.pages(stream.tensor, places, turned=stream.transpose), stmt.cb)
-        self._same(visit.values[1], slot, stmt.cb)
+        self._check_count(visit, once if stream.per == "core" else self._tiles(stream.extent), cb)
+        self._check_once(visit, places, cb)
+        self._same(visit.values[0], pages(places), cb)
+        self._same(visit.values[1], slot, cb)
 
     def check_write(self, stmt: WritePage, visit: Visit) -> None:
         """Output pages, each once on all cores together."""
@@ -152,7 +200,7 @@ class _Proof:
 
     def check_complete(self) -> None:
         """Everything that was planned happens; output pages are written exactly once; edges are masked."""
-        planned = {*self.streams, *self.held, *self.masks, *self.partial}
+        planned = {*self.streams, *self.held, *self.masks, *self.partial, *self.patterns}
         if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
             missing = sorted(planned - self.used | set(self.streams) - set(self.read))
             self._fail(f"nothing reads or brings {missing}")
@@ -172,13 +220,16 @@ class _Proof:
     def pages(self, name: str, places: Places, *, turned: bool = False) -> np.ndarray:
         """Pages of the tensor's tiles at these places, by NumPy's broadcasting of the whole tensor."""
         tensor = self.kernel.tensor(name)
+        table = self._table(tensor, turned=turned)
+        matrix, row, column = self._matrix_place(places)
+        return np.asarray(table[matrix, np.minimum(row, table.shape[1] - 1), np.minimum(column, table.shape[2] - 1)])
+
+    def _matrix_place(self, places: Places) -> Places:
+        """Matrix, row and column in tiles."""
         tile, row, column = places
         grid = self.kernel.grid
-        table = self._table(tensor, turned=turned)
         bx, by, bz = tile % grid.x, tile // grid.x % grid.y, tile // (grid.x * grid.y)
-        rows = np.minimum(by * self.unit[0] + row, table.shape[1] - 1)
-        columns = np.minimum(bx * self.unit[1] + column, table.shape[2] - 1)
-        return np.asarray(table[bz, rows, columns])
+        return bz, by * self.unit[0] + row, bx * self.unit[1] + column
 
     def _table(self, tensor: Tensor, *, turned: bool) -> np.ndarray:
         """Page of every tile, [matrices, rows, columns]; one row or column where the tensor has one."""
@@ -243,6 +294,10 @@ class _Proof:
         stream = self.streams.get(cb)
         if cb in self.partial:
             return visit.rounds["part"]
+        if cb in self.patterns:
+            plan = self.patterns[cb]
+            tiles = tiles_at(self.kernel, plan.value, *self._matrix_place(places), transposed=False)
+            return pattern_slots(self.program.values[int(tiles.source[0])], tiles)
         if stream is None:
             return np.asarray(0)
         return self._block_slot(visit) if stream.per == "sweep" else _place(stream.extent, places)
@@ -255,7 +310,7 @@ class _Proof:
     def _ragged(self, sweep: Sweep) -> list[str]:
         """For each value that the sweep gathers, the axes on which its last tile holds padding."""
         found = set[tuple[int, str]]()
-        values = self.kernel.program.values
+        values = self.program.values
         for fold in sweep.folds:
             reduction = values[fold.value]
             shape = values[reduction.args[0]].shape

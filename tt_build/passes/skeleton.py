@@ -108,13 +108,15 @@ Visited = ReadPage | WritePage | TileOp | Pack
 class Visit(msgspec.Struct, frozen=True):
     """One statement on all cores: for each time that it runs the core's index and its page, slot or tile indices.
 
-    Times are in order of cores, and on each core in order of execution. ``rounds`` has the counters of the loops around
-    it at each time, ``sweep`` the number of the sweep that it is part of (-1: none).
+    Times are in order of cores, and on each core in order of execution; ``round`` numbers them, so that statements of
+    one loop can be put in order. ``rounds`` has the counters of the loops around it at each time, ``sweep`` the number
+    of the sweep that it is part of (-1: none).
     """
 
     stmt: Visited
     core: np.ndarray
     values: tuple[np.ndarray, ...]
+    round: np.ndarray
     rounds: dict[str, np.ndarray]
     sweep: int
 
@@ -164,7 +166,11 @@ def _visits(
             arrays = (np.broadcast_to(evaluate_array(index, names), mask.shape)[mask] for index in _indices(stmt))
             cores = np.arange(mask.shape[0]).reshape(-1, *(1,) * (mask.ndim - 1))
             counted = {name: np.broadcast_to(names[name], mask.shape)[mask] for name in counters}
-            found.append(Visit(stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays), counted, sweep))
+            found.append(
+                Visit(
+                    stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays), np.flatnonzero(mask), counted, sweep
+                )
+            )
     return found
 
 

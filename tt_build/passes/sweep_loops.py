@@ -39,7 +39,9 @@ def block_of(kernel: PaddedKernel, sweep: Sweep) -> int:
 def block_pages(kernel: PaddedKernel, sweep: Sweep) -> Index:
     """The same, as the loops write it."""
     size = block_of(kernel, sweep)
-    return num(1) if size == 1 else dim("tiles_per_block", size)
+    if size == 1:
+        return num(1)
+    return dim("tiles_per_block" if size == kernel.sweep_block else f"tiles_per_block_{size}", size)
 
 
 def block_slot(kernel: PaddedKernel, sweep: Sweep) -> Index:
@@ -106,12 +108,12 @@ def block(number: int, sweep: Sweep, body: Sequence[Stmt]) -> Block:
     return Block(text=f"sweep {number + 1}: {sweep.what}", sweep=number, body=tuple(body))
 
 
-def place_in(extent: tuple[int, int]) -> Index:
+def place_in(kernel: PaddedKernel, extent: tuple[int, int]) -> Index:
     """Index of the tile (tile_row, tile_column) among ``extent`` tiles; one row or column is the same for all."""
     rows, columns = extent
     if columns == 1:
         return var("tile_row") if rows > 1 else num(0)
-    return (var("tile_row") * dim("unit_columns", columns) if rows > 1 else num(0)) + var("tile_column")
+    return (var("tile_row") * _extent(kernel, "columns", columns) if rows > 1 else num(0)) + var("tile_column")
 
 
 _NAMES = ("tile_row", "tile_column")
@@ -120,11 +122,19 @@ _NAMES = ("tile_row", "tile_column")
 def _span(kernel: PaddedKernel, name: str, size: int) -> Span:
     """The loop over the tiles of one axis."""
     parts, axis = kernel.parts, "rows" if name == "tile_row" else "columns"
-    whole = num(1) if size == 1 else dim(f"unit_{axis}", size)
+    whole = _extent(kernel, axis, size)
     if parts is None or parts.axis != axis or not parts.spread or size != min(parts.tiles, parts.total):
         return Span(name, size, whole, num(0))
     # a value of one row or column is the same for all parts, and so is a part of one tile
     return Span(name, size, var("core_tiles") if _is_ragged(parts) and size > 1 else whole, num(0))
+
+
+def _extent(kernel: PaddedKernel, axis: str, size: int) -> Index:
+    """So many tiles along an axis, by name; operands of a reduction may be longer or shorter than the output."""
+    if size == 1:
+        return num(1)
+    largest = max(sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps)
+    return dim(f"unit_{axis}" if size == largest else f"unit_{axis}_{size}", size)
 
 
 def _spans(kernel: PaddedKernel, sweep: Sweep) -> tuple[Span, Span]:

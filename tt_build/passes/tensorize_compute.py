@@ -40,6 +40,7 @@ class _Compute:
         self.kernel = kernel
         self.matmul = loops.has_matmul(kernel)
         self.resident = [s.cb for s in kernel.streams if s.per == "core"] + [m.cb for m in kernel.masks]
+        self.patterns = {p.cb: p for p in kernel.patterns}
         self.unit = [s.cb for s in kernel.streams if s.per == "unit"]
         self.local = [s.cb for s in kernel.streams if s.per == "shard"]
         self.local_results = [r.cb for r in kernel.results if r.bound]
@@ -63,11 +64,13 @@ class _Compute:
         after += [Push(cb=cb, pages=size) for cb in results]
         body: tuple[Stmt, ...] = (
             self._startup(),
+            *(Wait(cb=p.cb, pages=num(p.tiles)) for p in kernel.patterns),
             *(Wait(cb=cb, pages=num(1)) for cb in self.resident),
             *(Wait(cb=cb, pages=self._shard(cb)) for cb in self.local),
             *(Reserve(cb=cb, pages=self._shard(cb)) for cb in self.local_results),
             loops.unit_loop(kernel, before, inner, after),
             *(Pop(cb=cb, pages=num(1)) for cb in self.resident),
+            *(Pop(cb=p.cb, pages=num(p.tiles)) for p in kernel.patterns),
             *(Pop(cb=cb, pages=self._shard(cb)) for cb in self.local),
             *(Push(cb=cb, pages=self._shard(cb)) for cb in self.local_results),
         )
@@ -140,6 +143,8 @@ class _Compute:
     def _index(self, cb: str) -> Index:
         if cb in self.local:
             return var("shard_page")
+        if cb in self.patterns:
+            return self.patterns[cb].slot
         return loops.unit_slot(self.kernel) if cb in self.unit else num(0)
 
     def _await(self, cb: str) -> list[Stmt]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import Barrier, FillTile, Pointer, Push, ReadPage, Reserve, Stmt, When, ZeroPadding
-from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream
+from tt_build.ir.stages import MaskPlan, PaddedKernel, Source, Stream
 from tt_build.passes import loops
+from tt_build.passes.tensorize_patterns import make_pattern
 from tt_build.targets import DTYPES
 
 ONE_BFLOAT16 = 0x3F80
@@ -21,16 +22,18 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         body += [Reserve(cb=cb.name, pages=num(cb.block)), Push(cb=cb.name, pages=num(cb.block))]
     for mask in kernel.masks:
         body += mask_tile(mask)
+    for pattern in kernel.patterns:
+        body += make_pattern(pattern)
     if once:
-        body += _block(once, num(1), [_read(s, num(0)) for s in once])
+        body += _block(once, num(1), [stmt for s in once for stmt in read_tile(s, num(0))])
     if loops.has_matmul(kernel):
         inner = [*loops.definitions(kernel), *_k_streams(kernel)]
         if unit:
-            inner += _block(unit, num(1), [_read(s, num(0)) for s in unit])
+            inner += _block(unit, num(1), [stmt for s in unit for stmt in read_tile(s, num(0))])
         body.append(loops.unit_loop(kernel, [], inner, []))
     elif unit:
         size = loops.batch(kernel)
-        reads = [_read(s, loops.unit_slot(kernel)) for s in unit]
+        reads = [stmt for s in unit for stmt in read_tile(s, loops.unit_slot(kernel))]
         before, after = _open(unit, size), _close(unit, size)
         body.append(loops.unit_loop(kernel, before, [*loops.definitions(kernel), *reads], after))
     return tuple(body)
@@ -59,7 +62,7 @@ def _k_streams(kernel: PaddedKernel) -> list[Stmt]:
     size = loops.k_block(kernel)
     found: list[Stmt] = []
     for group in groups:
-        reads = [_read(s, loops.k_slot(kernel)) for s in group]
+        reads = [stmt for s in group for stmt in read_tile(s, loops.k_slot(kernel))]
         found.append(loops.k_loop(kernel, _open(group, size), reads, _close(group, size, _zero(kernel, group))))
     return found
 
@@ -89,10 +92,22 @@ def _pointer(stream: Stream) -> str:
     return f"{stream.cb.removeprefix('cb_')}_l1"
 
 
-def _read(stream: Stream, slot: Index) -> Stmt:
+def read_tile(stream: Stream, slot: Index) -> list[Stmt]:
+    """The statements that fetch a tile: several where its place decides which tensor it comes from."""
+    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=()),)
+    return [_guarded(source, _read_page(stream, source, slot)) for source in sources]
+
+
+def _guarded(source: Source, stmt: Stmt) -> Stmt:
+    for condition in reversed(source.when):
+        stmt = When(a=condition.index, b=num(condition.value), body=(stmt,))
+    return stmt
+
+
+def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
     return ReadPage(
-        tensor=stream.tensor,
-        page=stream.page,
+        tensor=source.tensor,
+        page=source.page,
         pointer=_pointer(stream),
         slot=slot,
         cb=stream.cb,

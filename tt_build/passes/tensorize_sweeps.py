@@ -11,7 +11,6 @@ from tt_build.ir.lowered import (
     Pointer,
     Pop,
     Push,
-    ReadPage,
     Reserve,
     Stmt,
     Wait,
@@ -32,12 +31,14 @@ from tt_build.passes.sweep_loops import (
     part,
     place_in,
 )
-from tt_build.passes.tensorize_reader import mask_tile
+from tt_build.passes.tensorize_patterns import make_pattern
+from tt_build.passes.tensorize_reader import mask_tile, read_tile
 
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
-    """Masks and shared operands once a core; then for each unit what it holds, and sweep by sweep what is streamed."""
+    """Masks, patterns and shared operands once a core; then for each unit what it holds, and what its sweeps stream."""
     body: list[Stmt] = [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
+    body += [stmt for pattern in kernel.patterns for stmt in make_pattern(pattern)]
     for stream in kernel.streams:
         if stream.per == "core":
             body += _whole(kernel, stream)
@@ -107,11 +108,11 @@ def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt
 def _whole(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     """All tiles of a stream as one block."""
     pages = num(kernel.cb(stream.cb).block)
-    read = _read(stream, place_in(stream.extent))
+    read = read_tile(stream, place_in(kernel, stream.extent))
     return [
         Reserve(cb=stream.cb, pages=pages),
         Pointer(name=_pointer(stream.cb), cb=stream.cb, side="write"),
-        *every_tile(kernel, stream.extent, [read]),
+        *every_tile(kernel, stream.extent, read),
         Barrier(what="read"),
         Push(cb=stream.cb, pages=pages),
     ]
@@ -122,12 +123,9 @@ def _streamed(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list
     before: list[Stmt] = [Reserve(cb=s.cb, pages=pages) for s in streams]
     before += [Pointer(name=_pointer(s.cb), cb=s.cb, side="write") for s in streams]
     after: list[Stmt] = [Barrier(what="read"), *(Push(cb=s.cb, pages=pages) for s in streams)]
-    walk = lines(kernel, sweep, line(kernel, sweep, before, [_read(s, slot) for s in streams], after))
+    reads = [stmt for stream in streams for stmt in read_tile(stream, slot)]
+    walk = lines(kernel, sweep, line(kernel, sweep, before, reads, after))
     return each_part(kernel, sweep, walk)
-
-
-def _read(stream: Stream, slot: Index) -> Stmt:
-    return ReadPage(tensor=stream.tensor, page=stream.page, pointer=_pointer(stream.cb), slot=slot, cb=stream.cb)
 
 
 def _pointer(cb: str) -> str:

@@ -43,11 +43,10 @@ def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
                 continue
             turned = step.a in sources
             stream = next(s for s in kernel.streams if s.cb == sources.get(step.a, step.a))
-            reduced = kernel.tensor(stream.tensor).matrix[0 if turned else 1]
-            if reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
-                _refuse_block(kernel, stream.tensor, reduced)
-            if reduced % TILE:
-                fills.append(ZeroFill(cb=stream.cb, axis="rows" if turned else "columns", first=reduced % TILE))
+            if stream.reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
+                _refuse_block(kernel, stream.tensor, stream.reduced)
+            if stream.reduced % TILE:
+                fills.append(ZeroFill(cb=stream.cb, axis="rows" if turned else "columns", first=stream.reduced % TILE))
     return fills
 
 

@@ -103,6 +103,14 @@ def _cannot_be_lowered(add: Add) -> None:
         mend="Choose sizes that keep what the message names; several tiles stay several, what is ragged stays ragged.",
     )
     add(
+        "TTB213",
+        "Movement that cuts through tiles",
+        what="A slice, concat, repeat, permute or rotate_half along rows or columns does not begin and end at a tile.",
+        why="Data is moved in tiles of 32 x 32 elements: the reader fetches other tiles, it does not take them apart.",
+        example="compute: Y = slice(X, -1, 16, 48)",
+        mend="Use multiples of 32 along rows and columns; leading axes take any number.",
+    )
+    add(
         "TTB210",
         "A number that the hardware's call cannot take",
         what="A number of the expression has no 32-bit form for the call: a division by 0, a number beyond float32, a "
