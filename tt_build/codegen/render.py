@@ -148,6 +148,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "cores": f"{len(kernel.work)} of {kernel.core_grid[0]} x {kernel.core_grid[1]} cores",
         "signature": [*(f"{names[t]}_address" for t in body.accessors), *body.runtime_args],
         "peers": body.peers,
+        "targets": body.targets,
         "scalars": list(scalars.values()),
         "compile_args": body.compile_args,
         "accessors": accessors,

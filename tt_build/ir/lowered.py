@@ -187,6 +187,35 @@ class Exchange(Struct, frozen=True, kw_only=True, tag="exchange"):
     semaphore: int
 
 
+class SharedBlock(Struct, frozen=True, kw_only=True):
+    """``pages`` pages of ``cb`` at ``pointer``, which all cores have reserved at the same address."""
+
+    pointer: str
+    cb: str
+    pages: int
+
+
+class SendShared(Struct, frozen=True, kw_only=True, tag="send_shared"):
+    """Once ``receivers`` cores are ready: the blocks to all of them, then the word that they have come.
+
+    The other cores are the ``targets`` rectangles of the arguments. Semaphore ``ready`` is counted up here, ``sent`` is
+    set there.
+    """
+
+    blocks: tuple[SharedBlock, ...]
+    receivers: int
+    targets: int
+    ready: int
+    sent: int
+
+
+class ReceiveShared(Struct, frozen=True, kw_only=True, tag="receive_shared"):
+    """Tell the sender that the pages are reserved, and wait until they have come."""
+
+    ready: int
+    sent: int
+
+
 class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
     """``compute_kernel_hw_startup``; ``reverse`` when the first operation is a matmul."""
 
@@ -274,6 +303,8 @@ Stmt = Union[  # noqa: UP007
     PatternTile,
     Block,
     Exchange,
+    SendShared,
+    ReceiveShared,
     Startup,
     TileInit,
     TileOp,
@@ -309,7 +340,8 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     ``accessors`` are the tensors that it reaches over the NoC: their base addresses are the first runtime arguments and
     their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest;
     ``common_args`` are the run-time scalars, whose words all cores share. ``peers`` pairs of coordinates come last: the
-    cores that have the parts of the same unit, in order.
+    cores that have the parts of the same unit, in order. Or else, where there are ``targets``, the coordinates of the
+    core that sends shared operands, and for each rectangle of the others its corners and the number of its cores.
     """
 
     role: Role
@@ -317,6 +349,7 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     accessors: tuple[str, ...] = ()
     runtime_args: tuple[str, ...] = ()
     peers: int = 0
+    targets: int = 0
     common_args: tuple[str, ...] = ()
     common_values: tuple[RuntimeValue, ...] = ()
     core_values: tuple[CoreValues, ...] = ()

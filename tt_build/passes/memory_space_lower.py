@@ -158,7 +158,7 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
             pages = _shard_pages(kernel, stream.tensor)
             add(stream.cb, dtype, pages, pages, unpack_to_dest=stream.unpack_to_dest, buffer=stream.tensor)
             continue
-        block = {"unit": batch, "k": k_block, "core": 1}[stream.per]
+        block = {"unit": batch, "k": k_block, "core": stream.extent[0] * stream.extent[1]}[stream.per]
         depth = 1 if stream.per == "core" else DEPTH
         add(stream.cb, dtype, block, depth * block, unpack_to_dest=stream.unpack_to_dest)
     for pattern in kernel.patterns:

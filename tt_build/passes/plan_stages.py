@@ -36,10 +36,10 @@ from tt_build.passes.cut_sections import SectionCutter
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
 from tt_build.passes.infer_schedule import REDUCTION
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
-from tt_build.passes.pages import page_at, page_of
+from tt_build.passes.pages import page_at, page_in_unit, page_of, tiles_of
 from tt_build.passes.tile_dtypes import enters_fpu, turned_dtype
 from tt_build.passes.views import PATTERN_TILES, View, batch_place, pattern_tile, view
-from tt_build.targets import Arch
+from tt_build.targets import DTYPES, Arch
 
 
 def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
@@ -76,6 +76,8 @@ class _Planner:
         self.program, self.origin = self.sunk.program, self.sunk.origin
         self.fp32 = kernel.math.fp32_accumulate
         self.capacity = arch.dst_capacity(fp32=self.fp32)
+        self.arch = arch
+        self.kept_bytes = 0
         self.names = Names()
         self.identifiers = identifiers(tuple(t.name for t in kernel.tensors))
         self.streams: list[Stream] = []
@@ -245,6 +247,10 @@ class _Planner:
         self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool, reduced: int = 0
     ) -> str:
         page = page_of(tensor, self.identifiers[tensor.name], self.kernel.outputs[0], row, column)
+        extent = (1, 1) if in_k else self._kept(tensor, page)
+        if extent != (1, 1):
+            place = (num(0), var("tile_column")) if extent[1] > 1 else (var("tile_row"), num(0))
+            page = page_in_unit(tensor, self.identifiers[tensor.name], self.kernel.outputs[0].batch, *place)
         key = (tensor.name, page, unpack_to_dest, in_k)
         for stream in self.streams:
             if not stream.sources and (stream.tensor, stream.page, stream.unpack_to_dest, stream.per == "k") == key:
@@ -255,12 +261,30 @@ class _Planner:
                 cb=cb,
                 tensor=tensor.name,
                 page=page,
-                per=self._per(tensor, page, in_k=in_k),
+                per="core" if extent != (1, 1) else self._per(tensor, page, in_k=in_k),
+                extent=extent,
                 unpack_to_dest=unpack_to_dest,
                 reduced=reduced,
             )
         )
         return cb
+
+    def _kept(self, tensor: Tensor, page: Index) -> tuple[int, int]:
+        """Rows and columns of tiles of an operand that stays on the core: one row or column, which units share.
+
+        (1, 1) where each unit brings its tile: it is needed once, depends on the matrix, or takes too much of L1.
+        """
+        (height, width), grid = tiles_of(tensor), self.kernel.grid
+        names = names_in(page) & {"bx", "by", "bz", "tile_id"}
+        tiles, times = (width, grid.y * grid.z) if names == {"bx"} else (height, grid.x * grid.z)
+        if names not in ({"bx"}, {"by"}) or 1 not in (height, width) or tiles == 1 or times == 1:
+            return 1, 1
+        size = tiles * DTYPES[tensor.dtype].tile_bytes
+        if self.kept_bytes + size > self.arch.l1_allocatable // 3:
+            return 1, 1
+        if not any(s.tensor == tensor.name and s.extent == (height, width) for s in self.streams):
+            self.kept_bytes += size
+        return height, width
 
     def _per(self, tensor: Tensor, page: Index, *, in_k: bool) -> Literal["unit", "k", "core", "shard"]:
         if in_k:

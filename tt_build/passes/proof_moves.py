@@ -23,6 +23,7 @@ from tt_build.ir.lowered import (
     ReadPage,
     Reserve,
     Section,
+    SendShared,
     Stmt,
     TileOp,
     Wait,
@@ -173,6 +174,13 @@ def _problem(stmt: Stmt, held: _Held) -> str:
         return "" if stmt.cb in held.reserved else "not reserved"
     if isinstance(stmt, Pointer):
         return "" if stmt.cb in (held.reserved if stmt.side == "write" else held.awaited) else "pages are not held"
+    if isinstance(stmt, SendShared):
+        for part in stmt.blocks:
+            if held.pointers.get(part.pointer) != (part.cb, "write") or part.cb not in held.reserved:
+                return f"pages of {part.cb} are not held"
+            if part.cb in held.arriving:
+                return "reads under way"
+        return ""
     if isinstance(stmt, Exchange):
         held_source = held.pointers.get(stmt.source, ("", ""))
         if held_source[1] != "read" or held.pointers.get(stmt.target) != (stmt.cb, "write"):

@@ -84,6 +84,9 @@ class _Proof:
                 return
             if stream is None or stream.tensor != stmt.tensor or stream.per == "shard":
                 fail(self.kernel, "TTB403", f"reads '{stmt.tensor}' into {stmt.cb}")
+            if stream.extent != (1, 1):
+                self._check_kept(visit, stream)
+                return
             self._same(visit, (self.pages(stream), self.slots(stmt.cb)))
         elif isinstance(stmt, WritePage):
             result = self.results.get(stmt.cb)
@@ -105,6 +108,14 @@ class _Proof:
         last = self.tiles % self.kernel.grid.x == self.kernel.grid.x - 1
         if not np.array_equal(visit.core, self.core[last]) or any(index.any() for index in visit.values):
             self._fail(f"a mask is applied in {visit.core.size} units, not the {int(last.sum())} of the last column")
+
+    def _check_kept(self, visit: Visit, stream: Stream) -> None:
+        """A row or column of tiles that stays on the cores is the whole tensor, read by the first of them."""
+        count = self.kernel.buffer(stream.tensor).pages
+        if stream.extent[0] * stream.extent[1] != count or 1 not in stream.extent:
+            self._fail(f"{stream.cb} keeps {stream.extent} tiles of {count}")
+        if visit.core.any() or any(not np.array_equal(found, np.arange(count)) for found in visit.values):
+            self._fail(f"ReadPage of {stream.cb} does not touch all pages of '{stream.tensor}' in order")
 
     def _check_view(self, visit: Visit, stream: Stream) -> None:
         """Put the statement aside: together those of a view read the right tile in each round."""
@@ -138,7 +149,7 @@ class _Proof:
     def _places(self, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Matrix of the output, row and column in tiles of each tile of a view, in the order in which it is read."""
         grid = self.kernel.grid
-        tiles = np.zeros(len(self.kernel.work), dtype=np.int64) if stream.per == "core" else self.tiles
+        tiles = np.zeros(1, dtype=np.int64) if stream.per == "core" else self.tiles
         bx, by, bz = tiles % grid.x, tiles // grid.x % grid.y, tiles // (grid.x * grid.y)
         if stream.per != "k":
             return bz, by, bx
@@ -168,7 +179,7 @@ class _Proof:
     def _cores(self, cb: str, *, once: bool) -> np.ndarray:
         """The core of each time that a statement on that circular buffer runs."""
         if once and self._per(cb) == "core":
-            return np.arange(len(self.kernel.work))
+            return np.arange(1)  # the first core reads for all
         return np.repeat(self.core, self.k_tiles) if self._per(cb) == "k" else self.core
 
     def _per(self, cb: str) -> str:
@@ -185,6 +196,10 @@ class _Proof:
             return self._shard_pages
         if per == "k":
             return lambda: np.tile(np.arange(self.k_tiles) % self.kernel.k_block, self.tiles.size)
+        if per == "core" and self.streams[cb].extent != (1, 1):
+            along = self.tiles % self.kernel.grid.x
+            down = self.tiles // self.kernel.grid.x % self.kernel.grid.y
+            return lambda: along if self.streams[cb].extent[1] > 1 else down
         if per == "core" or (cb not in self.streams and cb not in self.results):
             return lambda: np.asarray(0)
         return lambda: self.unit % self.kernel.batch

@@ -138,7 +138,8 @@ class _Proof:
             places = self._places(visit, None)
             slot = places[1] * stream.extent[1] + places[2]
             self.read[cb] = []
-        once = np.full(len(self.walks), stream.extent[0] * stream.extent[1])
+        once = np.zeros(len(self.walks), dtype=np.int64)  # the first core reads for all
+        once[0] = stream.extent[0] * stream.extent[1]
         self._check_count(visit, once if stream.per == "core" else self._tiles(stream.extent), cb)
         self._check_once(visit, places, cb)
         self._same(visit.values[0], pages(places), cb)

@@ -41,7 +41,7 @@ _NUMBERS: dict[type[msgspec.Struct], tuple[str, ...]] = {
 _EXTENTS: dict[type[msgspec.Struct], tuple[str, ...]] = {
     Num: ("value",),
     Stream: ("extent",),
-    Sweep: ("extent",),
+    Sweep: ("extent", "parts"),
     Intermediate: ("extent", "tiles"),
     MatmulStep: ("k_tiles",),
     TransposePlan: ("k_tiles",),
@@ -54,11 +54,19 @@ _PARTS: dict[str, Part] = {
     "the algorithm": lambda k: k.algorithm,
     "what stays in L1": lambda k: k.residency.choice if k.residency is not None else "",
     "the tensor that places the work": lambda k: k.placed_by,
+    "the parts of long reductions": lambda k: _parts(k),
     "the sweeps": lambda k: tuple(sweep.what for sweep in k.sweeps),
     "the masks of ragged edges": lambda k: (k.masks, k.zero_fills),
     "the streams": lambda k: (k.streams, k.transposes, k.results),
+    "whether cores share operands": lambda k: any(body.targets for body in k.bodies),
     "the DST sections": lambda k: (k.sections, k.intermediates, k.sweeps),
 }
+
+
+def _parts(kernel: VerifiedKernel) -> str:
+    if kernel.parts is None:
+        return "none"
+    return "on cores of their own" if kernel.parts.spread else "one after the other"
 
 
 def check_same_structure(declaration: Declaration, kernel: VerifiedKernel, smaller: VerifiedKernel) -> None:

@@ -133,7 +133,7 @@ def _extent(kernel: PaddedKernel, axis: str, size: int) -> Index:
     """So many tiles along an axis, by name; operands of a reduction may be longer or shorter than the output."""
     if size == 1:
         return num(1)
-    largest = max(sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps)
+    largest = max((sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps), default=size)
     return dim(f"unit_{axis}" if size == largest else f"unit_{axis}_{size}", size)
 
 

@@ -16,6 +16,7 @@ from tt_build.ir.lowered import (
     ReadPage,
     Role,
     RuntimeValue,
+    SendShared,
     Stmt,
     WritePage,
     scalars_of,
@@ -30,6 +31,7 @@ from tt_build.passes.parts import peers_of
 from tt_build.passes.simplify import indices_of, simplify
 from tt_build.passes.tensorize_compute import compute
 from tt_build.passes.tensorize_reader import reader
+from tt_build.passes.tensorize_shared import IS_SENDER, target_words, targets_of
 from tt_build.passes.tensorize_writer import writer
 
 
@@ -41,7 +43,9 @@ def apply(kernel: PaddedKernel) -> LoweredKernel:
         _kernel(kernel, "compute", compute_sweeps.compute(kernel) if by_sweeps else compute(kernel)),
         _kernel(kernel, "writer", tensorize_sweeps.writer(kernel) if by_sweeps else writer(kernel)),
     )
-    used = [stmt.semaphore for body in bodies for stmt in walk(body.body) if isinstance(stmt, Exchange)]
+    flat = [stmt for body in bodies for stmt in walk(body.body)]
+    used = [number for stmt in flat if isinstance(stmt, SendShared) for number in (stmt.ready, stmt.sent)]
+    used += [stmt.semaphore for stmt in flat if isinstance(stmt, Exchange)]
     return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(used))
 
 
@@ -52,7 +56,9 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     indices = [index for stmt in flat for index in indices_of(stmt)]
     dims: dict[str, Dim] = {d.name: d for index in indices for d in dims_in(index)}
     read = frozenset[str]().union(*(names_in(index) for index in indices))
-    arguments = tuple(name for name in kernel.loop.args if name in read)
+    arguments = tuple(name for name in (*kernel.loop.args, IS_SENDER) if name in read)
+    shares = any(isinstance(stmt, SendShared) for stmt in flat)
+    targets = target_words(kernel) if shares else ()
     peers = peers_of(kernel) if any(isinstance(stmt, Exchange) for stmt in flat) else {}
     scalars = scalars_of(body)
     return KernelBody(
@@ -61,6 +67,7 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
         accessors=accessors,
         runtime_args=arguments,
         peers=len(next(iter(peers.values()), ())),
+        targets=len(targets_of(kernel)) if shares else 0,
         common_args=scalars,
         common_values=tuple(ArgRef(scalar=name) for name in scalars),
         core_values=tuple(
@@ -68,8 +75,9 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
                 core=item.core,
                 values=(
                     *(ArgRef(address_of=tensor) for tensor in accessors),
-                    *_work_values(item, arguments),
+                    *_work_values(item, arguments, is_sender=item == kernel.work[0]),
                     *(coordinate for peer in peers.get(item.core, ()) for coordinate in _coordinates(peer)),
+                    *targets,
                 ),
             )
             for item in kernel.work
@@ -82,7 +90,7 @@ def _coordinates(core: tuple[int, int]) -> tuple[ArgRef, ArgRef]:
     return ArgRef(noc_x=core), ArgRef(noc_y=core)
 
 
-def _work_values(item: CoreWork, arguments: tuple[str, ...]) -> tuple[RuntimeValue, ...]:
+def _work_values(item: CoreWork, arguments: tuple[str, ...], *, is_sender: bool) -> tuple[RuntimeValue, ...]:
     x, y, w, h = item.rect or (0, 0, 0, 0)
     values = {
         "start_tile": item.start,
@@ -91,5 +99,6 @@ def _work_values(item: CoreWork, arguments: tuple[str, ...]) -> tuple[RuntimeVal
         "rect_y": y,
         "rect_width": w,
         "rect_height": h,
+        IS_SENDER: int(is_sender),
     }
     return tuple(values[name] for name in arguments)

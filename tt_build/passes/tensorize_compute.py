@@ -41,6 +41,7 @@ class _Compute:
         self.matmul = loops.has_matmul(kernel)
         self.resident = [s.cb for s in kernel.streams if s.per == "core"] + [m.cb for m in kernel.masks]
         self.patterns = {p.cb: p for p in kernel.patterns}
+        self.kept = {s.cb: s.extent for s in kernel.streams if s.per == "core" and s.extent != (1, 1)}
         self.unit = [s.cb for s in kernel.streams if s.per == "unit"]
         self.local = [s.cb for s in kernel.streams if s.per == "shard"]
         self.local_results = [r.cb for r in kernel.results if r.bound]
@@ -65,14 +66,14 @@ class _Compute:
         body: tuple[Stmt, ...] = (
             self._startup(),
             *(Wait(cb=p.cb, pages=num(p.tiles)) for p in kernel.patterns),
-            *(Wait(cb=cb, pages=num(1)) for cb in self.resident),
-            *(Wait(cb=cb, pages=self._shard(cb)) for cb in self.local),
-            *(Reserve(cb=cb, pages=self._shard(cb)) for cb in self.local_results),
+            *(Wait(cb=cb, pages=self._whole(cb)) for cb in self.resident),
+            *(Wait(cb=cb, pages=self._whole(cb)) for cb in self.local),
+            *(Reserve(cb=cb, pages=self._whole(cb)) for cb in self.local_results),
             loops.unit_loop(kernel, before, inner, after),
-            *(Pop(cb=cb, pages=num(1)) for cb in self.resident),
+            *(Pop(cb=cb, pages=self._whole(cb)) for cb in self.resident),
             *(Pop(cb=p.cb, pages=num(p.tiles)) for p in kernel.patterns),
-            *(Pop(cb=cb, pages=self._shard(cb)) for cb in self.local),
-            *(Push(cb=cb, pages=self._shard(cb)) for cb in self.local_results),
+            *(Pop(cb=cb, pages=self._whole(cb)) for cb in self.local),
+            *(Push(cb=cb, pages=self._whole(cb)) for cb in self.local_results),
         )
         return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
 
@@ -137,7 +138,7 @@ class _Compute:
         after: list[Stmt] = [Pop(cb=step.a, pages=size), Pop(cb=step.b, pages=size)]
         return loops.k_loop(kernel, before, [op], after)
 
-    def _shard(self, cb: str) -> Index:
+    def _whole(self, cb: str) -> Index:
         return num(self.kernel.cb(cb).block)
 
     def _index(self, cb: str) -> Index:
@@ -145,6 +146,8 @@ class _Compute:
             return var("shard_page")
         if cb in self.patterns:
             return self.patterns[cb].slot
+        if cb in self.kept:  # a row or column of tiles that stays on the core
+            return var("bx" if self.kept[cb][1] > 1 else "by")
         return loops.unit_slot(self.kernel) if cb in self.unit else num(0)
 
     def _await(self, cb: str) -> list[Stmt]:

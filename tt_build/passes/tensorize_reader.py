@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tt_build.ir.index import Index, num, var
-from tt_build.ir.lowered import Barrier, FillTile, Pointer, Push, ReadPage, Reserve, Stmt, When, ZeroPadding
-from tt_build.ir.stages import MaskPlan, PaddedKernel, Source, Stream
+from tt_build.ir.lowered import Barrier, FillTile, Pointer, Push, Reserve, Stmt, When, ZeroPadding
+from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream
 from tt_build.passes import loops
+from tt_build.passes.read_tiles import pointer_of, read_tile
 from tt_build.passes.tensorize_patterns import make_pattern
+from tt_build.passes.tensorize_shared import once_a_core
 from tt_build.targets import DTYPES
 
 ONE_BFLOAT16 = 0x3F80
@@ -15,7 +17,6 @@ ONE_BFLOAT16 = 0x3F80
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Statements of ``reader.cpp``; without inputs there are none. Shards are there: they are only announced."""
     local = [kernel.cb(s.cb) for s in kernel.streams if s.per == "shard"]
-    once = [s for s in kernel.streams if s.per == "core"]
     unit = [s for s in kernel.streams if s.per == "unit"]
     body: list[Stmt] = []
     for cb in local:
@@ -24,8 +25,7 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         body += mask_tile(mask)
     for pattern in kernel.patterns:
         body += make_pattern(pattern)
-    if once:
-        body += _block(once, num(1), [stmt for s in once for stmt in read_tile(s, num(0))])
+    body += once_a_core(kernel)
     if loops.has_matmul(kernel):
         inner = [*loops.definitions(kernel), *_k_streams(kernel)]
         if unit:
@@ -76,7 +76,7 @@ def _zero(kernel: PaddedKernel, group: list[Stream]) -> list[Stmt]:
         for stream in (s for s in group if s.cb == fill.cb):
             dtype = DTYPES[kernel.tensor(stream.tensor).dtype]
             zero = ZeroPadding(
-                pointer=_pointer(stream),
+                pointer=pointer_of(stream),
                 slot=num(last_slot),
                 cb=stream.cb,
                 axis=fill.axis,
@@ -88,35 +88,9 @@ def _zero(kernel: PaddedKernel, group: list[Stream]) -> list[Stmt]:
     return found
 
 
-def _pointer(stream: Stream) -> str:
-    return f"{stream.cb.removeprefix('cb_')}_l1"
-
-
-def read_tile(stream: Stream, slot: Index) -> list[Stmt]:
-    """The statements that fetch a tile: several where its place decides which tensor it comes from."""
-    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=()),)
-    return [_guarded(source, _read_page(stream, source, slot)) for source in sources]
-
-
-def _guarded(source: Source, stmt: Stmt) -> Stmt:
-    for condition in reversed(source.when):
-        stmt = When(a=condition.index, b=num(condition.value), body=(stmt,))
-    return stmt
-
-
-def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
-    return ReadPage(
-        tensor=source.tensor,
-        page=source.page,
-        pointer=_pointer(stream),
-        slot=slot,
-        cb=stream.cb,
-    )
-
-
 def _open(streams: list[Stream], size: Index) -> list[Stmt]:
     found: list[Stmt] = [Reserve(cb=s.cb, pages=size) for s in streams]
-    return [*found, *(Pointer(name=_pointer(s), cb=s.cb, side="write") for s in streams)]
+    return [*found, *(Pointer(name=pointer_of(s), cb=s.cb, side="write") for s in streams)]
 
 
 def _close(streams: list[Stream], size: Index, landed: list[Stmt] | None = None) -> list[Stmt]:

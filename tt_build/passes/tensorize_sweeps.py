@@ -19,6 +19,7 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.stages import Fold, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
+from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.sweep_loops import (
     block,
     block_pages,
@@ -32,16 +33,15 @@ from tt_build.passes.sweep_loops import (
     place_in,
 )
 from tt_build.passes.tensorize_patterns import make_pattern
-from tt_build.passes.tensorize_reader import mask_tile, read_tile
+from tt_build.passes.tensorize_reader import mask_tile
+from tt_build.passes.tensorize_shared import once_a_core, shared_streams
 
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Masks, patterns and shared operands once a core; then for each unit what it holds, and what its sweeps stream."""
     body: list[Stmt] = [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
     body += [stmt for pattern in kernel.patterns for stmt in make_pattern(pattern)]
-    for stream in kernel.streams:
-        if stream.per == "core":
-            body += _whole(kernel, stream)
+    body += once_a_core(kernel)
     inner = [*loops.definitions(kernel), *core_tiles(kernel)]
     for stream in kernel.streams:
         if stream.per == "unit":
@@ -58,7 +58,7 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Tiles of every output, in the order of the sweeps that compute them."""
     inner = [*loops.definitions(kernel), *core_tiles(kernel)]
-    semaphores = itertools.count()
+    semaphores = itertools.count(2 if shared_streams(kernel) else 0)
     for number, sweep in enumerate(kernel.sweeps):
         parted = [fold for fold in sweep.folds if fold.part_cb]
         if parted:

@@ -180,6 +180,8 @@ int run(const Options& options) {
     const uint32_t X_address = X_buffer->address();
     const uint32_t s_address = s_buffer->address();
     const uint32_t Y_address = Y_buffer->address();
+    const auto noc_x = [&](size_t x, size_t y) { return uint32_t(device->worker_core_from_logical_core({x, y}).x); };
+    const auto noc_y = [&](size_t x, size_t y) { return uint32_t(device->worker_core_from_logical_core({x, y}).y); };
 
     Program program = CreateProgram();
     const CoreRangeSet cores(CoreRange({0, 0}, {7, 7}));
@@ -198,6 +200,13 @@ int run(const Options& options) {
         CircularBufferConfig(12288, {{2, tt::DataFormat::Float16_b}})  // cb_y
             .set_page_size(2, 2048));
 
+    // Semaphores: the SDK hands out their numbers in order
+    const uint32_t semaphore_0 = CreateSemaphore(program, cores, 0);
+    const uint32_t semaphore_1 = CreateSemaphore(program, cores, 0);
+    if (semaphore_0 != 0 || semaphore_1 != 1) {
+        throw std::runtime_error("the SDK numbered the semaphores in another way than the kernels expect");
+    }
+
     // reader: reader.cpp
     std::vector<uint32_t> reader_words = {3};
     TensorAccessorArgs(*s_buffer).append_to(reader_words);
@@ -209,20 +218,22 @@ int run(const Options& options) {
             .noc = NOC::NOC_0,
             .compile_args = reader_words,
             .named_compile_args = {}});
-    const uint32_t reader_args[][4] = {  // core x, y, argument 2, argument 3
-        {0, 0, 0, 3}, {1, 0, 3, 3}, {2, 0, 6, 3}, {3, 0, 9, 3}, {4, 0, 12, 3}, {5, 0, 15, 3}, {6, 0, 18, 3},
-        {7, 0, 21, 3}, {0, 1, 24, 3}, {1, 1, 27, 3}, {2, 1, 30, 3}, {3, 1, 33, 3}, {4, 1, 36, 3}, {5, 1, 39, 3},
-        {6, 1, 42, 3}, {7, 1, 45, 3}, {0, 2, 48, 3}, {1, 2, 51, 3}, {2, 2, 54, 3}, {3, 2, 57, 3}, {4, 2, 60, 3},
-        {5, 2, 63, 3}, {6, 2, 66, 3}, {7, 2, 69, 3}, {0, 3, 72, 3}, {1, 3, 75, 3}, {2, 3, 78, 3}, {3, 3, 81, 3},
-        {4, 3, 84, 3}, {5, 3, 87, 3}, {6, 3, 90, 3}, {7, 3, 93, 3}, {0, 4, 96, 2}, {1, 4, 98, 2}, {2, 4, 100, 2},
-        {3, 4, 102, 2}, {4, 4, 104, 2}, {5, 4, 106, 2}, {6, 4, 108, 2}, {7, 4, 110, 2}, {0, 5, 112, 2},
-        {1, 5, 114, 2}, {2, 5, 116, 2}, {3, 5, 118, 2}, {4, 5, 120, 2}, {5, 5, 122, 2}, {6, 5, 124, 2},
-        {7, 5, 126, 2}, {0, 6, 128, 2}, {1, 6, 130, 2}, {2, 6, 132, 2}, {3, 6, 134, 2}, {4, 6, 136, 2},
-        {5, 6, 138, 2}, {6, 6, 140, 2}, {7, 6, 142, 2}, {0, 7, 144, 2}, {1, 7, 146, 2}, {2, 7, 148, 2},
-        {3, 7, 150, 2}, {4, 7, 152, 2}, {5, 7, 154, 2}, {6, 7, 156, 2}, {7, 7, 158, 2},
+    const uint32_t reader_args[][5] = {  // core x, y, argument 2, argument 3, argument 4
+        {0, 0, 0, 3, 1}, {1, 0, 3, 3, 0}, {2, 0, 6, 3, 0}, {3, 0, 9, 3, 0}, {4, 0, 12, 3, 0}, {5, 0, 15, 3, 0},
+        {6, 0, 18, 3, 0}, {7, 0, 21, 3, 0}, {0, 1, 24, 3, 0}, {1, 1, 27, 3, 0}, {2, 1, 30, 3, 0}, {3, 1, 33, 3, 0},
+        {4, 1, 36, 3, 0}, {5, 1, 39, 3, 0}, {6, 1, 42, 3, 0}, {7, 1, 45, 3, 0}, {0, 2, 48, 3, 0}, {1, 2, 51, 3, 0},
+        {2, 2, 54, 3, 0}, {3, 2, 57, 3, 0}, {4, 2, 60, 3, 0}, {5, 2, 63, 3, 0}, {6, 2, 66, 3, 0}, {7, 2, 69, 3, 0},
+        {0, 3, 72, 3, 0}, {1, 3, 75, 3, 0}, {2, 3, 78, 3, 0}, {3, 3, 81, 3, 0}, {4, 3, 84, 3, 0}, {5, 3, 87, 3, 0},
+        {6, 3, 90, 3, 0}, {7, 3, 93, 3, 0}, {0, 4, 96, 2, 0}, {1, 4, 98, 2, 0}, {2, 4, 100, 2, 0},
+        {3, 4, 102, 2, 0}, {4, 4, 104, 2, 0}, {5, 4, 106, 2, 0}, {6, 4, 108, 2, 0}, {7, 4, 110, 2, 0},
+        {0, 5, 112, 2, 0}, {1, 5, 114, 2, 0}, {2, 5, 116, 2, 0}, {3, 5, 118, 2, 0}, {4, 5, 120, 2, 0},
+        {5, 5, 122, 2, 0}, {6, 5, 124, 2, 0}, {7, 5, 126, 2, 0}, {0, 6, 128, 2, 0}, {1, 6, 130, 2, 0},
+        {2, 6, 132, 2, 0}, {3, 6, 134, 2, 0}, {4, 6, 136, 2, 0}, {5, 6, 138, 2, 0}, {6, 6, 140, 2, 0},
+        {7, 6, 142, 2, 0}, {0, 7, 144, 2, 0}, {1, 7, 146, 2, 0}, {2, 7, 148, 2, 0}, {3, 7, 150, 2, 0},
+        {4, 7, 152, 2, 0}, {5, 7, 154, 2, 0}, {6, 7, 156, 2, 0}, {7, 7, 158, 2, 0},
     };
-    for (const auto& [x, y, arg2, arg3] : reader_args) {
-        SetRuntimeArgs(program, reader, CoreCoord(x, y), {s_address, X_address, arg2, arg3});
+    for (const auto& [x, y, arg2, arg3, arg4] : reader_args) {
+        SetRuntimeArgs(program, reader, CoreCoord(x, y), {s_address, X_address, arg2, arg3, arg4, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), 7, noc_x(0, 1), noc_y(0, 1), noc_x(7, 7), noc_y(7, 7), 56});
     }
 
     // compute: compute.cpp

@@ -2,7 +2,7 @@
 //   h = X @ W + b
 //   Y = gelu(h)
 // grid 16 x 8 x 1, policy contiguous, order row_major, 64 of 8 x 8 cores
-// runtime arguments: num_tiles
+// runtime arguments: start_tile, num_tiles
 
 #include <cstdint>
 
@@ -14,18 +14,23 @@
 #include "api/compute/matmul.h"
 
 void kernel_main() {
-    constexpr uint32_t k_blocks = get_compile_time_arg_val(0);
-    constexpr uint32_t k_tiles_per_block = get_compile_time_arg_val(1);
+    constexpr uint32_t grid_x = get_compile_time_arg_val(0);
+    constexpr uint32_t k_blocks = get_compile_time_arg_val(1);
+    constexpr uint32_t k_tiles_per_block = get_compile_time_arg_val(2);
     constexpr uint32_t cb_x = 0;
     constexpr uint32_t cb_w = 1;
     constexpr uint32_t cb_b = 2;
     constexpr uint32_t cb_y = 3;
 
-    const uint32_t num_tiles = get_arg_val<uint32_t>(0);
+    const uint32_t start_tile = get_arg_val<uint32_t>(0);
+    const uint32_t num_tiles = get_arg_val<uint32_t>(1);
 
     compute_kernel_hw_startup<SrcOrder::Reverse>(cb_x, cb_w, cb_y);
+    cb_wait_front(cb_b, 16);
     for (uint32_t unit = 0; unit < num_tiles; ++unit) {
         cb_reserve_back(cb_y, 1);
+        const uint32_t position = start_tile + unit;
+        const uint32_t bx = position % grid_x;
         tile_regs_acquire();
         matmul_init(cb_x, cb_w);
         for (uint32_t k_block = 0; k_block < k_blocks; ++k_block) {
@@ -37,9 +42,8 @@ void kernel_main() {
             cb_pop_front(cb_x, k_tiles_per_block);
             cb_pop_front(cb_w, k_tiles_per_block);
         }
-        cb_wait_front(cb_b, 1);
         unary_bcast_init<BroadcastType::ROW>(cb_b);
-        unary_bcast<BroadcastType::ROW>(cb_b, 0, 1);
+        unary_bcast<BroadcastType::ROW>(cb_b, bx, 1);
         add_binary_tile_init();
         add_binary_tile(0, 1, 0);
         gelu_tile_init<false>();
@@ -48,7 +52,7 @@ void kernel_main() {
         tile_regs_wait();
         pack_tile(0, cb_y);
         tile_regs_release();
-        cb_pop_front(cb_b, 1);
         cb_push_back(cb_y, 1);
     }
+    cb_pop_front(cb_b, 16);
 }

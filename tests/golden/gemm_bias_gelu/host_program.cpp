@@ -186,6 +186,8 @@ int run(const Options& options) {
     const uint32_t W_address = W_buffer->address();
     const uint32_t b_address = b_buffer->address();
     const uint32_t Y_address = Y_buffer->address();
+    const auto noc_x = [&](size_t x, size_t y) { return uint32_t(device->worker_core_from_logical_core({x, y}).x); };
+    const auto noc_y = [&](size_t x, size_t y) { return uint32_t(device->worker_core_from_logical_core({x, y}).y); };
 
     Program program = CreateProgram();
     const CoreRangeSet cores(CoreRange({0, 0}, {7, 7}));
@@ -201,18 +203,25 @@ int run(const Options& options) {
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(4096, {{2, tt::DataFormat::Float16_b}})  // cb_b
+        CircularBufferConfig(32768, {{2, tt::DataFormat::Float16_b}})  // cb_b
             .set_page_size(2, 2048));
     CreateCircularBuffer(
         program, cores,
         CircularBufferConfig(4096, {{3, tt::DataFormat::Float16_b}})  // cb_y
             .set_page_size(3, 2048));
 
+    // Semaphores: the SDK hands out their numbers in order
+    const uint32_t semaphore_0 = CreateSemaphore(program, cores, 0);
+    const uint32_t semaphore_1 = CreateSemaphore(program, cores, 0);
+    if (semaphore_0 != 0 || semaphore_1 != 1) {
+        throw std::runtime_error("the SDK numbered the semaphores in another way than the kernels expect");
+    }
+
     // reader: reader.cpp
-    std::vector<uint32_t> reader_words = {16, 1, 10, 10, 16};
+    std::vector<uint32_t> reader_words = {16, 16, 1, 10, 10, 16};
+    TensorAccessorArgs(*b_buffer).append_to(reader_words);
     TensorAccessorArgs(*X_buffer).append_to(reader_words);
     TensorAccessorArgs(*W_buffer).append_to(reader_words);
-    TensorAccessorArgs(*b_buffer).append_to(reader_words);
     const KernelHandle reader = CreateKernel(
         program, KERNEL_DIR "reader.cpp", cores,
         DataMovementConfig{
@@ -220,22 +229,24 @@ int run(const Options& options) {
             .noc = NOC::NOC_0,
             .compile_args = reader_words,
             .named_compile_args = {}});
-    const uint32_t reader_args[][3] = {  // core x, y, argument 3
-        {0, 0, 0}, {1, 0, 2}, {2, 0, 4}, {3, 0, 6}, {4, 0, 8}, {5, 0, 10}, {6, 0, 12}, {7, 0, 14}, {0, 1, 16},
-        {1, 1, 18}, {2, 1, 20}, {3, 1, 22}, {4, 1, 24}, {5, 1, 26}, {6, 1, 28}, {7, 1, 30}, {0, 2, 32}, {1, 2, 34},
-        {2, 2, 36}, {3, 2, 38}, {4, 2, 40}, {5, 2, 42}, {6, 2, 44}, {7, 2, 46}, {0, 3, 48}, {1, 3, 50}, {2, 3, 52},
-        {3, 3, 54}, {4, 3, 56}, {5, 3, 58}, {6, 3, 60}, {7, 3, 62}, {0, 4, 64}, {1, 4, 66}, {2, 4, 68}, {3, 4, 70},
-        {4, 4, 72}, {5, 4, 74}, {6, 4, 76}, {7, 4, 78}, {0, 5, 80}, {1, 5, 82}, {2, 5, 84}, {3, 5, 86}, {4, 5, 88},
-        {5, 5, 90}, {6, 5, 92}, {7, 5, 94}, {0, 6, 96}, {1, 6, 98}, {2, 6, 100}, {3, 6, 102}, {4, 6, 104},
-        {5, 6, 106}, {6, 6, 108}, {7, 6, 110}, {0, 7, 112}, {1, 7, 114}, {2, 7, 116}, {3, 7, 118}, {4, 7, 120},
-        {5, 7, 122}, {6, 7, 124}, {7, 7, 126},
+    const uint32_t reader_args[][4] = {  // core x, y, argument 3, argument 5
+        {0, 0, 0, 1}, {1, 0, 2, 0}, {2, 0, 4, 0}, {3, 0, 6, 0}, {4, 0, 8, 0}, {5, 0, 10, 0}, {6, 0, 12, 0},
+        {7, 0, 14, 0}, {0, 1, 16, 0}, {1, 1, 18, 0}, {2, 1, 20, 0}, {3, 1, 22, 0}, {4, 1, 24, 0}, {5, 1, 26, 0},
+        {6, 1, 28, 0}, {7, 1, 30, 0}, {0, 2, 32, 0}, {1, 2, 34, 0}, {2, 2, 36, 0}, {3, 2, 38, 0}, {4, 2, 40, 0},
+        {5, 2, 42, 0}, {6, 2, 44, 0}, {7, 2, 46, 0}, {0, 3, 48, 0}, {1, 3, 50, 0}, {2, 3, 52, 0}, {3, 3, 54, 0},
+        {4, 3, 56, 0}, {5, 3, 58, 0}, {6, 3, 60, 0}, {7, 3, 62, 0}, {0, 4, 64, 0}, {1, 4, 66, 0}, {2, 4, 68, 0},
+        {3, 4, 70, 0}, {4, 4, 72, 0}, {5, 4, 74, 0}, {6, 4, 76, 0}, {7, 4, 78, 0}, {0, 5, 80, 0}, {1, 5, 82, 0},
+        {2, 5, 84, 0}, {3, 5, 86, 0}, {4, 5, 88, 0}, {5, 5, 90, 0}, {6, 5, 92, 0}, {7, 5, 94, 0}, {0, 6, 96, 0},
+        {1, 6, 98, 0}, {2, 6, 100, 0}, {3, 6, 102, 0}, {4, 6, 104, 0}, {5, 6, 106, 0}, {6, 6, 108, 0},
+        {7, 6, 110, 0}, {0, 7, 112, 0}, {1, 7, 114, 0}, {2, 7, 116, 0}, {3, 7, 118, 0}, {4, 7, 120, 0},
+        {5, 7, 122, 0}, {6, 7, 124, 0}, {7, 7, 126, 0},
     };
-    for (const auto& [x, y, arg3] : reader_args) {
-        SetRuntimeArgs(program, reader, CoreCoord(x, y), {X_address, W_address, b_address, arg3, 2});
+    for (const auto& [x, y, arg3, arg5] : reader_args) {
+        SetRuntimeArgs(program, reader, CoreCoord(x, y), {b_address, X_address, W_address, arg3, 2, arg5, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), 7, noc_x(0, 1), noc_y(0, 1), noc_x(7, 7), noc_y(7, 7), 56});
     }
 
     // compute: compute.cpp
-    std::vector<uint32_t> compute_words = {1, 10};
+    std::vector<uint32_t> compute_words = {16, 1, 10};
     const KernelHandle compute = CreateKernel(
         program, KERNEL_DIR "compute.cpp", cores,
         ComputeConfig{
@@ -245,7 +256,19 @@ int run(const Options& options) {
             .math_approx_mode = false,
             .compile_args = compute_words,
             .named_compile_args = {}});
-    SetRuntimeArgs(program, compute, cores, {2});
+    const uint32_t compute_args[][3] = {  // core x, y, argument 0
+        {0, 0, 0}, {1, 0, 2}, {2, 0, 4}, {3, 0, 6}, {4, 0, 8}, {5, 0, 10}, {6, 0, 12}, {7, 0, 14}, {0, 1, 16},
+        {1, 1, 18}, {2, 1, 20}, {3, 1, 22}, {4, 1, 24}, {5, 1, 26}, {6, 1, 28}, {7, 1, 30}, {0, 2, 32}, {1, 2, 34},
+        {2, 2, 36}, {3, 2, 38}, {4, 2, 40}, {5, 2, 42}, {6, 2, 44}, {7, 2, 46}, {0, 3, 48}, {1, 3, 50}, {2, 3, 52},
+        {3, 3, 54}, {4, 3, 56}, {5, 3, 58}, {6, 3, 60}, {7, 3, 62}, {0, 4, 64}, {1, 4, 66}, {2, 4, 68}, {3, 4, 70},
+        {4, 4, 72}, {5, 4, 74}, {6, 4, 76}, {7, 4, 78}, {0, 5, 80}, {1, 5, 82}, {2, 5, 84}, {3, 5, 86}, {4, 5, 88},
+        {5, 5, 90}, {6, 5, 92}, {7, 5, 94}, {0, 6, 96}, {1, 6, 98}, {2, 6, 100}, {3, 6, 102}, {4, 6, 104},
+        {5, 6, 106}, {6, 6, 108}, {7, 6, 110}, {0, 7, 112}, {1, 7, 114}, {2, 7, 116}, {3, 7, 118}, {4, 7, 120},
+        {5, 7, 122}, {6, 7, 124}, {7, 7, 126},
+    };
+    for (const auto& [x, y, arg0] : compute_args) {
+        SetRuntimeArgs(program, compute, CoreCoord(x, y), {arg0, 2});
+    }
 
     // writer: writer.cpp
     std::vector<uint32_t> writer_words = {};

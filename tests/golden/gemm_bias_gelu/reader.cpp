@@ -2,36 +2,82 @@
 //   h = X @ W + b
 //   Y = gelu(h)
 // grid 16 x 8 x 1, policy contiguous, order row_major, 64 of 8 x 8 cores
-// runtime arguments: x_address, w_address, b_address, start_tile, num_tiles
+// runtime arguments: b_address, x_address, w_address, start_tile, num_tiles, is_sender, sender, 2 rectangles of receivers
 
 #include <cstdint>
 
 #include "api/dataflow/dataflow_api.h"
 
 void kernel_main() {
-    constexpr uint32_t grid_x = get_compile_time_arg_val(0);
-    constexpr uint32_t k_blocks = get_compile_time_arg_val(1);
-    constexpr uint32_t k_tiles_per_block = get_compile_time_arg_val(2);
-    constexpr uint32_t x_width = get_compile_time_arg_val(3);
-    constexpr uint32_t w_width = get_compile_time_arg_val(4);
-    constexpr auto x_args = TensorAccessorArgs<5>();
+    constexpr uint32_t unit_columns = get_compile_time_arg_val(0);
+    constexpr uint32_t grid_x = get_compile_time_arg_val(1);
+    constexpr uint32_t k_blocks = get_compile_time_arg_val(2);
+    constexpr uint32_t k_tiles_per_block = get_compile_time_arg_val(3);
+    constexpr uint32_t x_width = get_compile_time_arg_val(4);
+    constexpr uint32_t w_width = get_compile_time_arg_val(5);
+    constexpr auto b_args = TensorAccessorArgs<6>();
+    constexpr auto x_args = TensorAccessorArgs<b_args.next_compile_time_args_offset()>();
     constexpr auto w_args = TensorAccessorArgs<x_args.next_compile_time_args_offset()>();
-    constexpr auto b_args = TensorAccessorArgs<w_args.next_compile_time_args_offset()>();
     constexpr uint32_t cb_x = 0;
     constexpr uint32_t cb_w = 1;
     constexpr uint32_t cb_b = 2;
+    constexpr uint32_t b_bytes = get_tile_size(cb_b);
     constexpr uint32_t x_bytes = get_tile_size(cb_x);
     constexpr uint32_t w_bytes = get_tile_size(cb_w);
 
-    const uint32_t x_address = get_arg_val<uint32_t>(0);
-    const uint32_t w_address = get_arg_val<uint32_t>(1);
-    const uint32_t b_address = get_arg_val<uint32_t>(2);
+    const uint32_t b_address = get_arg_val<uint32_t>(0);
+    const uint32_t x_address = get_arg_val<uint32_t>(1);
+    const uint32_t w_address = get_arg_val<uint32_t>(2);
     const uint32_t start_tile = get_arg_val<uint32_t>(3);
     const uint32_t num_tiles = get_arg_val<uint32_t>(4);
+    const uint32_t is_sender = get_arg_val<uint32_t>(5);
+    const uint32_t sender_x = get_arg_val<uint32_t>(6);
+    const uint32_t sender_y = get_arg_val<uint32_t>(7);
+    constexpr uint32_t first_target = 8;
+    const auto b_tensor = TensorAccessor(b_args, b_address);
     const auto x_tensor = TensorAccessor(x_args, x_address);
     const auto w_tensor = TensorAccessor(w_args, w_address);
-    const auto b_tensor = TensorAccessor(b_args, b_address);
 
+    cb_reserve_back(cb_b, 16);
+    const uint32_t b_l1 = get_write_ptr(cb_b);
+    if (is_sender == 1) {
+        for (uint32_t tile_column = 0; tile_column < unit_columns; ++tile_column) {
+            noc_async_read_page(tile_column, b_tensor, b_l1 + tile_column * b_bytes);
+        }
+        noc_async_read_barrier();
+        {
+            // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
+            constexpr uint32_t targets = 2;
+            const uint32_t sent = get_semaphore(1);
+            noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 63);
+            noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
+            for (uint32_t target = 0; target < targets; ++target) {
+                const uint32_t at = first_target + 5 * target;
+                const uint32_t left = get_arg_val<uint32_t>(at);
+                const uint32_t top = get_arg_val<uint32_t>(at + 1);
+                const uint32_t right = get_arg_val<uint32_t>(at + 2);
+                const uint32_t bottom = get_arg_val<uint32_t>(at + 3);
+                const uint32_t cores = get_arg_val<uint32_t>(at + 4);
+                if (cores == 1) {
+                    noc_async_write(b_l1, get_noc_addr(left, top, b_l1), 16 * get_tile_size(cb_b));
+                    noc_async_write_barrier();
+                    noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
+                } else {
+                    noc_async_write_multicast(b_l1, get_noc_multicast_addr(left, top, right, bottom, b_l1), 16 * get_tile_size(cb_b), cores);
+                    noc_async_write_barrier();
+                    noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
+                }
+            }
+            noc_async_write_barrier();
+            noc_async_atomic_barrier();
+        }
+    }
+    if (is_sender == 0) {
+        noc_semaphore_inc(get_noc_addr(sender_x, sender_y, get_semaphore(0)), 1);
+        noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
+        noc_async_atomic_barrier();
+    }
+    cb_push_back(cb_b, 16);
     for (uint32_t unit = 0; unit < num_tiles; ++unit) {
         const uint32_t position = start_tile + unit;
         const uint32_t bx = position % grid_x;
@@ -50,10 +96,5 @@ void kernel_main() {
             cb_push_back(cb_x, k_tiles_per_block);
             cb_push_back(cb_w, k_tiles_per_block);
         }
-        cb_reserve_back(cb_b, 1);
-        const uint32_t b_l1 = get_write_ptr(cb_b);
-        noc_async_read_page(bx, b_tensor, b_l1);
-        noc_async_read_barrier();
-        cb_push_back(cb_b, 1);
     }
 }

@@ -1,0 +1,28 @@
+"""Fetching a tile of a stream, for every kind of reader."""
+
+from __future__ import annotations
+
+from tt_build.ir.index import Index, num
+from tt_build.ir.lowered import ReadPage, Stmt, When
+from tt_build.ir.stages import Source, Stream
+
+
+def pointer_of(stream: Stream) -> str:
+    """The name of the L1 address of the stream's block."""
+    return f"{stream.cb.removeprefix('cb_')}_l1"
+
+
+def read_tile(stream: Stream, slot: Index) -> list[Stmt]:
+    """The statements that fetch a tile: several where its place decides which tensor it comes from."""
+    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=()),)
+    return [_guarded(source, _read_page(stream, source, slot)) for source in sources]
+
+
+def _guarded(source: Source, stmt: Stmt) -> Stmt:
+    for condition in reversed(source.when):
+        stmt = When(a=condition.index, b=num(condition.value), body=(stmt,))
+    return stmt
+
+
+def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
+    return ReadPage(tensor=source.tensor, page=source.page, pointer=pointer_of(stream), slot=slot, cb=stream.cb)
