@@ -15,6 +15,7 @@ from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import (
     Barrier,
     CompileArg,
+    FillTile,
     KernelBody,
     Let,
     Loop,
@@ -478,3 +479,30 @@ def padding_left(kernel: Kernel, rng: random.Random) -> Kernel | None:
 def padding_of_another_axis(kernel: Kernel, rng: random.Random) -> Kernel | None:
     other = {"rows": "columns", "columns": "rows"}
     return _change(kernel, rng, ZeroPadding, lambda s: replace(s, axis=other[s.axis]))
+
+
+@corruption("TTB403")
+def pattern_of_other_numbers(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, FillTile, lambda s: replace(s, above=s.above ^ 0x8000))
+
+
+@corruption("TTB403")
+def pattern_missing(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, FillTile, lambda s: None)
+
+
+@corruption("TTB403")
+def pattern_tile_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The same tile of the pattern everywhere."""
+    names = {plan.cb for plan in kernel.patterns}
+    return _change(kernel, rng, TileOp, lambda s: replace(s, indices=(num(1),)), lambda s: bool(names & {*s.cbs}))
+
+
+@corruption("TTB403")
+def tensor_of_the_other_part(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The first part of a concat is read where the second lies."""
+
+    def is_first(stmt: When) -> bool:
+        return stmt.b == num(0) and any(isinstance(s, ReadPage) for s in stmt.body)
+
+    return _change(kernel, rng, When, lambda s: replace(s, b=num(1)), is_first)

@@ -4,7 +4,8 @@ Needs   a typed program.
 Gives   the algorithm, the iteration space (semantics.md, ``Work``) and the positions of each core.
 Rejects programs that no algorithm lowers yet (TTB201), policies, orders and algorithms that are not lowered yet
         (TTB202), regions outside the core grid (TTB203), a declared grid or block that does not cover the output
-        once (TTB204), a schedule that contradicts the shards that place the work (TTB211).
+        once (TTB204), a schedule that contradicts the shards that place the work (TTB211), movement that cuts through
+        tiles (TTB213).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
-from tt_build.passes.refuse_movement import refuse_movement
+from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import Arch
 
@@ -149,6 +150,7 @@ def _refuse_matmuls(kernel: DefaultedKernel) -> None:
                     value=origin[operand],
                     help="compute the operand in a kernel of its own, or pass it as an input",
                 )
+            refuse_spread_operand(kernel, program, operand, origin[operand])
         if value.shape[-2:] != full[-2:] or _batch(value) != _batch_of(full):
             refuse(
                 kernel,

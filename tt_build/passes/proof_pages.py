@@ -115,7 +115,13 @@ class _Proof:
             wanted = self._cores(cb, once=True)
             if not np.array_equal(core, wanted):
                 self._fail(f"ReadPage of {cb} runs {core.size} times, not {wanted.size}")
-            tiles = tiles_at(self.kernel, stream.view, *self._places(stream), transposed=self._is_transposed(stream))
+            tiles = tiles_at(
+                self.kernel,
+                stream.view,
+                *self._places(stream),
+                transposed=self._is_transposed(stream),
+                spread=stream.per != "k",
+            )
             sources = np.array([program.values[source].name for source in tiles.source])
             if not np.array_equal(names, sources):
                 self._fail(f"ReadPage of {cb} reads other tensors than its view")
@@ -183,7 +189,7 @@ class _Proof:
     def _pattern_slots(self, plan: PatternPlan) -> np.ndarray:
         grid, program = self.kernel.grid, sunk(self.kernel.program).program
         bx, by, bz = self.tiles % grid.x, self.tiles // grid.x % grid.y, self.tiles // (grid.x * grid.y)
-        tiles = tiles_at(self.kernel, plan.value, bz, by, bx, transposed=self._loads_transposed(plan.cb))
+        tiles = tiles_at(self.kernel, plan.value, bz, by, bx, transposed=self._loads_transposed(plan.cb), spread=True)
         (source,) = set(tiles.source.tolist())
         return pattern_slots(program.values[source], tiles)
 

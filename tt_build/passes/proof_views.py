@@ -73,11 +73,19 @@ class Tiles(msgspec.Struct, frozen=True):
 
 
 def tiles_at(
-    kernel: LoweredKernel, index: int, matrix: np.ndarray, row: np.ndarray, column: np.ndarray, *, transposed: bool
+    kernel: LoweredKernel,
+    index: int,
+    matrix: np.ndarray,
+    row: np.ndarray,
+    column: np.ndarray,
+    *,
+    transposed: bool,
+    spread: bool,
 ) -> Tiles:
     """The tiles of a moved value at these matrices (of the output), rows and columns in tiles.
 
-    Fails (TTB403) where a tile's first and last element are not the same place of the same tile.
+    ``spread``: compute repeats the one row or column of a tensor over the tile. Fails (TTB403) where
+    a tile's first and last element are not the same place of the same tile.
     """
     program = sunk(kernel.program).program
     shape = program.values[index].shape
@@ -93,7 +101,7 @@ def tiles_at(
         source = found.source
         for axis, want in zip((-2, -1), inside, strict=True):
             extents = np.array([value.shape[axis] if len(value.shape) >= 2 else 1 for value in program.values])
-            here = np.where(extents[source] == 1, found.at[axis] % TILE, want)
+            here = np.where(spread & (extents[source] == 1), found.at[axis] % TILE, want)
             if not np.array_equal(found.at[axis] % TILE, here):
                 fail(kernel, "TTB403", "a tile of a moved value is not a tile of a tensor")
         a, b, r, c = found.at
