@@ -63,6 +63,14 @@ BASES: dict[str, dict[str, Any]] = {
         "inputs": _tensors(A=[2, 64, 96], A2=[2, 64, 64], B=[1, 130, 200]), "outputs": _tensors(C=[2, 64, 130]),
         "compute": "C = concat(A, A2, -1) @ repeat(slice(B, -1, 32, 192), 2, 0).T", "schedule": {"cores": [2, 1]},
     },
+    "rows": {
+        "inputs": _tensors(
+            X={"shape": [2, 50, 70], "format": "row_major"},
+            V={"shape": [2, 50, 102], "format": "row_major", "dtype": "float32"}, r=[1, 70],
+        ),
+        "outputs": _tensors(C={"shape": [2, 50, 70], "format": "row_major"}),
+        "compute": "C = X * r + slice(V, -1, 32, 102)", "schedule": {"cores": [2, 1]},
+    },
     "shard": {
         "inputs": _tensors(A=_l1("block", [3, 2], [100, 280]), B=[100, 280]),
         "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),

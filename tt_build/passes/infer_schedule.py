@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from msgspec.structs import astuple
 
-from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel
+from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
@@ -20,7 +20,7 @@ from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.spec.model import CoreRegion
-from tt_build.targets import Arch
+from tt_build.targets import DTYPES, Arch
 
 ELEMENTWISE = "elementwise"
 STREAMING_MATMUL = "streaming_matmul"
@@ -36,7 +36,7 @@ _DTYPES = ("bfloat16", "float32")
 
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
-    _refuse_unsupported(kernel)
+    _refuse_unsupported(kernel, arch)
     algorithm = STREAMING_MATMUL if any(v.op == "matmul" for v in kernel.program.values) else ELEMENTWISE
     grid = _iteration_space(kernel)
     _check_declared(kernel, grid)
@@ -60,7 +60,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     )
 
 
-def _refuse_unsupported(kernel: DefaultedKernel) -> None:
+def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
     for index, value in enumerate(kernel.program.values):
         kind = next((kind for kind, ops in _NOT_YET.items() if value.op in ops), None)
         if kind is not None:
@@ -81,17 +81,34 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 path=(*place, "dtype"),
                 help=f"use one of {', '.join(_DTYPES)}",
             )
-        if tensor.format != "tile":
-            refuse(
-                kernel,
-                "TTB205",
-                f"tensor '{tensor.name}' has format {tensor.format}, which cannot be lowered yet",
-                path=(*place, "format"),
-                help="use format: tile",
-            )
+        _refuse_rows(kernel, tensor, place, arch)
     _refuse_schedule(kernel)
     refuse_movement(kernel)
     _refuse_matmuls(kernel)
+
+
+def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
+    """Row-major tensors: rows go straight to the faces of tiles, 16 elements a transfer."""
+    if tensor.format != "row_major":
+        return
+    if not isinstance(tensor.layout, str):
+        refuse(
+            kernel,
+            "TTB205",
+            f"the sharded tensor '{tensor.name}' has format row_major, which cannot be lowered yet",
+            path=(*place, "format"),
+            help="use format: tile, or an interleaved layout",
+        )
+    face_row = 16 * DTYPES[tensor.dtype].element_bytes
+    if tensor.role == "input" and tensor.layout == "dram_interleaved" and face_row % arch.alignment.dram_page:
+        refuse(
+            kernel,
+            "TTB205",
+            f"the row_major tensor '{tensor.name}' of {tensor.dtype} in DRAM cannot be read on {arch.name}: "
+            f"reads are aligned to {arch.alignment.dram_page} B, a face has rows of {face_row} B",
+            path=(*place, "format"),
+            help="use float32, format: tile, or layout: l1_interleaved",
+        )
 
 
 def _refuse_schedule(kernel: DefaultedKernel) -> None:

@@ -16,6 +16,7 @@ from tt_build.ir.stages import TILE, LoweredKernel
 from tt_build.lang.program import Program, Value
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_rows import tile_fields
 
 Elements = dict[int, np.ndarray]
 """Axis (-1 is the column) -> the element's index along it, one for each sample."""
@@ -113,12 +114,15 @@ def tiles_at(
     return first
 
 
-def pages_of(kernel: LoweredKernel, tensor: str, tiles: Tiles) -> np.ndarray:
-    """Pages of these tiles in that tensor."""
-    buffer, batch = kernel.buffer(tensor), (1, 1, *kernel.tensor(tensor).batch)[-2:]
-    pages = np.arange(buffer.pages).reshape(*batch, *buffer.tiles)
-    a, b, row, column = (np.minimum(x, extent - 1) for x, extent in zip(tiles.place, pages.shape, strict=True))
-    return np.asarray(pages[a, b, row, column])
+def fields_of(kernel: LoweredKernel, tensor: str, tiles: Tiles) -> tuple[np.ndarray, ...]:
+    """Pages of these tiles in that tensor, and the parts of them (``proof_rows.tile_fields``).
+
+    Tiles that are another tensor's get any page.
+    """
+    batch, buffer = (1, 1, *kernel.tensor(tensor).batch)[-2:], kernel.buffer(tensor)
+    shape = (*batch, *buffer.tiles)
+    a, b, row, column = (np.minimum(x, extent - 1) for x, extent in zip(tiles.place, shape, strict=True))
+    return tuple(np.asarray(field.reshape(shape)[a, b, row, column]) for field in tile_fields(kernel, tensor))
 
 
 def pattern_slots(pattern: Value, tiles: Tiles) -> np.ndarray:

@@ -6,6 +6,7 @@ from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import Barrier, Pointer, Push, ReadPage, Reserve, Stmt, When, ZeroPadding
 from tt_build.ir.stages import PaddedKernel, Source, Stream
 from tt_build.passes import loops
+from tt_build.passes.pages import rows_fields
 from tt_build.passes.tensorize_patterns import make_pattern
 from tt_build.targets import DTYPES
 
@@ -74,7 +75,7 @@ def _pointer(stream: Stream) -> str:
 
 def _read(stream: Stream, slot: Index) -> list[Stmt]:
     """The statements that fetch a tile: several where its place decides which tensor it comes from."""
-    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=()),)
+    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=(), rows=stream.rows),)
     return [_guarded(source, _read_page(stream, source, slot)) for source in sources]
 
 
@@ -88,6 +89,7 @@ def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
     return ReadPage(
         tensor=source.tensor,
         page=source.page,
+        **rows_fields(source.rows),
         pointer=_pointer(stream),
         slot=slot,
         cb=stream.cb,
