@@ -195,6 +195,7 @@ REFUSED = {
     "repeat(X, 2, -1)": ("TTB213", [50, 256]),
     "rotate_half(slice(X, -1, 0, 32))": ("TTB213", [50, 32]),
     "concat(exp(W), W, 0)": ("TTB201", [128, 64]),
+    "W @ rotate_half(W)": ("TTB201", [64, 64]),
     "W @ repeat(V, 64, -2)": ("TTB201", [64, 64]),
     "concat(causal(W), causal(W), -2)": ("TTB201", [128, 64]),
 }

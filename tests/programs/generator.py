@@ -152,7 +152,7 @@ def _elementwise(draw: Draw) -> Kernel:
         leaves.append("W.T")
     if len(shape) > 1 and draw(st.booleans()):
         dtype = draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))
-        text = moved(draw, "V", shape, inputs, dtype=dtype, spread=True)
+        text = moved(draw, "V", shape, inputs, dtype=dtype, operand=False)
         leaves += [text, text]
     outputs, lines = _assignments(draw, shape, leaves, "X")
     if len(shape) > 1 and draw(st.integers(0, 5)) == 0:  # last, since few functions have a meaning at minus infinity
@@ -178,7 +178,7 @@ def _matmul(draw: Draw) -> Kernel:
     ):
         dtype = draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))
         is_moved = draw(st.integers(0, 2)) == 0 and 1 not in operand[-2:]
-        operands.append(moved(draw, name, operand, inputs, dtype=dtype, spread=False) if is_moved else name)
+        operands.append(moved(draw, name, operand, inputs, dtype=dtype, operand=True) if is_moved else name)
         if not is_moved:
             inputs[name] = _tensor(draw, operand)
     assume(is_small(inputs))

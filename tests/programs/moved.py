@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 Draw = Any
 
 
-def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dtype: str, spread: bool) -> str:
+def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dtype: str, operand: bool) -> str:
     """A movement of new inputs ``name`` and ``name2``, or no movement, that has that shape.
 
-    ``spread`` allows one row or column repeated.
+    ``operand``: of a matmul, which takes no repeated row or column and no ``rotate_half``.
     """
     rank = len(shape)
-    kinds = ["plain", "slice", "concat"] + ["rows"] * spread
-    kinds += ["rotate_half"] * (shape[-1] % 64 == 0)
+    kinds = ["plain", "slice", "concat"] + ["rows"] * (not operand)
+    kinds += ["rotate_half"] * (shape[-1] % 64 == 0 and not operand)
     kinds += ["repeat", "permute"] * (rank > 2)
     kinds += ["transpose"] * (dtype == "bfloat16")
     kind = draw(st.sampled_from(kinds))

@@ -163,7 +163,7 @@ def _refuse_matmuls(kernel: DefaultedKernel) -> None:
                 refuse(
                     kernel,
                     "TTB201",
-                    f"'{values[operand].op}' on an operand of a matmul cannot be lowered yet",
+                    f"'{kernel.program.values[origin[operand]].op}' on an operand of a matmul cannot be lowered yet",
                     value=origin[operand],
                     help="compute the operand in a kernel of its own, or pass it as an input",
                 )
