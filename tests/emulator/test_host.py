@@ -15,7 +15,7 @@ import pytest
 
 from tests.emulator.examples import EXAMPLES, FOLDER
 from tests.emulator.examples import inputs as example_inputs
-from tests.support import ROOT
+from tests.support import ROOT, write_spec
 from tt_build.codegen.compile import compile_files
 from tt_build.codegen.host import render_host
 from tt_build.emulator.host import HostError, build
@@ -164,3 +164,22 @@ def test_what_does_not_compile_is_the_compiler_s_message(tmp_path: Path) -> None
     program.write_text(program.read_text().replace("CreateProgram()", "CreateNothing()"))
     with pytest.raises(HostError, match="CreateNothing"):
         build(program, tmp_path / "program")
+
+
+def test_row_major_tensors(tmp_path: Path) -> None:
+    kernel = {
+        "inputs": {
+            "X": {"shape": [2, 50, 70], "format": "row_major"},
+            "r": {"shape": [1, 70], "format": "row_major", "dtype": "float32"},
+        },
+        "outputs": {"Y": {"shape": [2, 50, 70], "format": "row_major"}},
+        "compute": "Y = exp(X) * r",
+    }
+    (declaration,) = load_file(write_spec(tmp_path, {"rows": kernel})).declarations
+    for path, data in compile_files(declaration).items():
+        if not path.startswith("ir/"):
+            (tmp_path / path).write_bytes(data)
+    plan = load_plan(tmp_path / "tt.plan.json")
+    given = random_inputs(plan)
+    execute(tmp_path, plan, given)
+    assert_same_bits(tmp_path, run(plan, tmp_path, given).outputs)

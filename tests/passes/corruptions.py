@@ -20,6 +20,7 @@ from tt_build.ir.lowered import (
     Let,
     Loop,
     Pack,
+    PatternTile,
     Pop,
     Push,
     ReadPage,
@@ -521,3 +522,69 @@ def scalars_given_in_another_order(kernel: Kernel, rng: random.Random) -> Kernel
         return None
     changed = replace(bodies[0], common_values=tuple(reversed(bodies[0].common_values)))
     return replace(kernel, bodies=tuple(changed if body is bodies[0] else body for body in kernel.bodies))
+
+
+@corruption("TTB403")
+def pattern_of_other_numbers(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, PatternTile, lambda s: replace(s, above=s.above ^ 0x8000))
+
+
+@corruption("TTB403")
+def pattern_missing(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, PatternTile, lambda s: None)
+
+
+@corruption("TTB403")
+def pattern_tile_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The same tile of the pattern everywhere."""
+    names = {plan.cb for plan in kernel.patterns}
+    return _change(kernel, rng, TileOp, lambda s: replace(s, indices=(num(1),)), lambda s: bool(names & {*s.cbs}))
+
+
+@corruption("TTB403")
+def tensor_of_the_other_part(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The first part of a concat is read where the second lies."""
+
+    def is_first(stmt: When) -> bool:
+        return stmt.b == num(0) and any(isinstance(s, ReadPage) for s in stmt.body)
+
+    return _change(kernel, rng, When, lambda s: replace(s, b=num(1)), is_first)
+
+
+def _by_rows(stmt: ReadPage | WritePage) -> bool:
+    return stmt.rows is not None
+
+
+@corruption("TTB403")
+def row_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1), _by_rows)
+
+
+@corruption("TTB403")
+def rows_beyond_the_tensor(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """A whole tile's rows, also where the last tile has fewer."""
+    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, rows=num(32)), _by_rows)
+
+
+@corruption("TTB403")
+def columns_of_another_tile(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, column=num(0)), _by_rows)
+
+
+@corruption("TTB403")
+def columns_beyond_the_row(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, columns=num(32)), _by_rows)
+
+
+@corruption("TTB403")
+def elements_of_another_size(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(
+        kernel, rng, (ReadPage, WritePage), lambda s: replace(s, element_bytes=6 - s.element_bytes), _by_rows
+    )
+
+
+@corruption("TTB403")
+def row_major_read_as_tiles(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _change(
+        kernel, rng, (ReadPage, WritePage), lambda s: replace(s, rows=None, column=None, columns=None), _by_rows
+    )

@@ -60,6 +60,27 @@ BASES: dict[str, dict[str, Any]] = {
         "inputs": _tensors(A=[70, 100]), "outputs": _tensors(C=[70, 100]),
         "compute": "C = alpha * exp(A) - beta", "schedule": {"cores": [2, 2]},
     },
+    "moved": {
+        "inputs": _tensors(X=[2, 64, 128], Y=[2, 64, 32], c=[64, 128]), "outputs": _tensors(C=[2, 64, 160]),
+        "compute": "C = concat(X, Y, -1) + concat(c, slice(c, -1, 32, 64), -1)",
+        "schedule": {"cores": [2, 1]},
+    },
+    "masked": {
+        "inputs": _tensors(X=[100, 128], s=[1, 128]), "outputs": _tensors(C=[100, 128]),
+        "compute": "C = causal(rotate_half(X) * s)", "schedule": {"cores": [2, 1]},
+    },
+    "moved_matmul": {
+        "inputs": _tensors(A=[2, 64, 96], A2=[2, 64, 64], B=[1, 130, 200]), "outputs": _tensors(C=[2, 64, 130]),
+        "compute": "C = concat(A, A2, -1) @ repeat(slice(B, -1, 32, 192), 2, 0).T", "schedule": {"cores": [2, 1]},
+    },
+    "rows": {
+        "inputs": _tensors(
+            X={"shape": [2, 50, 70], "format": "row_major"},
+            V={"shape": [2, 50, 102], "format": "row_major", "dtype": "float32"}, r=[1, 70],
+        ),
+        "outputs": _tensors(C={"shape": [2, 50, 70], "format": "row_major"}),
+        "compute": "C = X * r + slice(V, -1, 32, 102)", "schedule": {"cores": [2, 1]},
+    },
     "shard": {
         "inputs": _tensors(A=_l1("block", [3, 2], [100, 280]), B=[100, 280]),
         "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),

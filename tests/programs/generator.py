@@ -1,4 +1,5 @@
-"""Random valid kernels: elementwise chains with broadcasts, matmuls with epilogues, under every schedule and layout.
+"""Random valid kernels: elementwise chains with broadcasts, matmuls with epilogues, movement of their inputs, under
+every schedule and layout.
 
 A program is a kernel's declaration as kernels.yaml has it. ``variants`` gives the same meaning another schedule: no bit
 of a result may depend on it (semantics.md, ``Results``).
@@ -10,7 +11,10 @@ import copy
 import math
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
+
+from tests.programs.moved import is_small, moved
 
 Kernel = dict[str, Any]
 Draw = Any
@@ -58,6 +62,8 @@ def scheduled(program: Kernel, draw: Draw) -> Kernel:
         schedule["cores"] = {"at": [x, y], "size": size}
     for tensor in (*kernel["inputs"].values(), *kernel["outputs"].values()):
         tensor["layout"] = draw(st.sampled_from(["dram_interleaved", "l1_interleaved"]))
+        if tensor.get("format") == "row_major" and program["target"]["arch"] == "blackhole":
+            tensor["layout"] = "l1_interleaved"  # bfloat16 rows in DRAM are refused there
     if draw(st.integers(0, 2)) == 0:
         _shard(draw, kernel, columns, rows)
     if not _places_itself(kernel):
@@ -71,7 +77,7 @@ def _shard(draw: Draw, kernel: Kernel, columns: int, rows: int) -> None:
     """Shard some tensors; often several of one shape alike, so that circular buffers lie on shards."""
     known: dict[str, Any] = {}
     for tensor in (*kernel["outputs"].values(), *kernel["inputs"].values()):
-        if draw(st.integers(0, 2)) == 0:
+        if draw(st.integers(0, 2)) == 0 or "format" in tensor:
             continue
         shape = str(tensor["shape"])
         if shape not in known or draw(st.integers(0, 3)) == 0:
@@ -126,7 +132,8 @@ def _broadcast(draw: Draw, shape: list[int]) -> list[int]:
 
 
 def _tensor(draw: Draw, shape: list[int]) -> Kernel:
-    return {"shape": shape, "dtype": draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))}
+    tensor = {"shape": shape, "dtype": draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))}
+    return {**tensor, "format": "row_major"} if draw(st.integers(0, 5)) == 0 else tensor
 
 
 @st.composite
@@ -143,7 +150,14 @@ def _elementwise(draw: Draw) -> Kernel:
     if len(shape) > 1 and draw(st.integers(0, 5)) == 0:
         inputs["W"] = {"shape": [*shape[:-2], shape[-1], shape[-2]], "dtype": "bfloat16"}
         leaves.append("W.T")
+    if len(shape) > 1 and draw(st.booleans()):
+        dtype = draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))
+        text = moved(draw, "V", shape, inputs, dtype=dtype, operand=False)
+        leaves += [text, text]
     outputs, lines = _assignments(draw, shape, leaves, "X")
+    if len(shape) > 1 and draw(st.integers(0, 5)) == 0:  # last, since few functions have a meaning at minus infinity
+        head, text = lines[-1].split(" = ", 1)
+        lines[-1] = f"{head} = causal({text})"
     return {"inputs": _used(inputs, lines), "outputs": outputs, "compute": "\n".join(lines)}
 
 
@@ -156,11 +170,19 @@ def _matmul(draw: Draw) -> Kernel:
     batches = [_operand_batch(draw, batch), _operand_batch(draw, batch)]
     if batch not in batches:  # one of them has the output's leading dimensions
         batches[draw(st.integers(0, 1))] = batch
-    inputs = {
-        "A": _tensor(draw, [*batches[0], *((k, m) if turn_a else (m, k))]),
-        "B": _tensor(draw, [*batches[1], *((n, k) if turn_b else (k, n))]),
-    }
-    product = f"A{'.T' if turn_a else ''} @ B{'.T' if turn_b else ''}"
+    inputs: Kernel = {}
+    operands = []
+    for name, operand in (
+        ("A", [*batches[0], *((k, m) if turn_a else (m, k))]),
+        ("B", [*batches[1], *((n, k) if turn_b else (k, n))]),
+    ):
+        dtype = draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))
+        is_moved = draw(st.integers(0, 2)) == 0 and 1 not in operand[-2:]
+        operands.append(moved(draw, name, operand, inputs, dtype=dtype, operand=True) if is_moved else name)
+        if not is_moved:
+            inputs[name] = _tensor(draw, operand)
+    assume(is_small(inputs))
+    product = f"{operands[0]}{'.T' if turn_a else ''} @ {operands[1]}{'.T' if turn_b else ''}"
     shape = [*batch, m, n]
     if draw(st.booleans()):
         return {"inputs": inputs, "outputs": {"C": _tensor(draw, shape)}, "compute": f"C = {product}"}
@@ -194,7 +216,7 @@ def _assignments(draw: Draw, shape: list[int], leaves: list[str], full: str) -> 
 
 def _expression(leaves: list[str]) -> st.SearchStrategy[str]:
     leaf = st.sampled_from(leaves)
-    tensors = [name for name in leaves if name not in ("p", "t", "W.T")] or None
+    tensors = [name for name in leaves if name not in ("p", "t", "W.T") and "V" not in name] or None
 
     def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         kinds = [

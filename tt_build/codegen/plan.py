@@ -104,6 +104,7 @@ def _buffers(kernel: VerifiedKernel) -> dict[str, Buffer]:
             needs_padding=buffer.needs_padding,
             padded_shape=buffer.padded_shape,
             page_size=buffer.page_size,
+            format=buffer.format,
         )
     return found
 

@@ -155,7 +155,9 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "circular_buffers": _used(kernel, flat),
         "sized": _sized(flat),
         "headers": _headers(flat),
-        "uses_min": uses_z_order or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
+        "uses_min": uses_z_order
+        or any(isinstance(stmt, ReadPage | WritePage) and stmt.rows is not None for stmt in flat)
+        or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
         "uses_z_order": uses_z_order,
         "uses_local_memory": any(isinstance(stmt, ZeroPadding | FillTile | PatternTile) for stmt in flat),
         "body": _printable(body.body, kernel, names, scalars),

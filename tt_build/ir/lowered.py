@@ -99,23 +99,39 @@ class Pointer(Struct, frozen=True, kw_only=True, tag="pointer"):
 
 
 class ReadPage(Struct, frozen=True, kw_only=True, tag="read_page"):
-    """``noc_async_read_page(page, tensor, pointer + slot * page size of cb)``"""
+    """``noc_async_read_page(page, tensor, pointer + slot * page size of cb)``
+
+    With ``rows`` the tile is a part of a row-major tensor: ``columns`` elements from ``column`` on of that many rows,
+    of which ``page`` is the first. Each row goes to two faces of the tile.
+    """
 
     tensor: str
     page: Index
     pointer: str
     slot: Index
     cb: str
+    rows: Index | None = None
+    column: Index | None = None
+    columns: Index | None = None
+    element_bytes: int = 0
 
 
 class WritePage(Struct, frozen=True, kw_only=True, tag="write_page"):
-    """``noc_async_write_page(page, tensor, pointer + slot * page size of cb)``"""
+    """``noc_async_write_page(page, tensor, pointer + slot * page size of cb)``
+
+    With ``rows`` the tile is a part of a row-major tensor: ``columns`` elements from ``column`` on of that many rows,
+    of which ``page`` is the first. Each row goes to two faces of the tile.
+    """
 
     tensor: str
     page: Index
     pointer: str
     slot: Index
     cb: str
+    rows: Index | None = None
+    column: Index | None = None
+    columns: Index | None = None
+    element_bytes: int = 0
 
 
 class Barrier(Struct, frozen=True, kw_only=True, tag="barrier"):

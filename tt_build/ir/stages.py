@@ -15,6 +15,7 @@ verify_ir            VerifiedKernel     what was proven, in figures
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from tt_build.ir.index import Index
@@ -146,7 +147,7 @@ class Shards(Struct, frozen=True, kw_only=True):
 
 class Buffer(Struct, frozen=True, kw_only=True):
     """A tensor in device memory: ``tiles`` (height, width) per matrix, ``batch`` matrices, ``page_size`` bytes a
-    tile.
+    tile. Where ``format`` is ``row_major`` a page is a row, and nothing is padded.
     """
 
     name: str
@@ -161,10 +162,13 @@ class Buffer(Struct, frozen=True, kw_only=True):
     page_size: int
     accessor_words: tuple[int, ...]
     shards: Shards | None = None
+    format: str = "tile"
 
     @property
     def pages(self) -> int:
-        """Pages of the whole tensor."""
+        """Pages of the whole tensor: its tiles, or its rows."""
+        if self.format == "row_major":
+            return math.prod(self.shape[:-1])
         return self.batch * self.tiles[0] * self.tiles[1]
 
 
@@ -209,12 +213,25 @@ class Condition(Struct, frozen=True, kw_only=True):
     value: int
 
 
+class Rows(Struct, frozen=True, kw_only=True):
+    """The part of a row-major tensor that is one tile: ``count`` rows, of each ``columns`` elements from ``column`` on.
+
+    Pages of such a tensor are its rows; the tile's ``page`` is the first of them.
+    """
+
+    count: Index
+    column: Index
+    columns: Index
+    element_bytes: int
+
+
 class Source(Struct, frozen=True, kw_only=True):
     """One of several places that a stream's tiles come from: ``page`` of ``tensor`` where all of ``when`` holds."""
 
     tensor: str
     page: Index
     when: tuple[Condition, ...]
+    rows: Rows | None = None
 
 
 class Stream(Struct, frozen=True, kw_only=True):
@@ -243,6 +260,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     view: int = -1
     sources: tuple[Source, ...] = ()
     reduced: int = 0
+    rows: Rows | None = None
 
 
 class PatternPlan(Struct, frozen=True, kw_only=True):
@@ -368,6 +386,7 @@ class OutputStream(Struct, frozen=True, kw_only=True):
     bound: bool = False
     sweep: int = -1
     first_part_only: bool = False
+    rows: Rows | None = None
 
 
 class Intermediate(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,8 @@ Needs   a typed program.
 Gives   the algorithm, the iteration space (semantics.md, ``Work``) and the positions of each core.
 Rejects programs that no algorithm lowers yet (TTB201), policies, orders and algorithms that are not lowered yet
         (TTB202), regions outside the core grid (TTB203), a declared grid or block that does not cover the output
-        once (TTB204), a schedule that contradicts the shards that place the work (TTB211).
+        once (TTB204), a schedule that contradicts the shards that place the work (TTB211), movement that cuts through
+        tiles (TTB213).
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import math
 import msgspec
 from msgspec.structs import astuple
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel
+from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
-from tt_build.passes.refuse_movement import refuse_movement
+from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.spec.model import CoreRegion
-from tt_build.targets import Arch
+from tt_build.targets import DTYPES, Arch
 
 ELEMENTWISE = "elementwise"
 STREAMING_MATMUL = "streaming_matmul"
@@ -35,7 +36,7 @@ _ALGORITHMS = ("auto", "streaming")
 
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
-    _refuse_unsupported(kernel)
+    _refuse_unsupported(kernel, arch)
     algorithm = _algorithm(kernel)
     unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
@@ -67,21 +68,45 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     )
 
 
-def _refuse_unsupported(kernel: DefaultedKernel) -> None:
+def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
     for tensor in kernel.tensors:
-        place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
-        if tensor.format != "tile":
-            refuse(
-                kernel,
-                "TTB205",
-                f"tensor '{tensor.name}' has format {tensor.format}, which cannot be lowered yet",
-                path=(*place, "format"),
-                help="use format: tile",
-            )
+        _refuse_rows(kernel, tensor, ("inputs" if tensor.role == "input" else "outputs", tensor.name), arch)
     _refuse_schedule(kernel)
     refuse_movement(kernel)
     if _algorithm(kernel) != REDUCTION:
         _refuse_matmuls(kernel)
+
+
+def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
+    """Row-major tensors: rows go straight to the faces of tiles, 16 elements a transfer."""
+    if tensor.format != "row_major":
+        return
+    if any(value.op in REDUCTIONS for value in kernel.program.values):
+        refuse(
+            kernel,
+            "TTB205",
+            f"the tensor '{tensor.name}' has format row_major, which cannot be lowered beside a reduction yet",
+            path=(*place, "format"),
+            help="use format: tile",
+        )
+    if not isinstance(tensor.layout, str):
+        refuse(
+            kernel,
+            "TTB205",
+            f"the sharded tensor '{tensor.name}' has format row_major, which cannot be lowered yet",
+            path=(*place, "format"),
+            help="use format: tile, or an interleaved layout",
+        )
+    face_row = 16 * DTYPES[tensor.dtype].element_bytes
+    if tensor.role == "input" and tensor.layout == "dram_interleaved" and face_row % arch.alignment.dram_page:
+        refuse(
+            kernel,
+            "TTB205",
+            f"the row_major tensor '{tensor.name}' of {tensor.dtype} in DRAM cannot be read on {arch.name}: "
+            f"reads are aligned to {arch.alignment.dram_page} B, a face has rows of {face_row} B",
+            path=(*place, "format"),
+            help="use float32, format: tile, or layout: l1_interleaved",
+        )
 
 
 def _refuse_schedule(kernel: DefaultedKernel) -> None:
@@ -136,10 +161,11 @@ def _refuse_matmuls(kernel: DefaultedKernel) -> None:
                 refuse(
                     kernel,
                     "TTB201",
-                    f"'{values[operand].op}' on an operand of a matmul cannot be lowered yet",
+                    f"'{kernel.program.values[origin[operand]].op}' on an operand of a matmul cannot be lowered yet",
                     value=origin[operand],
                     help="compute the operand in a kernel of its own, or pass it as an input",
                 )
+            refuse_spread_operand(kernel, program, operand, origin[operand])
         if value.shape[-2:] != full[-2:] or _batch(value) != _batch_of(full):
             refuse(
                 kernel,

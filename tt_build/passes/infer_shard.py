@@ -31,7 +31,9 @@ def _buffer(kernel: ScheduledKernel, tensor: Tensor, arch: Arch) -> Buffer:
     rows, columns = tensor.matrix
     tiles = (-(-rows // TILE), -(-columns // TILE))
     padded = (tiles[0] * TILE, tiles[1] * TILE)
-    page_size = DTYPES[tensor.dtype].tile_bytes
+    by_rows = tensor.format == "row_major"
+    dtype = DTYPES[tensor.dtype]
+    page_size = columns * dtype.element_bytes if by_rows else dtype.tile_bytes
     memory = layout.memory if isinstance(layout, Sharding) else layout.split("_")[0]
     alignment = arch.alignment.dram_page if memory == "dram" else arch.alignment.l1_page
     aligned = -(-page_size // alignment) * alignment
@@ -45,9 +47,10 @@ def _buffer(kernel: ScheduledKernel, tensor: Tensor, arch: Arch) -> Buffer:
         layout=layout,
         tiles=tiles,
         batch=math.prod(tensor.batch),
-        needs_padding=padded != (rows, columns),
-        padded_shape=(*tensor.batch, *padded),
+        needs_padding=padded != (rows, columns) and not by_rows,
+        padded_shape=tensor.shape if by_rows else (*tensor.batch, *padded),
         page_size=page_size,
         accessor_words=words,
         shards=shards,
+        format=tensor.format,
     )

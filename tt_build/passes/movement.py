@@ -121,10 +121,10 @@ class _Sinker:
         if value.op == "rotate_half":
             half = value.shape[-1] // 2
             turned = self._push(_Move("roll", (-1, half)), args[0])
-            signs = self._add(_pattern("halves", value, (half,)))
+            signs = self._pattern("halves", value, (half,))
             return self._add(Value(op="mul", args=(turned, signs), shape=value.shape, dtype=value.dtype))
         if value.op == "causal":
-            kept = self._add(_pattern("lower", value, ()))
+            kept = self._pattern("lower", value, ())
             masked = Value(op="const", params=(float("-inf"),), shape=(1, 1), dtype=value.dtype)
             where = (kept, args[0], self._add(masked))
             return self._add(Value(op="where", args=where, shape=value.shape, dtype=value.dtype))
@@ -134,6 +134,11 @@ class _Sinker:
         self.values.append(value)
         self.origin.append(self.at)
         return len(self.values) - 1
+
+    def _pattern(self, name: str, value: Value, ints: tuple[int, ...]) -> int:
+        """The pattern for a value's matrices; values of one shape share it."""
+        new = Value(op="pattern", name=name, ints=ints, shape=value.shape[-2:], dtype=value.dtype)
+        return self._once(("pattern", new), lambda: self._add(new))
 
     def _once(self, key: tuple[object, ...], make: Callable[[], int]) -> int:
         """What ``make`` gives, made once for each key: shared values stay shared."""
@@ -232,13 +237,12 @@ class _Sinker:
         pairs = list(zip(x.args, y.args, strict=True))
         if not all(self._joins(x, y, p, q, axis) for p, q in pairs):
             return self._add(plain)
-        args = tuple(p if p == q and self._stays(x, p, axis) else self._concat(p, q, axis) for p, q in pairs)
-        args = tuple(p if self._is_same_number(p, q) else arg for arg, (p, q) in zip(args, pairs, strict=True))
+        args = tuple(p if self._is_common(x, p, q, axis) else self._concat(p, q, axis) for p, q in pairs)
         return self._add(msgspec.structs.replace(x, args=args, shape=shape))
 
     def _joins(self, x: Value, y: Value, p: int, q: int, axis: int) -> bool:
         """Whether operands p of x and q of y are joined on the axis, or are one value that is broadcast along it."""
-        if self._is_same_number(p, q) or (p == q and self._stays(x, p, axis)):
+        if self._is_common(x, p, q, axis):
             return True
         one, two = self.values[p].shape, self.values[q].shape
         if self.values[p].op in _WEAK or self.values[q].op in _WEAK or len(one) != len(two) or len(one) < -axis:
@@ -246,21 +250,16 @@ class _Sinker:
         whole = one[axis] == x.shape[axis] and two[axis] == y.shape[axis]
         return whole and replaced(one, axis, 1) == replaced(two, axis, 1)
 
-    def _stays(self, reader: Value, operand: int, axis: int) -> bool:
-        shape = self.values[operand].shape
-        return len(shape) < -axis or (shape[axis] == 1 and reader.shape[axis] != 1)
-
-    def _is_same_number(self, p: int, q: int) -> bool:
+    def _is_common(self, reader: Value, p: int, q: int, axis: int) -> bool:
+        """Whether both are one number, or one value that is broadcast along the axis."""
         one, two = self.values[p], self.values[q]
-        return one.op in _WEAK and (one.op, one.params, one.name) == (two.op, two.params, two.name)
+        if one.op in _WEAK:
+            return (one.op, one.params, one.name) == (two.op, two.params, two.name)
+        return p == q and (len(one.shape) < -axis or (one.shape[axis] == 1 and reader.shape[axis] != 1))
 
 
 def _swap(rank: int) -> _Move:
     return _Move("permute", (*range(-rank, -2), -1, -2))
-
-
-def _pattern(name: str, value: Value, ints: tuple[int, ...]) -> Value:
-    return Value(op="pattern", name=name, ints=ints, shape=value.shape[-2:], dtype=value.dtype)
 
 
 def _without_unread(program: Program, origin: tuple[int, ...]) -> Sunk:

@@ -23,6 +23,7 @@ from tt_build.ir.stages import (
     MaskPlan,
     OutputStream,
     PatternPlan,
+    Rows,
     Source,
     StagedKernel,
     Stream,
@@ -36,7 +37,7 @@ from tt_build.passes.cut_sections import SectionCutter
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
 from tt_build.passes.infer_schedule import REDUCTION
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
-from tt_build.passes.pages import page_at, page_in_unit, page_of, tiles_of
+from tt_build.passes.pages import names_read, page_at, page_in_unit, page_of, rows_of, tiles_of, unit_place
 from tt_build.passes.tile_dtypes import enters_fpu, turned_dtype
 from tt_build.passes.views import PATTERN_TILES, View, batch_place, pattern_tile, view
 from tt_build.targets import DTYPES, Arch
@@ -169,10 +170,12 @@ class _Planner:
         sources = []
         for piece in look.pieces:
             name = self.program.values[piece.source].name
-            page = page_at(self.kernel.tensor(name), self.identifiers[name], self.kernel.outputs[0], piece.place)
-            sources.append(Source(tensor=name, page=page, when=piece.when))
+            tensor = self.kernel.tensor(name)
+            page = page_at(tensor, self.identifiers[name], self.kernel.outputs[0], piece.place)
+            rows = rows_of(tensor, piece.place[2], piece.place[3])
+            sources.append(Source(tensor=name, page=page, when=piece.when, rows=rows))
         first = sources[0]
-        fixed = not any(names_in(s.page) for s in sources) and not first.when
+        fixed = not any(names_read(s.page, s.rows) for s in sources) and not first.when
         per: Literal["unit", "k", "core"] = "k" if reduced else "core" if fixed else "unit"
         stream = Stream(
             cb=f"cb_{self.identifiers[first.tensor]}",
@@ -183,6 +186,7 @@ class _Planner:
             view=index,
             sources=tuple(sources) if len(sources) > 1 else (),
             reduced=reduced,
+            rows=first.rows,
         )
         for other in self.streams:
             if replace(other, cb=stream.cb, view=index) == stream:
@@ -213,7 +217,8 @@ class _Planner:
         tensor = self.kernel.tensor(name)
         cb = self.names.unique(f"cb_{self.identifiers[name]}")
         page = page_of(tensor, self.identifiers[name], self.kernel.outputs[0], var("by"), var("bx"))
-        self.results.append(OutputStream(cb=cb, tensor=name, page=page, bound=self._is_local(name, page)))
+        rows = rows_of(tensor, var("by"), var("bx"))
+        self.results.append(OutputStream(cb=cb, tensor=name, page=page, bound=self._is_local(name, page), rows=rows))
         return cb
 
     def _broadcast(self, value: Value) -> BroadcastMode:
@@ -247,13 +252,24 @@ class _Planner:
         self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool, reduced: int = 0
     ) -> str:
         page = page_of(tensor, self.identifiers[tensor.name], self.kernel.outputs[0], row, column)
-        extent = (1, 1) if in_k else self._kept(tensor, page)
+        extent = (1, 1) if in_k or tensor.format == "row_major" else self._kept(tensor, page)
         if extent != (1, 1):
             place = (num(0), var("tile_column")) if extent[1] > 1 else (var("tile_row"), num(0))
             page = page_in_unit(tensor, self.identifiers[tensor.name], self.kernel.outputs[0].batch, *place)
-        key = (tensor.name, page, unpack_to_dest, in_k)
+        rows = rows_of(tensor, *unit_place(tensor, self.kernel.outputs[0], row, column)[2:])
+        key = (tensor.name, page, rows, unpack_to_dest, in_k)
         for stream in self.streams:
-            if not stream.sources and (stream.tensor, stream.page, stream.unpack_to_dest, stream.per == "k") == key:
+            if (
+                not stream.sources
+                and (
+                    stream.tensor,
+                    stream.page,
+                    stream.rows,
+                    stream.unpack_to_dest,
+                    stream.per == "k",
+                )
+                == key
+            ):
                 return stream.cb
         cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
         self.streams.append(
@@ -261,10 +277,11 @@ class _Planner:
                 cb=cb,
                 tensor=tensor.name,
                 page=page,
-                per="core" if extent != (1, 1) else self._per(tensor, page, in_k=in_k),
+                per="core" if extent != (1, 1) else self._per(tensor, page, rows, in_k=in_k),
                 extent=extent,
                 unpack_to_dest=unpack_to_dest,
                 reduced=reduced,
+                rows=rows,
             )
         )
         return cb
@@ -286,12 +303,14 @@ class _Planner:
             self.kept_bytes += size
         return height, width
 
-    def _per(self, tensor: Tensor, page: Index, *, in_k: bool) -> Literal["unit", "k", "core", "shard"]:
+    def _per(
+        self, tensor: Tensor, page: Index, rows: Rows | None, *, in_k: bool
+    ) -> Literal["unit", "k", "core", "shard"]:
         if in_k:
             return "k"
         if self._is_local(tensor.name, page):
             return "shard"
-        return "unit" if names_in(page) else "core"
+        return "unit" if names_read(page, rows) else "core"
 
     def _is_local(self, name: str, page: Index) -> bool:
         """Whether each core's units are the pages of its own shard of that tensor."""

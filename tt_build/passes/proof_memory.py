@@ -33,14 +33,17 @@ def _check_buffer(kernel: LoweredKernel, buffer: Buffer, arch: Arch) -> None:
         fail(kernel, "TTB407", f"'{buffer.name}' is not as declared")
     if buffer.tiles != tiles or buffer.batch != math.prod(tensor.batch):
         fail(kernel, "TTB407", f"'{buffer.name}' has {buffer.batch} x {buffer.tiles} tiles")
-    padded = (*tensor.batch, tiles[0] * TILE, tiles[1] * TILE)
-    if buffer.padded_shape != padded or buffer.needs_padding != (padded[-2:] != (rows, columns)):
+    by_rows = tensor.format == "row_major"
+    padded = tensor.shape if by_rows else (*tensor.batch, tiles[0] * TILE, tiles[1] * TILE)
+    needs_padding = not by_rows and padded[-2:] != (rows, columns)
+    if buffer.format != tensor.format or buffer.padded_shape != padded or buffer.needs_padding != needs_padding:
         fail(kernel, "TTB407", f"'{buffer.name}' is padded to {list(buffer.padded_shape)}")
     sharded = isinstance(buffer.layout, Sharding)
     memory = buffer.layout.memory if isinstance(buffer.layout, Sharding) else buffer.layout.split("_")[0]
     step = arch.alignment.dram_page if memory == "dram" else arch.alignment.l1_page
     words = buffer.accessor_words
-    if buffer.page_size != DTYPES[buffer.dtype].tile_bytes or len(words) < 2:
+    page = columns * DTYPES[buffer.dtype].element_bytes if by_rows else DTYPES[buffer.dtype].tile_bytes
+    if buffer.page_size != page or len(words) < 2 or (by_rows and sharded):
         fail(kernel, "TTB407", f"'{buffer.name}' has pages of {buffer.page_size} B")
     if words[0] != int(sharded) + 2 * (memory == "dram") or words[1] != -(-buffer.page_size // step) * step:
         fail(kernel, "TTB407", f"'{buffer.name}' in {memory} has accessor words {list(words)}")
@@ -132,8 +135,8 @@ def _check_circular_buffers(kernel: LoweredKernel, arch: Arch) -> None:
 
 
 def _page(kernel: LoweredKernel, tensor: str) -> tuple[str, int]:
-    buffer = kernel.buffer(tensor)
-    return buffer.dtype, buffer.page_size
+    dtype = kernel.buffer(tensor).dtype
+    return dtype, DTYPES[dtype].tile_bytes
 
 
 def _check_bound(kernel: LoweredKernel, cb: CircularBuffer) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -15,13 +16,15 @@ from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, Patter
 from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_rows import tile_fields
 from tt_build.passes.proof_views import (
     check_patterns,
-    pages_of,
+    fields_of,
     pattern_slots,
     tiles_at,
 )
 from tt_build.passes.skeleton import Visit, visits
+from tt_build.targets import DTYPES
 
 
 def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
@@ -39,7 +42,8 @@ def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
             stmt = visit.stmt
             if isinstance(stmt, ReadPage | WritePage):
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
-                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
+                pages = int(visit.core.size) if stmt.rows is None else int(visit.values[2].sum())
+                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + pages
             seen += [(cb, type(stmt).__name__) for cb in (stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,))]
     wanted = [(s.cb, "TileOp") for s in kernel.streams] + [(p.cb, "TileOp") for p in kernel.patterns]
     wanted += [(s.cb, "ReadPage") for s in kernel.streams if s.per != "shard"]
@@ -77,6 +81,8 @@ class _Proof:
     def check(self, visit: Visit) -> None:
         """Compare one statement's pages, slots and indices with what they must be."""
         stmt = visit.stmt
+        if isinstance(stmt, ReadPage | WritePage):
+            self._check_form(stmt)
         if isinstance(stmt, ReadPage):
             stream = self.streams.get(stmt.cb)
             if stream is not None and stream.view >= 0:
@@ -87,12 +93,15 @@ class _Proof:
             if stream.extent != (1, 1):
                 self._check_kept(visit, stream)
                 return
-            self._same(visit, (self.pages(stream), self.slots(stmt.cb)))
+            page, *parts = self.fields(stream)
+            self._same(visit, (page, self.slots(stmt.cb), *parts))
         elif isinstance(stmt, WritePage):
             result = self.results.get(stmt.cb)
             if result is None or result.tensor != stmt.tensor or result.bound:
                 fail(self.kernel, "TTB403", f"writes '{stmt.tensor}' from {stmt.cb}")
-            self._same(visit, (lambda: self.tiles, self.slots(stmt.cb)))
+            wanted = [field.reshape(-1)[self.tiles] for field in tile_fields(self.kernel, stmt.tensor)]
+            first, *others = (partial(np.asarray, field) for field in wanted)
+            self._same(visit, (first, self.slots(stmt.cb), *others))
         elif isinstance(stmt, TileOp) and self.masks & {*stmt.cbs}:
             self._masks_last_column(visit)
         elif isinstance(stmt, TileOp):
@@ -121,6 +130,14 @@ class _Proof:
         """Put the statement aside: together those of a view read the right tile in each round."""
         self.views.setdefault(stream.cb, []).append(visit)
 
+    def _check_form(self, stmt: ReadPage | WritePage) -> None:
+        """Rows are moved of row-major tensors and of no others, in elements of their size."""
+        tensor = self.kernel.tensor(stmt.tensor)
+        by_rows = tensor.format == "row_major"
+        given = [index is not None for index in (stmt.rows, stmt.column, stmt.columns)]
+        if given != [by_rows] * 3 or (by_rows and stmt.element_bytes != DTYPES[tensor.dtype].element_bytes):
+            self._fail(f"{type(stmt).__name__} of {stmt.cb} does not move '{stmt.tensor}' as it lies in memory")
+
     def check_views(self) -> None:
         """The statements of each view, in the order in which they run, read the tiles that its elements lie in."""
         program = sunk(self.kernel.program).program
@@ -129,19 +146,26 @@ class _Proof:
             order = np.argsort(np.concatenate([visit.round for visit in visits_]), kind="stable")
             tensors = [s.tensor for visit in visits_ for s in (visit.stmt,) if isinstance(s, ReadPage)]
             names = np.concatenate([np.full(v.core.size, n) for v, n in zip(visits_, tensors, strict=True)])[order]
-            core, page, slot = (
-                np.concatenate(part)[order] for part in zip(*((v.core, *v.values) for v in visits_), strict=True)
+            core, page, slot, *parts = (
+                np.concatenate(part)[order] for part in zip(*((v.core, *_with_parts(v)) for v in visits_), strict=True)
             )
             wanted = self._cores(cb, once=True)
             if not np.array_equal(core, wanted):
                 self._fail(f"ReadPage of {cb} runs {core.size} times, not {wanted.size}")
-            tiles = tiles_at(self.kernel, stream.view, *self._places(stream), transposed=self._is_transposed(stream))
+            tiles = tiles_at(
+                self.kernel,
+                stream.view,
+                *self._places(stream),
+                transposed=self._is_transposed(stream),
+                spread=stream.per != "k",
+            )
             sources = np.array([program.values[source].name for source in tiles.source])
             if not np.array_equal(names, sources):
                 self._fail(f"ReadPage of {cb} reads other tensors than its view")
             for tensor in dict.fromkeys(tensors):
                 here = names == tensor
-                if not np.array_equal(page[here], pages_of(self.kernel, tensor, tiles)[here]):
+                expected = fields_of(self.kernel, tensor, tiles)  # of a tiled tensor the page alone
+                if any(not np.array_equal(x[here], y[here]) for x, y in zip((page, *parts), expected, strict=False)):
                     self._fail(f"ReadPage of {cb} does not touch the pages of its units")
             if not np.array_equal(slot, np.broadcast_to(self.slots(cb)(), slot.shape)):
                 self._fail(f"ReadPage of {cb} does not fill the slots of its units")
@@ -207,7 +231,7 @@ class _Proof:
     def _pattern_slots(self, plan: PatternPlan) -> np.ndarray:
         grid, program = self.kernel.grid, sunk(self.kernel.program).program
         bx, by, bz = self.tiles % grid.x, self.tiles // grid.x % grid.y, self.tiles // (grid.x * grid.y)
-        tiles = tiles_at(self.kernel, plan.value, bz, by, bx, transposed=self._loads_transposed(plan.cb))
+        tiles = tiles_at(self.kernel, plan.value, bz, by, bx, transposed=self._loads_transposed(plan.cb), spread=True)
         (source,) = set(tiles.source.tolist())
         return pattern_slots(program.values[source], tiles)
 
@@ -221,14 +245,14 @@ class _Proof:
             self._fail(f"work is not where the shards of '{self.kernel.placed_by}' lie")
         return np.asarray(line % shards.tiles[0] * shards.tiles[1] + column % shards.tiles[1])
 
-    def pages(self, stream: Stream) -> Callable[[], np.ndarray]:
-        """The pages of a stream's tensor in the order of the units."""
-        return lambda: self._pages(stream)
+    def fields(self, stream: Stream) -> tuple[Callable[[], np.ndarray], ...]:
+        """The pages of a stream's tensor in the order of the units, and the parts of them."""
+        return tuple(partial(self._of_units, stream, field) for field in tile_fields(self.kernel, stream.tensor))
 
-    def _pages(self, stream: Stream) -> np.ndarray:
-        kernel, buffer, grid = self.kernel, self.kernel.buffer(stream.tensor), self.kernel.grid
+    def _of_units(self, stream: Stream, pages: np.ndarray) -> np.ndarray:
+        """What belongs to each unit, of an array over the tensor's tiles."""
+        kernel, grid = self.kernel, self.kernel.grid
         tensor, batch = kernel.tensor(stream.tensor), kernel.outputs[0].batch
-        pages = np.arange(buffer.pages).reshape(*tensor.batch, *buffer.tiles)
         if self._is_transposed(stream):
             pages = np.swapaxes(pages, -1, -2)
         extra = len(batch) - len(tensor.batch)
@@ -261,6 +285,12 @@ class _Proof:
 
     def _fail(self, message: str) -> None:
         fail(self.kernel, "TTB403", message)
+
+
+def _with_parts(visit: Visit) -> tuple[np.ndarray, ...]:
+    """Page, slot, rows, column and columns of each time; the last three 0 where the page is a tile."""
+    zero = np.zeros_like(visit.core)
+    return (*visit.values, zero, zero, zero)[:5]
 
 
 def _reduced(kernel: LoweredKernel) -> int:

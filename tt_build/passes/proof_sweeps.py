@@ -21,7 +21,7 @@ from tt_build.passes.infer_schedule import extents
 from tt_build.passes.memory_space_lower import line_tiles
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
-from tt_build.passes.proof_views import check_patterns, pages_of, pattern_slots, tiles_at
+from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 from tt_build.passes.skeleton import Visit, visits
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -117,12 +117,14 @@ class _Proof:
 
     def _moved_pages(self, stream: Stream, names: np.ndarray, places: Places) -> np.ndarray:
         """Pages of a view, found element by element; each comes from the tensor that the statement reads."""
-        tiles = tiles_at(self.kernel, stream.view, *self._matrix_place(places), transposed=stream.transpose)
+        tiles = tiles_at(
+            self.kernel, stream.view, *self._matrix_place(places), transposed=stream.transpose, spread=True
+        )
         if not np.array_equal(names, np.array([self.program.values[source].name for source in tiles.source])):
             self._fail(f"{stream.cb} reads other tensors than its view")
         pages = np.zeros(names.size, dtype=np.int64)
         for tensor in dict.fromkeys(names.tolist()):
-            pages = np.where(names == tensor, pages_of(self.kernel, tensor, tiles), pages)
+            pages = np.where(names == tensor, fields_of(self.kernel, tensor, tiles)[0], pages)
         return pages
 
     def _check_read(self, stream: Stream, visit: Visit, pages: Callable[[Places], np.ndarray]) -> None:
@@ -297,7 +299,7 @@ class _Proof:
             return visit.rounds["part"]
         if cb in self.patterns:
             plan = self.patterns[cb]
-            tiles = tiles_at(self.kernel, plan.value, *self._matrix_place(places), transposed=False)
+            tiles = tiles_at(self.kernel, plan.value, *self._matrix_place(places), transposed=False, spread=True)
             return pattern_slots(self.program.values[int(tiles.source[0])], tiles)
         if stream is None:
             return np.asarray(0)

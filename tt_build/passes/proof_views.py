@@ -16,6 +16,7 @@ from tt_build.ir.stages import TILE, LoweredKernel
 from tt_build.lang.program import Program, Value
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_rows import tile_fields
 
 Elements = dict[int, np.ndarray]
 """Axis (-1 is the column) -> the element's index along it, one for each sample."""
@@ -73,11 +74,19 @@ class Tiles(msgspec.Struct, frozen=True):
 
 
 def tiles_at(
-    kernel: LoweredKernel, index: int, matrix: np.ndarray, row: np.ndarray, column: np.ndarray, *, transposed: bool
+    kernel: LoweredKernel,
+    index: int,
+    matrix: np.ndarray,
+    row: np.ndarray,
+    column: np.ndarray,
+    *,
+    transposed: bool,
+    spread: bool,
 ) -> Tiles:
     """The tiles of a moved value at these matrices (of the output), rows and columns in tiles.
 
-    Fails (TTB403) where a tile's first and last element are not the same place of the same tile.
+    ``spread``: compute repeats the one row or column of a tensor over the tile. Fails (TTB403) where
+    a tile's first and last element are not the same place of the same tile.
     """
     program = sunk(kernel.program).program
     shape = program.values[index].shape
@@ -93,7 +102,7 @@ def tiles_at(
         source = found.source
         for axis, want in zip((-2, -1), inside, strict=True):
             extents = np.array([value.shape[axis] if len(value.shape) >= 2 else 1 for value in program.values])
-            here = np.where(extents[source] == 1, found.at[axis] % TILE, want)
+            here = np.where(spread & (extents[source] == 1), found.at[axis] % TILE, want)
             if not np.array_equal(found.at[axis] % TILE, here):
                 fail(kernel, "TTB403", "a tile of a moved value is not a tile of a tensor")
         a, b, r, c = found.at
@@ -105,12 +114,15 @@ def tiles_at(
     return first
 
 
-def pages_of(kernel: LoweredKernel, tensor: str, tiles: Tiles) -> np.ndarray:
-    """Pages of these tiles in that tensor."""
-    buffer, batch = kernel.buffer(tensor), (1, 1, *kernel.tensor(tensor).batch)[-2:]
-    pages = np.arange(buffer.pages).reshape(*batch, *buffer.tiles)
-    a, b, row, column = (np.minimum(x, extent - 1) for x, extent in zip(tiles.place, pages.shape, strict=True))
-    return np.asarray(pages[a, b, row, column])
+def fields_of(kernel: LoweredKernel, tensor: str, tiles: Tiles) -> tuple[np.ndarray, ...]:
+    """Pages of these tiles in that tensor, and the parts of them (``proof_rows.tile_fields``).
+
+    Tiles that are another tensor's get any page.
+    """
+    batch, buffer = (1, 1, *kernel.tensor(tensor).batch)[-2:], kernel.buffer(tensor)
+    shape = (*batch, *buffer.tiles)
+    a, b, row, column = (np.minimum(x, extent - 1) for x, extent in zip(tiles.place, shape, strict=True))
+    return tuple(np.asarray(field.reshape(shape)[a, b, row, column]) for field in tile_fields(kernel, tensor))
 
 
 def pattern_slots(pattern: Value, tiles: Tiles) -> np.ndarray:

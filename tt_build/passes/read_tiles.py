@@ -5,6 +5,7 @@ from __future__ import annotations
 from tt_build.ir.index import Index, num
 from tt_build.ir.lowered import ReadPage, Stmt, When
 from tt_build.ir.stages import Source, Stream
+from tt_build.passes.pages import rows_fields
 
 
 def pointer_of(stream: Stream) -> str:
@@ -14,7 +15,7 @@ def pointer_of(stream: Stream) -> str:
 
 def read_tile(stream: Stream, slot: Index) -> list[Stmt]:
     """The statements that fetch a tile: several where its place decides which tensor it comes from."""
-    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=()),)
+    sources = stream.sources or (Source(tensor=stream.tensor, page=stream.page, when=(), rows=stream.rows),)
     return [_guarded(source, _read_page(stream, source, slot)) for source in sources]
 
 
@@ -25,4 +26,11 @@ def _guarded(source: Source, stmt: Stmt) -> Stmt:
 
 
 def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
-    return ReadPage(tensor=source.tensor, page=source.page, pointer=pointer_of(stream), slot=slot, cb=stream.cb)
+    return ReadPage(
+        tensor=source.tensor,
+        page=source.page,
+        **rows_fields(source.rows),
+        pointer=pointer_of(stream),
+        slot=slot,
+        cb=stream.cb,
+    )

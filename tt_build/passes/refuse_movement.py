@@ -28,6 +28,20 @@ def refuse_movement(kernel: DefaultedKernel) -> None:
         _refuse_pieces(kernel, program, look, origin[index])
 
 
+def refuse_spread_operand(kernel: DefaultedKernel, program: Program, operand: int, value: int) -> None:
+    """Refuse an operand of a matmul that repeats one row or column: nothing repeats it inside the tile (TTB201)."""
+    place = {axis: num(0) if axis < -2 else var("bx") for axis in (-4, -3, -2, -1)}
+    look = view(program, operand, place)
+    if isinstance(look, View) and look.spread:
+        refuse(
+            kernel,
+            "TTB201",
+            "'repeat' of one row or column as an operand of a matmul cannot be lowered",
+            value=value,
+            help="pass the operand as an input of its full shape",
+        )
+
+
 def _refuse_computed(kernel: DefaultedKernel, program: Program, index: int, origin: tuple[int, ...]) -> None:
     computed = next(arg for arg in program.values[index].args if not is_moved_leaf(program, arg))
     name = kernel.program.values[origin[index]].op

@@ -179,4 +179,4 @@ def _indices(stmt: Visited) -> tuple[Index, ...]:
         return stmt.indices
     if isinstance(stmt, Pack):
         return () if stmt.index is None else (stmt.index,)
-    return stmt.page, stmt.slot
+    return stmt.page, stmt.slot, *(index for index in (stmt.rows, stmt.column, stmt.columns) if index is not None)

@@ -6,6 +6,7 @@ from tt_build.ir.index import num
 from tt_build.ir.lowered import Barrier, Pointer, Pop, Stmt, Wait, WritePage
 from tt_build.ir.stages import OutputStream, PaddedKernel
 from tt_build.passes import loops
+from tt_build.passes.pages import rows_fields
 
 
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
@@ -27,6 +28,7 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         WritePage(
             tensor=r.tensor,
             page=r.page,
+            **rows_fields(r.rows),
             pointer=_pointer(r),
             slot=loops.unit_slot(kernel),
             cb=r.cb,
