@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.programs.prove import prove
+from tests.support import rejection
 
 INTEGERS = ("int32", "uint32", "uint16")
 FLOATS = ("bfloat16", "float32", "bfloat8_b", "bfloat4_b")
@@ -126,6 +128,44 @@ def test_every_cast(old: str, new: str) -> None:
 )
 def test_mixed(compute: str, out: str, dtypes: dict[str, str]) -> None:
     proven(kernel(compute, out, **dtypes))
+
+
+def test_a_ragged_block_float_shard_in_place() -> None:
+    layout = {"memory": "l1", "sharding": "block", "grid": [2, 2]}
+    declared = kernel("C = A * B", "bfloat8_b", (100, 75), A="bfloat8_b", B="bfloat16")
+    for tensor in (declared["inputs"]["A"], declared["outputs"]["C"]):
+        tensor["layout"] = layout
+    proven(declared)
+
+
+@pytest.mark.parametrize(
+    ("compute", "dtype"),
+    [
+        ("C = clip(A, 2.5, 7)", "uint32"),
+        ("C = clip(A, -1, 7)", "uint32"),
+        ("C = clip(A, -1e10, 7)", "int32"),
+        ("C = left_shift(A, 1.5)", "int32"),
+    ],
+)
+def test_numbers_that_the_call_cannot_take(compute: str, dtype: str, tmp_path: Path) -> None:
+    assert "TTB210" in rejection(tmp_path, kernel(compute, dtype, A=dtype))
+
+
+@pytest.mark.parametrize(
+    ("compute", "out", "dtypes", "math"),
+    [
+        ("C = A", "uint16", {"A": "uint16"}, {"fp32_accumulate": True}),
+        ("C = A + 1", "int32", {"A": "int32"}, {"fp32_accumulate": False}),
+        ("C = A + B", "int32", {"A": "int32", "B": "uint16"}, {}),
+        ("C = cast(cast(A, uint16), float32)", "float32", {"A": "int32"}, {}),
+        ("C = cast(row, int32) + A", "int32", {"A": "int32", "row": "uint16"}, {}),
+    ],
+)
+def test_what_needs_two_widths_of_dst(
+    compute: str, out: str, dtypes: dict[str, str], math: dict[str, bool], tmp_path: Path
+) -> None:
+    text = rejection(tmp_path, {**kernel(compute, out, **dtypes), "math": math})
+    assert "TTB205" in text or "TTB016" in text
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "uint16", "bfloat16", "bfloat8_b"])
