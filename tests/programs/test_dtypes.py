@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.programs.prove import prove
+from tests.programs.prove import build, prove
 from tests.support import rejection
+from tt_build.emulator.report import EmulationError
+from tt_build.emulator.run import run
+from tt_build.ir.plan import load_plan
 
 INTEGERS = ("int32", "uint32", "uint16")
 FLOATS = ("bfloat16", "float32", "bfloat8_b", "bfloat4_b")
@@ -176,3 +181,24 @@ def test_a_transpose_outside_a_matmul(dtype: str) -> None:
         "compute": "C = A.T + B",
     }
     proven(declared)
+
+
+@pytest.mark.parametrize(
+    ("compute", "old", "said"),
+    [
+        ("C = cast(A, uint16)", r" *typecast_tile<.*\n", "the packer reads the high half"),
+        ("C = cast(A, uint16)", r"DataFormat::Int32>\(0, 0xffffu\)", "on UInt16 in a 32-bit DST"),
+    ],
+)
+def test_uint16_in_a_32_bit_dst_is_a_fault(compute: str, old: str, said: str, tmp_path: Path) -> None:
+    """What the emulator says of a kernel that the compiler would not have written."""
+    _, plan = build({"target": {"arch": "wormhole_b0", "grid": [1, 1]}, "kernel": kernel(compute, "uint16", A="int32")},
+                    tmp_path / "k")  # fmt: skip
+    source = plan.parent / "compute.cpp"
+    text, count = re.subn(old, "DataFormat::UInt16>(0, 0xffffu)" if "0xffff" in old else "", source.read_text())
+    assert count == 1
+    source.write_text(text)
+    with pytest.raises(EmulationError) as caught:
+        run(load_plan(plan), plan.parent, {"A": np.zeros((40, 75), np.int32)})
+    assert caught.value.report.code == "EMU313"
+    assert said in str(caught.value)
