@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tt_build.lang.elaborate import Elaborated, elaborate
+from tt_build.lang.functions import FUNCTIONS
 from tt_build.lang.parse import canonical, parse
 from tt_build.lang.signatures import SIGNATURES
 from tt_build.spec.diagnostics import Rejected
@@ -330,6 +331,8 @@ def test_every_function_elaborates() -> None:
         "concat": "slice(concat(A, A, axis=0), 0, 0, 8)",
         "repeat": "repeat(A, 1, 0)",
         "cast": "cast(A, bfloat16)",
+        "left_shift": "left_shift(A, 3)",
+        "right_shift": "right_shift(A, 3)",
         "layernorm": "layernorm(A, eps)",
         "rmsnorm": "rmsnorm(A, eps)",
     }
@@ -338,7 +341,8 @@ def test_every_function_elaborates() -> None:
         if signature.kind == "reduction" or name in ("softmax", "log_softmax"):
             arguments += ", axis=-1"
         text = special.get(name, f"{name}({arguments})")
-        dtype = "int32" if name.startswith("bitwise") else "bfloat16"
+        row = FUNCTIONS.get(name)
+        dtype = "int32" if row is not None and row.float_call is None else "bfloat16"
         found = run(f"Y = {text} + A", (8, 8), dtype, A=((8, 8), dtype))
         wanted = {"softmax": "exp", "log_softmax": "log", "layernorm": "rsqrt", "rmsnorm": "rsqrt"}.get(name, name)
         assert wanted in ops(found), name

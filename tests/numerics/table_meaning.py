@@ -13,6 +13,8 @@ _SPACE = {name: getattr(np, name) for name in _NAMES.split()} | {
     "erf": np.vectorize(math.erf, otypes=[float]),
     "erfc": np.vectorize(math.erfc, otypes=[float]),
     "pi": math.pi,
+    "inf": math.inf,
+    "gcd": np.gcd,
     "round": lambda x, decimals: np.round(x, int(decimals)),
 }
 

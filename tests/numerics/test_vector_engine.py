@@ -12,7 +12,16 @@ from tt_build.lang.functions import FUNCTIONS, SfpuCall, encode_param
 from table_meaning import meaning  # isort: skip
 
 FLOAT_ROWS = sorted(name for name, row in FUNCTIONS.items() if row.float_call is not None)
-VALUES = {"exponent": 3.0, "low": -0.5, "high": 0.75, "limit": 0.25, "value": -2.0, "decimals": 1.0, "slope": 0.01}
+VALUES = {
+    "exponent": 3.0,
+    "low": -0.5,
+    "high": 0.75,
+    "limit": 0.25,
+    "value": -2.0,
+    "decimals": 1.0,
+    "slope": 0.01,
+    "bits": 3.0,
+}
 POSITIVE = {"log", "log2", "log10", "sqrt", "rsqrt", "pow", "xlogy"}
 UNIT = {"asin", "acos", "atanh"}
 
@@ -150,7 +159,7 @@ def test_integers(num: Numerics, rng: np.random.Generator, name: str, dtype: str
     tiles[0][:, :9] = rng.integers(0, 4, (32, 9))  # equal values, zeros
     if row.operands > 1:
         tiles[1][:, :9] = rng.integers(0, 4, (32, 9))
-    values = {"low": -5.0, "high": 3.0, "value": 3.0}
+    values = {"low": -5.0, "high": 3.0, "value": 3.0, "bits": 3.0}
     wrap = {"int32": np.int32, "uint32": np.uint32, "uint16": np.uint16}[dtype]
     tables = [(row.int_calls, tiles)]
     if row.operands == 2:

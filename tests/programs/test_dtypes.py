@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.programs.prove import prove
+from tests.programs.prove import build, prove
+from tests.support import rejection
+from tt_build.emulator.report import EmulationError
+from tt_build.emulator.run import run
+from tt_build.ir.plan import load_plan
 
 INTEGERS = ("int32", "uint32", "uint16")
 FLOATS = ("bfloat16", "float32", "bfloat8_b", "bfloat4_b")
@@ -128,6 +135,44 @@ def test_mixed(compute: str, out: str, dtypes: dict[str, str]) -> None:
     proven(kernel(compute, out, **dtypes))
 
 
+def test_a_ragged_block_float_shard_in_place() -> None:
+    layout = {"memory": "l1", "sharding": "block", "grid": [2, 2]}
+    declared = kernel("C = A * B", "bfloat8_b", (100, 75), A="bfloat8_b", B="bfloat16")
+    for tensor in (declared["inputs"]["A"], declared["outputs"]["C"]):
+        tensor["layout"] = layout
+    proven(declared)
+
+
+@pytest.mark.parametrize(
+    ("compute", "dtype"),
+    [
+        ("C = clip(A, 2.5, 7)", "uint32"),
+        ("C = clip(A, -1, 7)", "uint32"),
+        ("C = clip(A, -1e10, 7)", "int32"),
+        ("C = left_shift(A, 1.5)", "int32"),
+    ],
+)
+def test_numbers_that_the_call_cannot_take(compute: str, dtype: str, tmp_path: Path) -> None:
+    assert "TTB210" in rejection(tmp_path, kernel(compute, dtype, A=dtype))
+
+
+@pytest.mark.parametrize(
+    ("compute", "out", "dtypes", "math"),
+    [
+        ("C = A", "uint16", {"A": "uint16"}, {"fp32_accumulate": True}),
+        ("C = A + 1", "int32", {"A": "int32"}, {"fp32_accumulate": False}),
+        ("C = A + B", "int32", {"A": "int32", "B": "uint16"}, {}),
+        ("C = cast(cast(A, uint16), float32)", "float32", {"A": "int32"}, {}),
+        ("C = cast(row, int32) + A", "int32", {"A": "int32", "row": "uint16"}, {}),
+    ],
+)
+def test_what_needs_two_widths_of_dst(
+    compute: str, out: str, dtypes: dict[str, str], math: dict[str, bool], tmp_path: Path
+) -> None:
+    text = rejection(tmp_path, {**kernel(compute, out, **dtypes), "math": math})
+    assert "TTB205" in text or "TTB016" in text
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int32", "uint16", "bfloat16", "bfloat8_b"])
 def test_a_transpose_outside_a_matmul(dtype: str) -> None:
     declared = {
@@ -136,3 +181,24 @@ def test_a_transpose_outside_a_matmul(dtype: str) -> None:
         "compute": "C = A.T + B",
     }
     proven(declared)
+
+
+@pytest.mark.parametrize(
+    ("compute", "old", "said"),
+    [
+        ("C = cast(A, uint16)", r" *typecast_tile<.*\n", "the packer reads the high half"),
+        ("C = cast(A, uint16)", r"DataFormat::Int32>\(0, 0xffffu\)", "on UInt16 in a 32-bit DST"),
+    ],
+)
+def test_uint16_in_a_32_bit_dst_is_a_fault(compute: str, old: str, said: str, tmp_path: Path) -> None:
+    """What the emulator says of a kernel that the compiler would not have written."""
+    _, plan = build({"target": {"arch": "wormhole_b0", "grid": [1, 1]}, "kernel": kernel(compute, "uint16", A="int32")},
+                    tmp_path / "k")  # fmt: skip
+    source = plan.parent / "compute.cpp"
+    text, count = re.subn(old, "DataFormat::UInt16>(0, 0xffffu)" if "0xffff" in old else "", source.read_text())
+    assert count == 1
+    source.write_text(text)
+    with pytest.raises(EmulationError) as caught:
+        run(load_plan(plan), plan.parent, {"A": np.zeros((40, 75), np.int32)})
+    assert caught.value.report.code == "EMU313"
+    assert said in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from tt_build.lang.builder import Num, Span
+from tt_build.lang.functions import FUNCTIONS
 from tt_build.lang.movement import Movement
 from tt_build.lang.numbers import FOLDED
 from tt_build.lang.operations import Operand
@@ -159,7 +160,21 @@ class Calls(Movement):
                 "TTB017", f"clip from {params[0]:g} to {params[1]:g} is empty", span, "write the lower one first"
             )
             return None
+        if signature.name in ("left_shift", "right_shift") and not 0 <= params[0] <= 31:
+            self.error("TTB017", f"a shift by {params[0]:g} bits", span, "write 0 to 31")
+            return None
+        if signature.kind == "elementwise" and not self.only_for_integers(signature.name, ids, span):
+            return None
         return self.elementwise(signature.name, nodes, ids, span, tuple(params))
+
+    def only_for_integers(self, name: str, ids: list[int], span: Span) -> bool:
+        """Whether the function has a form for its operands; reported where it has only ones for integers."""
+        dtype = self.builder.values[ids[0]].dtype
+        if not self.is_float(dtype) or FUNCTIONS[name].float_call is not None:
+            return True
+        help_ = "cast to an integer first, as in cast(x, int32)"
+        self.error("TTB022", f"'{name}' is not defined on floats ({dtype})", span, help_)
+        return False
 
     def along_axis(self, signature: Signature, operand: Expr, given: dict[str, Expr], node: Call) -> Operand:
         """Reductions and composites."""

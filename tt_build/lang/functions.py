@@ -135,10 +135,12 @@ def _c(header: str, init: str, call: str, *params: str) -> SfpuCall:
     return SfpuCall(header=_PREFIX + header, init=init, call=call, params=params)
 
 
-def _by_format(header: str, init: str, call: str, dtypes: str = "int32 uint32 uint16") -> dict[str, SfpuCall]:
+def _by_format(
+    header: str, init: str, call: str, dtypes: str = "int32 uint32 uint16", params: tuple[str, ...] = ()
+) -> dict[str, SfpuCall]:
     """The same call for several integer dtypes; ``{fmt}`` is their DataFormat."""
     return {
-        d: _c(header, init.replace("{fmt}", _INT_FORMATS[d]), call.replace("{fmt}", _INT_FORMATS[d]))
+        d: _c(header, init.replace("{fmt}", _INT_FORMATS[d]), call.replace("{fmt}", _INT_FORMATS[d]), *params)
         for d in dtypes.split()
     }
 
@@ -216,6 +218,8 @@ def _signs_and_rounding() -> None:
     _unary("signbit", _API, "signbit(x)", EXACT, discontinuous=True)
     for name in ("isnan", "isinf", "isfinite"):
         _unary(name, _U + "isinf_isnan.h", f"{name}(x)", EXACT, discontinuous=True)
+    for name, infinity in (("isposinf", "inf"), ("isneginf", "-inf")):
+        _unary(name, _U + "isinf_isnan.h", f"x == {infinity}", EXACT, discontinuous=True)
     zero = _by_format(_U + "logical_not.h", "logical_not_tile_init()", "logical_not_tile<DataFormat::{fmt}>({d0})")
     _unary("logical_not", _U + "logical_not.h", "x == 0", EXACT, call="logical_not_tile<DataFormat::{dst}>({d0})",
            ints=zero, discontinuous=True)  # fmt: skip
@@ -255,6 +259,7 @@ def _activations() -> None:
     _unary("hardshrink", act, "where(abs(x) > lam, x, 0)", EXACT, params={"lam": 0.5}, discontinuous=True)
     _unary("mish", _U + "mish.h", "x * tanh(log1p(exp(x)))", ASSUMED2, init="mish_tile_init<false>()",
            call="mish_tile<false>({d0})")  # fmt: skip
+    _unary("hardmish", _U + "hardmish.h", "x * clip(x / 2 + 1, 0, 1)", TWO_MADS)
     _unary("tanhshrink", _U + "tanhshrink.h", "x - tanh(x)", ASSUMED2)
     _unary("threshold", _U + "threshold.h", "where(x > limit, x, value)", EXACT,
            params={"limit": None, "value": None}, discontinuous=True)  # fmt: skip
@@ -366,7 +371,29 @@ def _integers() -> None:
     three, header = "({d0}, {d1}, {out})", "binary_bitwise_sfpu.h"
     for name, op in (("bitwise_and", "&"), ("bitwise_or", "|"), ("bitwise_xor", "^")):
         ints = _by_format(header, "binary_bitwise_tile_init()", f"{name}_binary_tile<DataFormat::{{fmt}}>" + three)
-        FUNCTIONS[name] = Function(name=name, operands=2, int_calls=ints, bound=EXACT, numpy=f"x {op} y")
+        call = f"{name}_tile<DataFormat::{{fmt}}>({{d0}}, {{p0}})"
+        numbers = _by_format(_U + "bitwise.h", f"{name}_tile_init()", call, params=("i32:value",))
+        FUNCTIONS[name] = Function(
+            name=name,
+            operands=2,
+            int_calls=ints,
+            int_scalar_calls=numbers,
+            int_rscalar_calls=numbers,
+            bound=EXACT,
+            numpy=f"x {op} y",
+        )
+    for name, op in (("left_shift", "<<"), ("right_shift", ">>")):
+        call = f"{name}_tile<DataFormat::{{fmt}}>({{d0}}, {{p0}})"
+        FUNCTIONS[name] = Function(
+            name=name,
+            operands=1,
+            params=(Param(name="bits"),),
+            int_calls=_by_format(_U + "shift.h", f"{name}_tile_init()", call, params=("i32:bits",)),
+            bound=EXACT,
+            numpy=f"x {op} bits",
+        )
+    gcd = _c("gcd.h", "gcd_tile_init()", "gcd_tile" + three)
+    FUNCTIONS["gcd"] = Function(name="gcd", operands=2, int_calls={"int32": gcd}, bound=EXACT, numpy="gcd(x, y)")
 
     def flipped(data_format: str, ones: str) -> SfpuCall:
         call = f"bitwise_xor_tile<DataFormat::{data_format}>({{d0}}, {{p0}})"

@@ -124,10 +124,12 @@ def _word(encoding: str, numbers: dict[str, float], number: Value) -> CallWord:
 
 
 def param_word(encoding: str, numbers: dict[str, float]) -> int:
-    """The 32-bit word of a call's parameter; ValueError for a fraction where a whole number is needed."""
+    """The 32-bit word of a call's parameter; ValueError where it must be a whole number and is none, or too large."""
     kind, name = encoding.split(":")
     if kind == "i32" and numbers[name] != int(numbers[name]):
         raise ValueError(f"'{name}' must be a whole number, not {numbers[name]:g}")
+    if kind == "i32" and not -(2**31) <= numbers[name] < 2**32:
+        raise ValueError(f"'{name}' is {numbers[name]:g}, which 32 bits cannot hold")
     return int(encode_param(encoding, numbers).rstrip("u"), 0)
 
 
@@ -150,7 +152,11 @@ def chain(program: Program, value: Value, *, wide_dst: bool) -> tuple[Link, ...]
     if value.op in _OF_UNSIGNED and value.dtype in ("uint32", "uint16"):
         return ()
     if value.op == "clip" and value.dtype == "uint32":
-        low, high = (int(min(max(number, 0.0), 2.0**32 - 1)) for number in value.params)
+        low, high = (
+            param_word(f"i32:{name}", {name: n}) for name, n in zip(("low", "high"), value.params, strict=True)
+        )
+        if min(value.params) < 0:
+            raise ValueError("a limit below 0 is no uint32")
         form = "uint32_scalar"
         return (
             Link(function="maximum", form=form, params=(low,)),

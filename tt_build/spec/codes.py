@@ -199,11 +199,11 @@ _code(
 )
 _code(
     "TTB022",
-    "Not defined on integers",
-    what="A division, a matmul, a mean or a function of floats is applied to integers.",
-    why="The result would not be an integer, and nothing is converted silently.",
+    "Not defined on that kind of number",
+    what="A division, a matmul, a mean or a function of floats is applied to integers, or one of integers to floats.",
+    why="Nothing is converted silently.",
     example="inputs: {A: {shape: [32, 32], dtype: int32}}\ncompute: C = exp(A)",
-    mend="Write `cast(x, float32)` first.",
+    mend="Write `cast(x, float32)` or `cast(x, int32)` first.",
 )
 _code(
     "TTB023",

@@ -80,6 +80,7 @@ CONTINUOUS: dict[str, Callable[..., Any]] = {
     "softsign": lambda x: x / (1.0 + np.abs(x)),
     "softshrink": lambda x, lam: np.where(x > lam, x - lam, np.where(x < -lam, x + lam, 0.0)),
     "mish": lambda x: x * np.tanh(np.logaddexp(0.0, x)),
+    "hardmish": lambda x: x * np.clip(x / 2.0 + 1.0, 0.0, 1.0),
     "tanhshrink": lambda x: x - np.tanh(x),
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "erf": _erf,
@@ -108,6 +109,8 @@ STEPS: dict[str, Callable[..., Any]] = {
     "isnan": lambda x: np.isnan(x).astype(float),
     "isinf": lambda x: np.isinf(x).astype(float),
     "isfinite": lambda x: np.isfinite(x).astype(float),
+    "isposinf": lambda x: np.isposinf(x).astype(float),
+    "isneginf": lambda x: np.isneginf(x).astype(float),
     "logical_not": lambda x: (x == 0).astype(float),
     "heaviside": lambda x, value: np.where(x < 0, 0.0, np.where(x > 0, 1.0, value)),
 }
@@ -154,4 +157,7 @@ INTEGER: dict[str, Callable[..., Any]] = {
     "bitwise_or": np.bitwise_or,
     "bitwise_xor": np.bitwise_xor,
     "bitwise_not": np.invert,
+    "left_shift": lambda x, bits: np.left_shift(x, int(bits)),
+    "right_shift": lambda x, bits: np.right_shift(x, int(bits)),
+    "gcd": np.gcd,
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "emu/num/num.h"
 
@@ -83,6 +84,7 @@ Bound exact_bound(SfpuOp op) {
         case SfpuOp::leaky_relu:
         case SfpuOp::prelu:
         case SfpuOp::round:
+        case SfpuOp::hardmish:
         case SfpuOp::hardsigmoid: return kTwoMads;
         case SfpuOp::power:
         case SfpuOp::power_iterative:
@@ -254,6 +256,7 @@ double unary(SfpuOp op, double x, const double* p) {
         case SfpuOp::hardshrink: return std::fabs(x) > p[0] ? x : 0.0;
         case SfpuOp::hardtanh:
         case SfpuOp::clamp: return smaller(larger(x, p[0]), p[1]);
+        case SfpuOp::hardmish: return x * smaller(larger(x * 0.5 + 1.0, 0.0), 1.0);
         case SfpuOp::mish: return x == -kInf ? 0.0 : x > 40 ? x : x * std::tanh(std::log1p(std::exp(x)));
         case SfpuOp::tanhshrink: return x - std::tanh(x);
         case SfpuOp::threshold: return x > p[0] ? x : p[1];
@@ -428,6 +431,7 @@ uint32_t integer(SfpuOp op, uint32_t a, uint32_t b, const uint32_t* p, bool wide
         case SfpuOp::bitwise_or_binary: return a | b;
         case SfpuOp::bitwise_xor:
         case SfpuOp::bitwise_xor_binary: return a ^ b;
+        case SfpuOp::gcd: return static_cast<uint32_t>(std::gcd(x < 0 ? -x : x, y < 0 ? -y : y));
         case SfpuOp::left_shift: return b > 31 ? 0u : a << b;
         case SfpuOp::right_shift: return static_cast<uint32_t>(x >> (b > 31 ? 31 : b));
         case SfpuOp::fill_int: return b;

@@ -117,7 +117,7 @@ ALWI void recip_tile(uint32_t idst, VectorMode vector_mode = VectorMode::RC) {
     sfpu1(Sf::recip, Sf::recip, uint32_t(dest_acc) << 4 | uint32_t(approximation) << 1, vector_mode, idst);
 }
 
-EMU_UFF(tanhshrink)
+EMU_UFF(tanhshrink) EMU_U(hardmish)
 template <bool APPROXIMATION_MODE>
 ALWI void mish_tile_init() { emu::sfpu_init(Sf::mish, APPROXIMATION_MODE); }
 template <bool APPROXIMATION_MODE, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
@@ -228,7 +228,7 @@ EMU_B(eq_binary) EMU_B(ne_binary) EMU_B(lt_binary) EMU_B(gt_binary) EMU_B(le_bin
     }
 EMU_MAXMIN(binary_max) EMU_MAXMIN(binary_min)
 EMU_BFF(atan2_binary) EMU_BF(xlogy_binary) EMU_BFF(logaddexp_binary) EMU_BFF(logaddexp2_binary)
-EMU_B(binary_max_int32) EMU_B(binary_max_uint32) EMU_B(binary_min_int32) EMU_B(binary_min_uint32)
+EMU_B(binary_max_int32) EMU_B(binary_max_uint32) EMU_B(binary_min_int32) EMU_B(binary_min_uint32) EMU_B(gcd)
 #undef EMU_MAXMIN
 #define EMU_INT2(name, INIT)          \
     template <DataFormat data_format> \

@@ -10,7 +10,7 @@
     X(power_iterative) X(abs) X(sign) X(negative) X(floor) X(ceil) X(trunc) X(frac) X(round) X(signbit) X(isnan) \
     X(isinf) X(isposinf) X(isneginf) X(isfinite) X(identity) X(relu) X(leaky_relu) X(prelu) X(relu_max) X(relu_min) \
     X(elu) X(celu) X(selu) X(sigmoid) X(silu) X(tanh) X(gelu) X(gelu_tanh) X(softplus) X(hardsigmoid) X(softsign) \
-    X(softshrink) X(hardshrink) X(hardtanh) X(mish) X(tanhshrink) X(threshold) X(heaviside) X(softcap) X(clamp) X(erf) \
+    X(softshrink) X(hardshrink) X(hardtanh) X(hardmish) X(mish) X(tanhshrink) X(threshold) X(heaviside) X(softcap) X(clamp) X(erf) \
     X(erfc) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh) X(add_unary) \
     X(sub_unary) X(mul_unary) X(div_unary) X(rsub_unary) X(rsub) X(rdiv) X(rpow) X(unary_max) X(unary_min) X(unary_eq) \
     X(unary_ne) X(unary_lt) X(unary_le) X(unary_gt) X(unary_ge) X(eqz) X(nez) X(ltz) X(lez) X(gtz) X(gez) X(fill)
@@ -27,7 +27,7 @@
     X(ltz_int32) X(lez_int32) X(gtz_int32) X(gez_int32) X(fill_int) X(bitwise_and) X(bitwise_or) X(bitwise_xor) \
     X(left_shift) X(right_shift) X(add_int) X(sub_int) X(rsub_int) X(mul_int) X(eq_int) X(ne_int) X(lt_int) X(le_int) \
     X(gt_int) X(ge_int) X(binary_max_int32) X(binary_max_uint32) X(binary_min_int32) X(binary_min_uint32) \
-    X(bitwise_and_binary) X(bitwise_or_binary) X(bitwise_xor_binary)
+    X(gcd) X(bitwise_and_binary) X(bitwise_or_binary) X(bitwise_xor_binary)
 // Any type. logical_not and where: DataFormat first; typecast: input and output DataFormat; sfpu_bcast: BroadcastType as
 // emu::num::Bcast, then Bin; sfpu_reduce: Pool (3 = Min), DataFormat, Dim.
 #define EMU_SFPU_OTHER(X) \
