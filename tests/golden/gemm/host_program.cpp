@@ -104,7 +104,7 @@ void output(
     }
 }
 
-// float32 to bfloat16, rounded to the nearest even, and back.
+// float32 to bfloat16, rounded to the nearest even.
 std::vector<uint16_t> to_bfloat16(const std::vector<float>& values) {
     std::vector<uint16_t> bits(values.size());
     std::transform(values.begin(), values.end(), bits.begin(), [](float value) {

@@ -122,7 +122,7 @@ std::vector<T> repack(const std::vector<T>& from, const Matrices& m, bool pad) {
     return to;
 }
 
-// float32 to bfloat16, rounded to the nearest even, and back.
+// float32 to bfloat16, rounded to the nearest even.
 std::vector<uint16_t> to_bfloat16(const std::vector<float>& values) {
     std::vector<uint16_t> bits(values.size());
     std::transform(values.begin(), values.end(), bits.begin(), [](float value) {
