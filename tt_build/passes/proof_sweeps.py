@@ -17,6 +17,7 @@ from tt_build.ir.work import tile_ids
 from tt_build.passes.infer_schedule import extents
 from tt_build.passes.memory_space_lower import line_tiles
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.skeleton import Visit, visits
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -47,6 +48,7 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
                 moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
     proof.check_complete()
+    check_folds(kernel)
     return moved["read"], moved["written"]
 
 
@@ -139,13 +141,6 @@ class _Proof:
 
     def check_complete(self) -> None:
         """Everything that was planned happens; output pages are written exactly once; edges are masked."""
-        planned = {*self.streams, *self.held, *self.masks}
-        if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
-            missing = sorted(planned - self.used | set(self.streams) - set(self.read))
-            self._fail(f"nothing reads or brings {missing}")
-        for cb, pages in self.written.items():
-            if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
-                self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
         flat = [stmt for body in self.kernel.bodies for stmt in walk(body.body)]
         fills = [(stmt.cb, stmt.pattern, stmt.count) for stmt in flat if isinstance(stmt, FillTile)]
         if fills != [(m.cb, m.axis, m.count) for m in self.kernel.masks]:
@@ -153,6 +148,13 @@ class _Proof:
         for number, sweep in enumerate(self.kernel.sweeps):
             if sorted(self.masked.get(number, [])) != self._ragged(sweep):
                 self._fail(f"sweep {number + 1} masks {self.masked.get(number, [])}", "TTB408")
+        planned = {*self.streams, *self.held, *self.masks}
+        if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
+            missing = sorted(planned - self.used | set(self.streams) - set(self.read))
+            self._fail(f"nothing reads or brings {missing}")
+        for cb, pages in self.written.items():
+            if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
+                self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
 
     # What is expected
 
@@ -233,6 +235,13 @@ class _Proof:
                     found.add((fold.source, side))
         return sorted(side for _, side in found)
 
+    def _operand(self, sweep: Sweep) -> tuple[int, ...]:
+        """Shape of what the sweep gathers: all its folds walk the same tiles."""
+        values = self.kernel.program.values
+        if not sweep.folds:
+            self._fail(f"a mask in the sweep '{sweep.what}'", "TTB408")
+        return values[values[sweep.folds[0].value].args[0]].shape
+
     # Comparisons
 
     def _check_mask(self, visit: Visit, sweep: Sweep, cb: str, places: Places) -> None:
@@ -241,6 +250,9 @@ class _Proof:
         place, tiles = (places[1], sweep.extent[0]) if mask.axis == "rows" else (places[2], sweep.extent[1])
         if not np.array_equal(place, np.full_like(place, tiles - 1)):
             self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
+        shape = self._operand(sweep)
+        if mask.count != (shape[-2] if mask.axis == "rows" else shape[-1]) % TILE:
+            self._fail(f"{cb} keeps {mask.count} {mask.axis}", "TTB408")
         self._check_count(visit, self._rounds(sweep) // tiles, cb)
         self.masked.setdefault(visit.sweep, []).append(mask.axis)
 
