@@ -40,6 +40,7 @@ def main() -> None:
         folder.mkdir()
         for name in ("SConstruct", "kernels.yaml"):
             shutil.copy(ROOT / name, folder)
+        shutil.copytree(ROOT / "library", folder / "library")
         for label, arguments in (("gemm from nothing", ("kernel-gemm",)), ("kernels.yaml from nothing", ())):
             rounds = []
             for _ in range(ROUNDS):

@@ -88,6 +88,7 @@ def verify(folder: Path) -> tuple[float, int]:
     """``scons verify -j2`` over kernels.yaml with an empty build folder: seconds and kernels."""
     for name in ("SConstruct", "kernels.yaml"):
         shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "library", folder / "library", dirs_exist_ok=True)
     command = [sys.executable, "-m", "SCons", "-s", "-j2", "verify"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     seconds = timed(lambda: subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL))

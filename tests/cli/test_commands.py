@@ -16,7 +16,7 @@ import yaml
 
 import tt_build.cli.schema
 from tests.cli.support import tt_build as run
-from tests.support import ROOT
+from tests.support import ROOT, acceptance_text
 from tt_build.passes.pipeline import PASSES
 from tt_build.spec.codes import CODES
 from tt_build.spec.loader import load_file
@@ -121,9 +121,9 @@ class TestInit:
 
 
 def test_compile_writes_what_scons_writes(there: Path) -> None:
-    (there / "kernels.yaml").write_text(SPEC.read_text())
+    (there / "kernels.yaml").write_text(acceptance_text())
     ran = run("compile", "kernels.yaml", "--output", "out")
-    kernels = len(load_file(SPEC).declarations)
+    kernels = len(load_file(there / "kernels.yaml").declarations)
     assert (ran.code, ran.out) == (0, f"{kernels} kernels written to out/tenstorrent\n")
     golden = ROOT / "tests" / "golden" / "gemm"
     for path in golden.iterdir():
@@ -206,6 +206,17 @@ class TestExplain:
         assert "\n 0 cb_a bfloat16 16 x 2048 8 pages 32,768\n" in squeezed
         assert " 69,632 B of circular buffers, 5.0 % of L1\n" in squeezed
         assert "\n A 512 0\n" in squeezed
+
+    def test_sweeps(self) -> None:
+        out = run("explain", "rmsnorm_residual", "--spec", SPEC).out
+        squeezed = re.sub(r" +", " ", out)
+        assert "\n unit 1 x 128 tiles what is reduced together\n" in squeezed
+        assert "\nsweeps over the tiles of a unit: held, handed on (each input is read once)\n" in squeezed
+        row = "1 mean of each row 1 x 128 X (held for the unit), R (held for the unit) mean (handed on)"
+        assert f"\n {row}\n" in squeezed
+        out = run("explain", "softmax_long_row", "--spec", SPEC).out
+        assert re.search(r"a unit: streamed \('held, handed on' needs \d+ B of L1; \d+ B are left\)\n", out)
+        assert run("explain", "gemm", "--spec", SPEC).out.count("sweep") == 0
 
     @pytest.mark.parametrize("name", [line[2:-1] for line in SPEC.read_text().split("kernels:\n")[1].splitlines()
                                       if re.fullmatch(r"  \w+:", line)])  # fmt: skip

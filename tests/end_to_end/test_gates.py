@@ -8,19 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Tree
-from tt_build.codegen.compile import compile_files
+from tests.support import ROOT, Tree, acceptance_text
+from tt_build.codegen.compile import compile_files, stage_file
 from tt_build.ir.plan import AccessorRef, load_plan
+from tt_build.ir.stages import VerifiedKernel
+from tt_build.passes.pipeline import PASSES, read_stage
 from tt_build.sdk.mock import run_mock
 from tt_build.spec.loader import load_file
 
 SPEC = ROOT / "kernels.yaml"
-NAMES = [d.kernel.name for d in load_file(SPEC).declarations]
+ALL = {d.kernel.name: d for d in load_file(SPEC).declarations}
+NAMES = [name for name, declaration in ALL.items() if declaration.file == "kernels.yaml"]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    return Tree(tmp_path_factory.mktemp("gates") / "project", SPEC.read_text())
+    return Tree(tmp_path_factory.mktemp("gates") / "project", acceptance_text())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """The repository's specification with its library."""
+    tree = Tree(tmp_path_factory.mktemp("library") / "project", SPEC.read_text())
+    shutil.copytree(ROOT / "library", tree.folder / "library")
+    return tree
 
 
 @pytest.mark.parametrize("arguments", [(), ("arch=blackhole", "out=blackhole"), ("sdk=0.78", "out=older")])
@@ -60,7 +71,7 @@ def test_a_planted_error_makes_it_red_with_the_kernel_s_own_line(name: str, tmp_
     template = compiler / path
     assert old in template.read_text()
     template.write_text(template.read_text().replace(old, new))
-    project = Tree(tmp_path / "project", SPEC.read_text(), compiler=compiler)
+    project = Tree(tmp_path / "project", acceptance_text(), compiler=compiler)
     output = project.scons("check-sdk", "build/tenstorrent/gemm/sdk_check.json", code=2)
     reports = [line for line in output.splitlines() if ": error: " in line and word in line]
     assert reports, output
@@ -69,13 +80,36 @@ def test_a_planted_error_makes_it_red_with_the_kernel_s_own_line(name: str, tmp_
     assert planted.strip()
 
 
-def test_verify_is_green_and_then_has_nothing_to_do(tree: Tree) -> None:
-    output = tree.scons("verify")
-    assert output.count(" pass") >= len(NAMES)
-    result = json.loads((tree.folder / "build/tenstorrent/gemm/verify.json").read_text())
+def test_verify_is_green_and_then_has_nothing_to_do(whole: Tree) -> None:
+    output = whole.scons("verify")
+    assert output.count(" pass") >= len(ALL)
+    result = json.loads((whole.folder / "build/tenstorrent/gemm/verify.json").read_text())
     assert result["counters"]["buffers"]["A"]["dram_read_bytes"] == 8 * 8 * 8 * 2048  # Mt Nt Kt tiles
     assert (result["seeds"], result["fills"]) == ([0, 1, 2], [0, 1])
-    assert tree.steps(tree.scons("verify")) == []
+    assert whole.steps(whole.scons("verify")) == []
+    for name, declaration in ALL.items():
+        check_counted(whole.folder / "build/tenstorrent" / name, smaller=declaration.smaller is not None)
+
+
+def check_counted(folder: Path, *, smaller: bool) -> None:
+    """The pages that ``verify_ir`` proved are the bytes that the emulator counted."""
+    result = json.loads((folder / "verify.json").read_text())
+    stage = (folder / ("verify" if smaller else "") / stage_file(len(PASSES))).read_bytes()
+    kernel = read_stage(stage, VerifiedKernel)
+    for buffer in kernel.buffers:
+        if "dram" not in str(buffer.layout):
+            continue
+        proven = [pages.get(buffer.name, 0) * buffer.page_size for pages in (kernel.pages_read, kernel.pages_written)]
+        counted = result["counters"]["buffers"][buffer.name]
+        assert proven == [counted["dram_read_bytes"], counted["dram_write_bytes"]], f"{kernel.name}: {buffer.name}"
+
+
+@pytest.mark.long
+def test_check_sdk_is_green_over_the_library(whole: Tree) -> None:
+    whole.scons("check-sdk")
+    results = [json.loads(path.read_text()) for path in (whole.folder / "build").glob("tenstorrent/*/sdk_check.json")]
+    assert sorted(r["kernel"] for r in results) == sorted(ALL)
+    assert {r["status"] for r in results} == {"pass"}
 
 
 @pytest.mark.parametrize("arch", ["wormhole_b0", "blackhole"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.test_scons import SPEC
-from tests.support import ROOT, Tree
+from tests.support import ROOT, Tree, acceptance_text
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -41,7 +41,7 @@ def test_a_foreign_repository_builds(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_line_writes_what_scons_writes(tmp_path: Path) -> None:
-    spec = (ROOT / "kernels.yaml").read_text()
+    spec = acceptance_text()
     tree = Tree(tmp_path / "project", spec)
     tree.scons()
     run(sys.executable, "-m", "tt_build", "compile", "kernels.yaml", "--output", "compiled", cwd=tree.folder)

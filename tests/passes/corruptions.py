@@ -14,6 +14,7 @@ import msgspec
 from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import (
     Barrier,
+    Block,
     CompileArg,
     FillTile,
     KernelBody,
@@ -60,7 +61,7 @@ def _rewrite(body: tuple[Stmt, ...], target: Stmt, new: Stmt | None) -> tuple[St
     for stmt in body:
         if stmt is target:
             found += [new] if new is not None else []
-        elif isinstance(stmt, Loop | When):
+        elif isinstance(stmt, Loop | When | Block):
             found.append(replace(stmt, body=_rewrite(stmt.body, target, new)))
         elif isinstance(stmt, Section):
             found.append(Section(math=_rewrite(stmt.math, target, new), packs=_rewrite(stmt.packs, target, new)))
@@ -69,11 +70,11 @@ def _rewrite(body: tuple[Stmt, ...], target: Stmt, new: Stmt | None) -> tuple[St
     return tuple(found)
 
 
-def _change(
+def change(
     kernel: Kernel,
     rng: random.Random,
     kinds: type[Any] | tuple[type[Any], ...],
-    change: Callable[[Any], Stmt | None],
+    edit: Callable[[Any], Stmt | None],
     where: Callable[[Any], bool] = lambda stmt: True,
 ) -> Kernel | None:
     """One statement of these kinds, changed in its kernel."""
@@ -81,11 +82,11 @@ def _change(
     if not places:
         return None
     body, target = rng.choice(places)
-    changed: KernelBody = replace(body, body=_rewrite(body.body, target, change(target)))
+    changed: KernelBody = replace(body, body=_rewrite(body.body, target, edit(target)))
     return replace(kernel, bodies=tuple(changed if b is body else b for b in kernel.bodies))
 
 
-def _item(kernel: Kernel, field: str, index: int, **values: Any) -> Kernel:
+def item(kernel: Kernel, field: str, index: int, **values: Any) -> Kernel:
     items = list(getattr(kernel, field))
     items[index] = replace(items[index], **values)
     return replace(kernel, **{field: tuple(items)})
@@ -97,7 +98,7 @@ def _any(kernel: Kernel, rng: random.Random, field: str) -> int:
 
 @corruption("TTB403")
 def page_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1))
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1))
 
 
 @corruption("TTB403")
@@ -106,76 +107,76 @@ def page_fixed(kernel: Kernel, rng: random.Random) -> Kernel | None:
         return None
     places = {s.cb for s in kernel.streams if s.per == "unit"} | {r.cb for r in kernel.results}
     unit = {s.cb for s in kernel.streams if s.per == "unit" and kernel.buffer(s.tensor).pages < kernel.grid.units}
-    return _change(
+    return change(
         kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.cb in places - unit
     )
 
 
 @corruption("TTB403")
 def slot_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, slot=s.slot + 1))
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, slot=s.slot + 1))
 
 
 @corruption("TTB403")
 def tile_index_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, TileOp, lambda s: replace(s, indices=(s.indices[0] + 1, *s.indices[1:])))
+    return change(kernel, rng, TileOp, lambda s: replace(s, indices=(s.indices[0] + 1, *s.indices[1:])))
 
 
 @corruption("TTB403")
 def pack_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Pack, lambda s: replace(s, index=num(0) if s.index is None else s.index + 1))
+    return change(kernel, rng, Pack, lambda s: replace(s, index=num(0) if s.index is None else s.index + 1))
 
 
 @corruption("TTB402")
 def no_push(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Push, lambda s: None)
+    return change(kernel, rng, Push, lambda s: None)
 
 
 @corruption("TTB402")
 def no_pop(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Pop, lambda s: None)
+    return change(kernel, rng, Pop, lambda s: None)
 
 
 @corruption("TTB402")
 def no_wait(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Wait, lambda s: None)
+    return change(kernel, rng, Wait, lambda s: None)
 
 
 @corruption("TTB402")
 def no_reserve(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Reserve, lambda s: None)
+    return change(kernel, rng, Reserve, lambda s: None)
 
 
 @corruption("TTB402")
 def no_barrier(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Barrier, lambda s: None)
+    return change(kernel, rng, Barrier, lambda s: None)
 
 
 @corruption("TTB402")
 def other_barrier(kernel: Kernel, rng: random.Random) -> Kernel | None:
     other = {"read": "write", "flushed": "read", "write": "flushed"}
-    return _change(kernel, rng, Barrier, lambda s: replace(s, what=other[s.what]))
+    return change(kernel, rng, Barrier, lambda s: replace(s, what=other[s.what]))
 
 
 @corruption("TTB402")
 def move_twice(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (Push, Pop), lambda s: Loop(var="again", count=num(2), body=(s,)))
+    return change(kernel, rng, (Push, Pop), lambda s: Loop(var="again", count=num(2), body=(s,)))
 
 
 @corruption("TTB402")
 def larger_move(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (Reserve, Push, Wait, Pop), lambda s: replace(s, pages=s.pages + 1))
+    return change(kernel, rng, (Reserve, Push, Wait, Pop), lambda s: replace(s, pages=s.pages + 1))
 
 
 @corruption("TTB402")
 def foreign_circular_buffer(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (Reserve, Push, Wait, Pop), lambda s: replace(s, cb="cb_nobody"))
+    return change(kernel, rng, (Reserve, Push, Wait, Pop), lambda s: replace(s, cb="cb_nobody"))
 
 
 @corruption("TTB402")
 def block_size(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "circular_buffers")
-    return _item(kernel, "circular_buffers", index, block=kernel.circular_buffers[index].block + 1)
+    return item(kernel, "circular_buffers", index, block=kernel.circular_buffers[index].block + 1)
 
 
 @corruption("TTB402")
@@ -184,18 +185,18 @@ def odd_depth(kernel: Kernel, rng: random.Random) -> Kernel | None:
     if not found:
         return None
     index = rng.choice(found)
-    return _item(kernel, "circular_buffers", index, num_pages=kernel.circular_buffers[index].num_pages + 1)
+    return item(kernel, "circular_buffers", index, num_pages=kernel.circular_buffers[index].num_pages + 1)
 
 
 @corruption("TTB402")
 def no_pages(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _item(kernel, "circular_buffers", _any(kernel, rng, "circular_buffers"), num_pages=0)
+    return item(kernel, "circular_buffers", _any(kernel, rng, "circular_buffers"), num_pages=0)
 
 
 @corruption("TTB402")
 def page_size(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "circular_buffers")
-    return _item(kernel, "circular_buffers", index, page_size=kernel.circular_buffers[index].page_size // 2)
+    return item(kernel, "circular_buffers", index, page_size=kernel.circular_buffers[index].page_size // 2)
 
 
 @corruption("TTB402")
@@ -203,78 +204,78 @@ def other_format(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = rng.randrange(len(kernel.streams))
     cb = kernel.circular_buffers[index]
     other = {"bfloat16": ("float32", 4096), "float32": ("bfloat16", 2048)}[cb.dtype]
-    return _item(kernel, "circular_buffers", index, dtype=other[0], page_size=other[1])
+    return item(kernel, "circular_buffers", index, dtype=other[0], page_size=other[1])
 
 
 @corruption("TTB402")
 def same_id(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = rng.randrange(1, len(kernel.circular_buffers))
-    return _item(kernel, "circular_buffers", index, id=kernel.circular_buffers[index - 1].id)
+    return item(kernel, "circular_buffers", index, id=kernel.circular_buffers[index - 1].id)
 
 
 @corruption("TTB402")
 def id_beyond(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _item(kernel, "circular_buffers", _any(kernel, rng, "circular_buffers"), id=32 + 32)
+    return item(kernel, "circular_buffers", _any(kernel, rng, "circular_buffers"), id=32 + 32)
 
 
 @corruption("TTB402")
 def bound_to_nothing(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "circular_buffers")
     cb = kernel.circular_buffers[index]
-    return _item(kernel, "circular_buffers", index, buffer="" if cb.buffer else kernel.tensors[0].name)
+    return item(kernel, "circular_buffers", index, buffer="" if cb.buffer else kernel.tensors[0].name)
 
 
 @corruption("TTB404")
 def slot_beyond_dst(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (TileOp, Pack), lambda s: replace(s, dst=s.dst + 8))
+    return change(kernel, rng, (TileOp, Pack), lambda s: replace(s, dst=s.dst + 8))
 
 
 @corruption("TTB404")
 def unwritten_slot(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(
+    return change(
         kernel, rng, SfpuOp, lambda s: replace(s, slots=(3, *s.slots[1:])), lambda s: s.slots and 3 not in s.slots
     )
 
 
 @corruption("TTB404")
 def no_packs(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Section, lambda s: replace(s, packs=()))
+    return change(kernel, rng, Section, lambda s: replace(s, packs=()))
 
 
 @corruption("TTB404")
 def outside_a_section(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = next(i for i, body in enumerate(kernel.bodies) if body.role == "compute")
     section = next(s for s in walk(kernel.bodies[index].body) if isinstance(s, Section))
-    return _item(kernel, "bodies", index, body=(*kernel.bodies[index].body, replace(section.packs[-1], index=None)))
+    return item(kernel, "bodies", index, body=(*kernel.bodies[index].body, replace(section.packs[-1], index=None)))
 
 
 @corruption("TTB401")
 def core_outside(kernel: Kernel, rng: random.Random) -> Kernel | None:
     x, y = kernel.core_grid
-    return _item(kernel, "work", _any(kernel, rng, "work"), core=(x, y), core_id=y * x + x)
+    return item(kernel, "work", _any(kernel, rng, "work"), core=(x, y), core_id=y * x + x)
 
 
 @corruption("TTB401")
 def core_twice(kernel: Kernel, rng: random.Random) -> Kernel | None:
     if len(kernel.work) < 2:
         return None
-    return _item(kernel, "work", 1, core=kernel.work[0].core, core_id=kernel.work[0].core_id)
+    return item(kernel, "work", 1, core=kernel.work[0].core, core_id=kernel.work[0].core_id)
 
 
 @corruption("TTB401")
 def count_wrong(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "work")
-    return _item(kernel, "work", index, count=kernel.work[index].count + rng.choice((-1, 1)))
+    return item(kernel, "work", index, count=kernel.work[index].count + rng.choice((-1, 1)))
 
 
 @corruption("TTB401")
 def start_wrong(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "work")
-    item = kernel.work[index]
-    if item.rect is not None:
-        x, y, w, h = item.rect
-        return _item(kernel, "work", index, rect=(x + 1, y, w, h))
-    return _item(kernel, "work", index, start=item.start + 1)
+    work = kernel.work[index]
+    if work.rect is not None:
+        x, y, w, h = work.rect
+        return item(kernel, "work", index, rect=(x + 1, y, w, h))
+    return item(kernel, "work", index, start=work.start + 1)
 
 
 @corruption("TTB401")
@@ -318,7 +319,7 @@ def _values(kernel: Kernel, rng: random.Random, change: Callable[[tuple[Any, ...
     body = kernel.bodies[b]
     values = list(body.core_values)
     values[c] = replace(values[c], values=change(values[c].values))
-    return _item(kernel, "bodies", b, core_values=tuple(values))
+    return item(kernel, "bodies", b, core_values=tuple(values))
 
 
 @corruption("TTB405")
@@ -348,7 +349,7 @@ def accessors_in_another_order(kernel: Kernel, rng: random.Random) -> Kernel | N
     if not found:
         return None
     index = rng.choice(found)
-    return _item(kernel, "bodies", index, accessors=kernel.bodies[index].accessors[::-1])
+    return item(kernel, "bodies", index, accessors=kernel.bodies[index].accessors[::-1])
 
 
 @corruption("TTB405")
@@ -356,7 +357,7 @@ def arguments_of_other_cores(kernel: Kernel, rng: random.Random) -> Kernel | Non
     index = _any(kernel, rng, "bodies")
     if len(kernel.work) < 2:
         return None
-    return _item(kernel, "bodies", index, core_values=kernel.bodies[index].core_values[1:])
+    return item(kernel, "bodies", index, core_values=kernel.bodies[index].core_values[1:])
 
 
 @corruption("TTB405")
@@ -367,12 +368,12 @@ def constant_wrong(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = rng.choice(found)
     args = kernel.bodies[index].compile_args
     changed = CompileArg(name=args[0].name, value=args[0].value + 1)
-    return _item(kernel, "bodies", index, compile_args=(changed, *args[1:]))
+    return item(kernel, "bodies", index, compile_args=(changed, *args[1:]))
 
 
 @corruption("TTB405")
 def name_unknown(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=var("nobody")))
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=var("nobody")))
 
 
 @corruption("TTB405")
@@ -382,7 +383,7 @@ def kernel_missing(kernel: Kernel, rng: random.Random) -> Kernel | None:
 
 @corruption("TTB402", "TTB403")
 def one_round_more(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, Loop, lambda s: replace(s, count=s.count + 1))
+    return change(kernel, rng, Loop, lambda s: replace(s, count=s.count + 1))
 
 
 @corruption("TTB402", "TTB403")
@@ -391,7 +392,7 @@ def let_wrong(kernel: Kernel, rng: random.Random) -> Kernel | None:
         value: Index = stmt.value + 1
         return replace(stmt, value=value)
 
-    return _change(kernel, rng, Let, wrong)
+    return change(kernel, rng, Let, wrong)
 
 
 @corruption("TTB406")
@@ -400,34 +401,34 @@ def l1_overflow(kernel: Kernel, rng: random.Random) -> Kernel | None:
     if not found:
         return None
     index = rng.choice(found)
-    return _item(kernel, "circular_buffers", index, num_pages=kernel.circular_buffers[index].block * 4000)
+    return item(kernel, "circular_buffers", index, num_pages=kernel.circular_buffers[index].block * 4000)
 
 
 @corruption("TTB407")
 def tensor_page_size(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "buffers")
-    return _item(kernel, "buffers", index, page_size=kernel.buffers[index].page_size + 1)
+    return item(kernel, "buffers", index, page_size=kernel.buffers[index].page_size + 1)
 
 
 @corruption("TTB407")
 def misaligned(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "buffers")
     words = kernel.buffers[index].accessor_words
-    return _item(kernel, "buffers", index, accessor_words=(words[0], words[1] + 8, *words[2:]))
+    return item(kernel, "buffers", index, accessor_words=(words[0], words[1] + 8, *words[2:]))
 
 
 @corruption("TTB407")
 def accessor_of_other_memory(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "buffers")
     words = kernel.buffers[index].accessor_words
-    return _item(kernel, "buffers", index, accessor_words=(words[0] ^ 2, *words[1:]))
+    return item(kernel, "buffers", index, accessor_words=(words[0] ^ 2, *words[1:]))
 
 
 @corruption("TTB407")
 def fewer_tiles(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = _any(kernel, rng, "buffers")
     height, width = kernel.buffers[index].tiles
-    return _item(kernel, "buffers", index, tiles=(height, width + 1))
+    return item(kernel, "buffers", index, tiles=(height, width + 1))
 
 
 def _sharded(kernel: Kernel, rng: random.Random) -> int | None:
@@ -445,7 +446,7 @@ def shards_beyond(kernel: Kernel, rng: random.Random) -> Kernel | None:
     tiles = shards.tiles[0] + shards.counts[0] * shards.tiles[0], shards.tiles[1]
     down = shards.counts[0] + 1
     changed = replace(shards, tiles=tiles, counts=(down, shards.counts[1]))
-    return _item(kernel, "buffers", index, shards=changed)
+    return item(kernel, "buffers", index, shards=changed)
 
 
 @corruption("TTB407")
@@ -457,7 +458,7 @@ def shards_moved(kernel: Kernel, rng: random.Random) -> Kernel | None:
     assert shards is not None
     if len(shards.cores) < 2:
         return None
-    return _item(kernel, "buffers", index, shards=replace(shards, cores=shards.cores[::-1]))
+    return item(kernel, "buffers", index, shards=replace(shards, cores=shards.cores[::-1]))
 
 
 @corruption("TTB407")
@@ -468,36 +469,36 @@ def shard_words(kernel: Kernel, rng: random.Random) -> Kernel | None:
     words = list(kernel.buffers[index].accessor_words)
     place = rng.randrange(2, len(words))
     words[place] += 1
-    return _item(kernel, "buffers", index, accessor_words=tuple(words))
+    return item(kernel, "buffers", index, accessor_words=tuple(words))
 
 
 @corruption("TTB408")
 def padding_left(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, ZeroPadding, lambda s: None)
+    return change(kernel, rng, ZeroPadding, lambda s: None)
 
 
 @corruption("TTB408")
 def padding_of_another_axis(kernel: Kernel, rng: random.Random) -> Kernel | None:
     other = {"rows": "columns", "columns": "rows"}
-    return _change(kernel, rng, ZeroPadding, lambda s: replace(s, axis=other[s.axis]))
+    return change(kernel, rng, ZeroPadding, lambda s: replace(s, axis=other[s.axis]))
 
 
 @corruption("TTB408")
 def mask_of_other_columns(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, FillTile, lambda s: replace(s, count=s.count % 31 + 1))
+    return change(kernel, rng, FillTile, lambda s: replace(s, count=s.count % 31 + 1))
 
 
 @corruption("TTB408")
 def mask_not_applied(kernel: Kernel, rng: random.Random) -> Kernel | None:
     """Which stores need the mask: all of a block-float kernel."""
     masks = {mask.cb for mask in kernel.masks}
-    return _change(kernel, rng, When, lambda s: replace(s, body=s.body[:1]), lambda s: _loads(s, masks))
+    return change(kernel, rng, When, lambda s: replace(s, body=s.body[:1]), lambda s: _loads(s, masks))
 
 
 @corruption("TTB403")
 def mask_in_another_column(kernel: Kernel, rng: random.Random) -> Kernel | None:
     masks = {mask.cb for mask in kernel.masks}
-    return _change(kernel, rng, When, lambda s: replace(s, b=num(0)), lambda s: _loads(s, masks))
+    return change(kernel, rng, When, lambda s: replace(s, b=num(0)), lambda s: _loads(s, masks))
 
 
 def _loads(stmt: When, masks: set[str]) -> bool:
@@ -506,7 +507,7 @@ def _loads(stmt: When, masks: set[str]) -> bool:
 
 @corruption("TTB405")
 def scalar_of_another_name(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(
+    return change(
         kernel,
         rng,
         SfpuOp,
@@ -526,19 +527,19 @@ def scalars_given_in_another_order(kernel: Kernel, rng: random.Random) -> Kernel
 
 @corruption("TTB403")
 def pattern_of_other_numbers(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, PatternTile, lambda s: replace(s, above=s.above ^ 0x8000))
+    return change(kernel, rng, PatternTile, lambda s: replace(s, above=s.above ^ 0x8000))
 
 
 @corruption("TTB403")
 def pattern_missing(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, PatternTile, lambda s: None)
+    return change(kernel, rng, PatternTile, lambda s: None)
 
 
 @corruption("TTB403")
 def pattern_tile_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
     """The same tile of the pattern everywhere."""
     names = {plan.cb for plan in kernel.patterns}
-    return _change(kernel, rng, TileOp, lambda s: replace(s, indices=(num(1),)), lambda s: bool(names & {*s.cbs}))
+    return change(kernel, rng, TileOp, lambda s: replace(s, indices=(num(1),)), lambda s: bool(names & {*s.cbs}))
 
 
 @corruption("TTB403")
@@ -548,7 +549,7 @@ def tensor_of_the_other_part(kernel: Kernel, rng: random.Random) -> Kernel | Non
     def is_first(stmt: When) -> bool:
         return stmt.b == num(0) and any(isinstance(s, ReadPage) for s in stmt.body)
 
-    return _change(kernel, rng, When, lambda s: replace(s, b=num(1)), is_first)
+    return change(kernel, rng, When, lambda s: replace(s, b=num(1)), is_first)
 
 
 def _by_rows(stmt: ReadPage | WritePage) -> bool:
@@ -557,34 +558,32 @@ def _by_rows(stmt: ReadPage | WritePage) -> bool:
 
 @corruption("TTB403")
 def row_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1), _by_rows)
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1), _by_rows)
 
 
 @corruption("TTB403")
 def rows_beyond_the_tensor(kernel: Kernel, rng: random.Random) -> Kernel | None:
     """A whole tile's rows, also where the last tile has fewer."""
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, rows=num(32)), _by_rows)
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, rows=num(32)), _by_rows)
 
 
 @corruption("TTB403")
 def columns_of_another_tile(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, column=num(0)), _by_rows)
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, column=num(0)), _by_rows)
 
 
 @corruption("TTB403")
 def columns_beyond_the_row(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, columns=num(32)), _by_rows)
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, columns=num(32)), _by_rows)
 
 
 @corruption("TTB403")
 def elements_of_another_size(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(
-        kernel, rng, (ReadPage, WritePage), lambda s: replace(s, element_bytes=6 - s.element_bytes), _by_rows
-    )
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, element_bytes=6 - s.element_bytes), _by_rows)
 
 
 @corruption("TTB403")
 def row_major_read_as_tiles(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return _change(
+    return change(
         kernel, rng, (ReadPage, WritePage), lambda s: replace(s, rows=None, column=None, columns=None), _by_rows
     )

@@ -52,7 +52,7 @@ def test_its_own_sizes_are_no_other_kernel(tmp_path: Path) -> None:
 
 SIZES = {"B": 8, "M": 512, "N": 2048}
 OTHERS: dict[str, tuple[dict[str, int], dict[str, int], str]] = {
-    "one matrix": ({**SIZES, "B": 64}, {"B": 1}, "the streams"),
+    "one matrix": ({**SIZES, "B": 64}, {"B": 1}, "the parts of long reductions"),
     "one tile a row": (SIZES, {"N": 32}, "the streams"),
     "a ragged row": (SIZES, {"N": 100}, "the masks of ragged edges"),
     "a row that fits L1": ({**SIZES, "N": 100_000}, {"N": 1000}, "what stays in L1"),

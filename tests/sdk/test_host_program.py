@@ -53,6 +53,18 @@ def test_every_dtype_compiles(tmp_path: Path, dtype: str) -> None:
     assert errors(check(path)) == []
 
 
+@pytest.mark.parametrize("wide", ["input", "output"])
+def test_a_dtype_on_one_side_only_compiles(tmp_path: Path, wide: str) -> None:
+    """What converts the other side's dtype is not defined: the SDK's flags refuse functions that nobody calls."""
+    gemm = plan("gemm")
+    buffers = {
+        name: msgspec.structs.replace(buffer, dtype="float32", page_size=4096) if buffer.role == wide else buffer
+        for name, buffer in gemm.buffers.items()
+    }
+    path = placed(tmp_path, msgspec.structs.replace(gemm, buffers=buffers))
+    assert errors(check(path)) == []
+
+
 @pytest.mark.parametrize("shape", [(100, 64), (4, 32, 64)])
 def test_row_major_tensors_are_not_tilized(tmp_path: Path, shape: tuple[int, ...]) -> None:
     gemm = plan("gemm")

@@ -71,6 +71,9 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     lines += _table(_choices(entry, kernel))
     lines += ["", "work"]
     lines += _table(_work(kernel))
+    if kernel.residency is not None:
+        lines += ["", f"sweeps over the tiles of a unit: {kernel.residency.choice} ({kernel.residency.reason})"]
+        lines += _table(_sweeps(kernel))
     lines += ["", "tensors"]
     rows: list[tuple[str, ...]] = [("tensor", "role", "shape", "dtype", "layout", "tiles", "padded to")]
     for buffer in kernel.buffers:
@@ -114,19 +117,35 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     matmul = any(value.op == "matmul" for value in kernel.program.values)
     by = "the kernel: schedule.matmul.algorithm" if asked else "the planner"
     block = "a barrier; as many as fit L1 with the other buffers, at most 16"
+    whole = "what is reduced together" if kernel.sweeps else "one tile"
     rows: list[tuple[str, ...]] = [
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),
         ("order", kernel.order, origin("schedule", "order")),
         ("cores", regions, origin("schedule", "cores") if own.schedule else "the target's grid"),
-        ("unit", f"{height} x {width} tiles", "the kernel: block or grid" if own.block or own.grid else "one tile"),
+        ("unit", f"{height} x {width} tiles", "the kernel: block or grid" if own.block or own.grid else whole),
         ("fidelity", kernel.math.fidelity, origin("math", "fidelity")),
         ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", origin("math", "fp32_accumulate")),
     ]
     if matmul:
         rows.append(("inner block", plural(kernel.k_block, "tile"), f"tiles of K {block}"))
+    elif kernel.sweeps:
+        rows.append(("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {block}"))
     else:
         rows.append(("batch", plural(kernel.batch, "tile"), f"tiles {block}"))
+    return rows
+
+
+def _sweeps(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
+    """Each sweep: what it does over which tiles, what it reads and how that comes, what it leaves."""
+    from tt_build.ir.told import tell_sweeps
+
+    rows: list[tuple[str, ...]] = [("sweep", "does", "tiles", "reads", "gives")]
+    for number, told in enumerate(tell_sweeps(kernel), 1):
+        reads = [f"{name} ({how})" for name, how in told.reads.items()]
+        gives = [f"{name} ({how})" for name, how in told.gives.items()]
+        tiles = f"{told.tiles[0]} x {told.tiles[1]}{' by columns' if told.by_columns else ''}"
+        rows.append((str(number), told.what, tiles, ", ".join(reads), ", ".join(gives)))
     return rows
 
 

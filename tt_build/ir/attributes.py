@@ -19,7 +19,9 @@ from tt_build.ir.stages import (
     PersistentKernel,
     ScheduledKernel,
     ShardedKernel,
+    StagedKernel,
 )
+from tt_build.ir.told import tell_sweeps
 from tt_build.ir.work import tiles_per_core
 from tt_build.spec.model import Sharding
 
@@ -37,6 +39,9 @@ def stamped(kernel: DefaultedKernel) -> Attributes:
         attrs["tt_persistent_loop"] = True
     if isinstance(kernel, MappedKernel):
         attrs["tt_core_ranges"] = [[*w.core, *w.core, w.start, w.count] for w in kernel.work]
+    if isinstance(kernel, StagedKernel) and kernel.residency is not None:
+        attrs["tt_residency"] = {"choice": kernel.residency.choice, "reason": kernel.residency.reason}
+        attrs["tt_sweeps"] = [told.as_attribute() for told in tell_sweeps(kernel)]
     if isinstance(kernel, BufferedKernel):
         attrs["tt_circular_buffers"] = [
             {"id": cb.id, "name": cb.name, "page_size": cb.page_size, "num_pages": cb.num_pages}

@@ -91,7 +91,7 @@ def _accessed(buffer: Buffer) -> tuple[np.ndarray, np.ndarray] | None:
     if rank not in (1, 2) or len(rest) != 2 * rank + (banks + 1) // 2 or not all(rest[: 2 * rank]):
         return None
     shape, part, packed = rest[:rank], rest[rank : 2 * rank], rest[2 * rank :]
-    if math.prod(shape) != buffer.pages:
+    if math.prod(shape) != buffer.pages or buffer.shards is None or math.prod(part) != math.prod(buffer.shards.tiles):
         return None
     coordinates = np.asarray([half for word in packed for half in (word & 0xFFFF, word >> 16)][:banks])
     page = np.arange(buffer.pages)

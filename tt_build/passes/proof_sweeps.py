@@ -21,6 +21,7 @@ from tt_build.passes.infer_schedule import extents
 from tt_build.passes.memory_space_lower import line_tiles
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 from tt_build.passes.skeleton import Visit, visits
 
@@ -55,6 +56,7 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
                 moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
     proof.check_complete()
     check_patterns(kernel)
+    check_folds(kernel)
     return moved["read"], moved["written"]
 
 
@@ -185,7 +187,8 @@ class _Proof:
         sweep = self._sweep(visit)
         extent = self.held.get(stmt.cb)
         if stmt.cb in self.partial:
-            self._same(visit.values[0], visit.rounds["part"], stmt.cb)
+            place = visit.values[0] if stmt.index is not None else np.zeros_like(visit.rounds["part"])
+            self._same(place, visit.rounds["part"], stmt.cb)
             self._check_count(visit, self._parts_of_units(), stmt.cb)
             return
         if extent is None:
@@ -203,13 +206,6 @@ class _Proof:
 
     def check_complete(self) -> None:
         """Everything that was planned happens; output pages are written exactly once; edges are masked."""
-        planned = {*self.streams, *self.held, *self.masks, *self.partial, *self.patterns}
-        if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
-            missing = sorted(planned - self.used | set(self.streams) - set(self.read))
-            self._fail(f"nothing reads or brings {missing}")
-        for cb, pages in self.written.items():
-            if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
-                self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
         flat = [stmt for body in self.kernel.bodies for stmt in walk(body.body)]
         fills = [(stmt.cb, stmt.pattern, stmt.count) for stmt in flat if isinstance(stmt, FillTile)]
         if fills != [(m.cb, m.axis, m.count) for m in self.kernel.masks]:
@@ -217,6 +213,13 @@ class _Proof:
         for number, sweep in enumerate(self.kernel.sweeps):
             if Counter(self._ragged(sweep)) - Counter(self.masked.get(number, [])):
                 self._fail(f"sweep {number + 1} masks {self.masked.get(number, [])}", "TTB408")
+        planned = {*self.streams, *self.held, *self.masks, *self.partial, *self.patterns}
+        if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
+            missing = sorted(planned - self.used | set(self.streams) - set(self.read))
+            self._fail(f"nothing reads or brings {missing}")
+        for cb, pages in self.written.items():
+            if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
+                self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
 
     # What is expected
 
@@ -329,6 +332,11 @@ class _Proof:
                     found.add((fold.source, side))
         return sorted(side for _, side in found)
 
+    def _operand(self, sweep: Sweep) -> tuple[int, ...] | None:
+        """Shape of what the sweep gathers: all its folds walk the same tiles. None where it gathers nothing."""
+        values = self.program.values
+        return values[values[sweep.folds[0].value].args[0]].shape if sweep.folds else None
+
     # Comparisons
 
     def _check_mask(self, visit: Visit, sweep: Sweep, cb: str, places: Places) -> None:
@@ -345,6 +353,9 @@ class _Proof:
         if self.spread is not None and self.spread.axis == mask.axis:
             units = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
         self._check_count(visit, np.asarray(units) * across[0] * across[1], cb)
+        shape = self._operand(sweep)
+        if shape is not None and mask.count != (shape[-2] if mask.axis == "rows" else shape[-1]) % TILE:
+            self._fail(f"{cb} keeps {mask.count} {mask.axis}", "TTB408")
         self.masked.setdefault(visit.sweep, []).append(mask.axis)
 
     def _check_sweep(self, visit: Visit, number: int, cb: str) -> None:

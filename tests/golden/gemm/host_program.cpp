@@ -104,7 +104,7 @@ void output(
     }
 }
 
-// float32 to bfloat16, rounded to the nearest even.
+// float32 to bfloat16, rounded to the nearest even, and back.
 std::vector<uint16_t> to_bfloat16(const std::vector<float>& values) {
     std::vector<uint16_t> bits(values.size());
     std::transform(values.begin(), values.end(), bits.begin(), [](float value) {
@@ -115,7 +115,6 @@ std::vector<uint16_t> to_bfloat16(const std::vector<float>& values) {
     return bits;
 }
 
-// bfloat16 to float32.
 std::vector<float> from_bfloat16(const std::vector<uint16_t>& bits) {
     std::vector<float> values(bits.size());
     std::transform(bits.begin(), bits.end(), values.begin(), [](uint16_t half) {

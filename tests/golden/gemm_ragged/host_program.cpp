@@ -122,7 +122,7 @@ std::vector<T> repack(const std::vector<T>& from, const Matrices& m, bool pad) {
     return to;
 }
 
-// float32 to bfloat16, rounded to the nearest even.
+// float32 to bfloat16, rounded to the nearest even, and back.
 std::vector<uint16_t> to_bfloat16(const std::vector<float>& values) {
     std::vector<uint16_t> bits(values.size());
     std::transform(values.begin(), values.end(), bits.begin(), [](float value) {
@@ -133,7 +133,6 @@ std::vector<uint16_t> to_bfloat16(const std::vector<float>& values) {
     return bits;
 }
 
-// bfloat16 to float32.
 std::vector<float> from_bfloat16(const std::vector<uint16_t>& bits) {
     std::vector<float> values(bits.size());
     std::transform(bits.begin(), bits.end(), values.begin(), [](uint16_t half) {

@@ -1,0 +1,47 @@
+"""The table of docs/library.md: the columns that need no run are what the compiler says now.
+
+The others are of a run that ``scons verify`` repeats (``tests/end_to_end/test_gates.py``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.library_table import BEGIN, END, HEAD, PAGE, STATIC, declarations, static_cells, table
+from tests.support import ROOT
+from tt_build.passes.pipeline import compile_kernel
+from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.loader import load_file
+
+
+def rows() -> list[list[str]]:
+    text = PAGE.read_text()
+    lines = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip().splitlines()
+    return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines]
+
+
+def test_the_table_is_current() -> None:
+    head, _, *body = rows()
+    assert tuple(head) == HEAD
+    expected = [static_cells(entry, compile_kernel(entry)[0]) for entry in declarations()]
+    assert [row[:STATIC] for row in body] == expected, "run python -m benchmarks.library_table --write"
+    for row, entry in zip(body, declarations(), strict=True):
+        sizes = (entry.smaller or entry).kernel.sizes
+        assert row[STATIC] == ", ".join(f"{name} = {size}" for name, size in sizes.items())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "library" / "pending").glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_is_pending_is_of_the_language_and_cannot_be_lowered_yet(path: Path) -> None:
+    loaded = load_file(path)
+    assert not loaded.diagnostics
+    for declaration in loaded.declarations:
+        with pytest.raises(Rejected) as rejected:  # once it is lowered it belongs into a file of library/
+            compile_kernel(declaration)
+        assert rejected.value.diagnostics[0].code in ("TTB201", "TTB205"), declaration.kernel.name
+
+
+@pytest.mark.long
+def test_the_table_is_what_the_emulator_finds() -> None:
+    assert table() in PAGE.read_text(), "run python -m benchmarks.library_table --write"
