@@ -5,15 +5,11 @@ The others are of a run that ``scons verify`` repeats (``tests/end_to_end/test_g
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from benchmarks.library_table import BEGIN, END, HEAD, PAGE, STATIC, declarations, static_cells, table
 from tests.support import ROOT
 from tt_build.passes.pipeline import compile_kernel
-from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.loader import load_file
 
 
 def rows() -> list[list[str]]:
@@ -30,16 +26,6 @@ def test_the_table_is_current() -> None:
     for row, entry in zip(body, declarations(), strict=True):
         sizes = (entry.smaller or entry).kernel.sizes
         assert row[STATIC] == ", ".join(f"{name} = {size}" for name, size in sizes.items())
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "library" / "pending").glob("*.yaml")), ids=lambda path: path.stem)
-def test_what_is_pending_is_of_the_language_and_cannot_be_lowered_yet(path: Path) -> None:
-    loaded = load_file(path)
-    assert not loaded.diagnostics
-    for declaration in loaded.declarations:
-        with pytest.raises(Rejected) as rejected:  # once it is lowered it belongs into a file of library/
-            compile_kernel(declaration)
-        assert rejected.value.diagnostics[0].code in ("TTB201", "TTB205"), declaration.kernel.name
 
 
 @pytest.mark.long

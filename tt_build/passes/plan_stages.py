@@ -297,7 +297,7 @@ class _Planner:
         if names not in ({"bx"}, {"by"}) or 1 not in (height, width) or tiles == 1 or times == 1:
             return 1, 1
         size = tiles * DTYPES[tensor.dtype].tile_bytes
-        if self.kept_bytes + size > self.arch.l1_allocatable // 3:
+        if self.kept_bytes + size > self.arch.l1_allocatable // 2:
             return 1, 1
         if not any(s.tensor == tensor.name and s.extent == (height, width) for s in self.streams):
             self.kept_bytes += size
