@@ -131,6 +131,28 @@ def test_others_can_consume_what_is_not_declared(tmp_path: Path) -> None:
     assert (tree.folder / "one.txt").read_text() != old
 
 
+@pytest.mark.parametrize("jobs", ["-j1", "-j2"])
+def test_a_consumer_whose_sources_are_scanned_gets_what_this_build_makes(tmp_path: Path, jobs: str) -> None:
+    """SCons' C scanner asks whether a .cpp is current before its own sources are built; the answer must not be kept."""
+    tree = Tree(
+        tmp_path / "project",
+        SPEC,
+        Tree.SCONSTRUCT.replace("env.TTKernels", "nodes = env.TTKernels") + "def join(target, source, env):\n"
+        "    open(str(target[0]), 'w').write(''.join(open(str(s)).read() for s in source))\n"
+        "for name in ('reader', 'writer'):\n"
+        "    env.Default(env.Command(name + '.txt', [n for n in nodes if n.name == name + '.cpp'], join))\n"
+        "env.Depends(env.Command('one.txt', 'build/tenstorrent/gemm/reader.cpp', join), 'kernel-add')\n"
+        "env.Default('one.txt')\n",
+    )
+    tree.scons(jobs)
+    tree.edit("M: 64", "M: 96")
+    assert tree.steps(tree.scons(jobs)) == chain("gemm")
+    for name in ("reader", "writer"):
+        made = [tree.folder / f"build/tenstorrent/{kernel}/{name}.cpp" for kernel in ("gemm", "add")]
+        assert (tree.folder / f"{name}.txt").read_text() == "".join(path.read_text() for path in made)
+    assert tree.steps(tree.scons(jobs)) == []
+
+
 def test_a_step_s_target_by_name_after_all_is_clean(tree: Tree) -> None:
     assert tree.steps(tree.scons("kernel-gemm")) == []
     assert tree.steps(tree.scons("build/tenstorrent/add/ir/03_infer_shard.json")) == []
