@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,8 @@ from tt_build.spec.diagnostics import Diagnostic, Rejected
 _WORTH_PROCESSES = 24  # kernels; fewer are done before the processes are up
 _CHUNK = 8
 
-Rows = list[tuple[str, list[bytes]]]
+# key, outputs, seconds of each step
+Rows = list[tuple[str, list[bytes], float]]
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -60,7 +62,9 @@ def _run(
     names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
     chain = steps(compiler)
-    if jobs > 1 and len(names) >= _WORTH_PROCESSES and state.store is None:
+    if state.store is not None:
+        names = _absent(names, reading, state, [signature for _, signature, _ in chain])
+    if jobs > 1 and len(names) >= _WORTH_PROCESSES:
         return _run_in_processes(names, reading, state, chain, jobs)
     rejected = {}
     for name in names:
@@ -73,10 +77,21 @@ def _run(
     return rejected
 
 
+def _absent(names: list[str], reading: Reading, state: State, signatures: list[str]) -> list[str]:
+    """Fetch all that the cache has; the kernels that it has not all of."""
+    assert state.store is not None
+    data = [reading.data(name) for name in names]
+    with ThreadPoolExecutor(state.store.parallel) as threads:
+        there = list(threads.map(lambda declaration: state.fetch_ahead(signatures, declaration), data))
+    return [name for name, found in zip(names, there, strict=True) if not found]
+
+
 def _run_in_processes(
     names: list[str], reading: Reading, state: State, chain: list[tuple[str, str, Step]], jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
-    """The same in ``jobs`` processes, code generation included. Nothing else runs yet, so forking is safe."""
+    """The same in ``jobs`` processes, code generation included. SCons runs nothing yet, and a cache's threads are
+    idle, so forking is safe.
+    """
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
     signatures = [signature for _, signature, _ in chain]
     context = multiprocessing.get_context("fork")
@@ -85,8 +100,8 @@ def _run_in_processes(
         work = ((signatures, [reading.data(name) for name in chunk]) for chunk in chunks)
         for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
             for name, (rows, diagnostics) in zip(chunk, results, strict=True):
-                for key, outputs in rows:
-                    state.keep(key, outputs, False)
+                for key, outputs, seconds in rows:
+                    state.computed(key, outputs, seconds)
                 if diagnostics is not None:
                     rejected[name] = diagnostics
     return rejected
@@ -100,12 +115,12 @@ def _whole_chains(work: tuple[list[str], list[bytes]]) -> list[tuple[Rows, tuple
 def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
     rows: Rows = []
     for signature, step in zip(signatures, _functions(), strict=True):
-        key = step_key(signature, [hashlib.sha256(data).hexdigest()])
+        key, started = step_key(signature, [hashlib.sha256(data).hexdigest()]), time.perf_counter()
         try:
             outputs = step(data)
         except Rejected as error:
             return rows, error.diagnostics
-        rows.append((key, outputs))
+        rows.append((key, outputs, time.perf_counter() - started))
         data = outputs[0]
     return rows, None
 
