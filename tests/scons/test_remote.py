@@ -316,7 +316,7 @@ def test_an_entry_is_the_message_that_the_api_defines() -> None:
     """Written out by hand from remote_execution.proto."""
     path, digest = f"{KEY}/0".encode(), b"\x0a\x40" + b"cd" * 32 + b"\x10\x96\x01"
     file = b"\x0a" + bytes([len(path)]) + path + b"\x12" + bytes([len(digest)]) + digest
-    times = b"\x1a\x00\x22\x07\x08\x01\x10\x80\xca\xb5\xee\x01"
+    times = b"\x1a\x00\x22\x08\x08\x01\x10\x80\xca\xb5\xee\x01"
     assert len(file) == 139  # as a varint 8b 01
     expected = b"\x12" + b"\x8b\x01" + file + b"\x4a" + bytes([len(times)]) + times
     assert encode(KEY, [Digest("cd" * 32, 150)], 1.5) == expected
