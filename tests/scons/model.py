@@ -79,6 +79,7 @@ class Model:
 
     def __init__(self) -> None:
         self._states: list[Made] | None = [{}]
+        self._unsigned = False
 
     def bounds(
         self, files: Files, edits: tuple[CompilerEdit, ...], disk: dict[str, bytes]
@@ -102,7 +103,7 @@ class Model:
             for made in self._states
         ]
         must = due[0] if len(due) == 1 else wrong
-        return _names(must), _names(set().union(*due))
+        return _names(must), _names(set(wanted) if self._unsigned else set().union(*due))
 
     def built(self, files: Files, edits: tuple[CompilerEdit, ...]) -> None:
         """A build succeeded."""
@@ -113,9 +114,12 @@ class Model:
         if self._states is not None:
             self._states.append(made_of(files, edits))
 
-    def lost(self) -> None:
-        """Records were damaged: any step may run."""
+    def lost(self, *, signatures: bool) -> None:
+        """Records were damaged: any step may run. Of SCons' own ``signatures`` that stays so: a kernel that the ledger
+        proves clean is not declared, hence not signed anew, and its steps may run when it is declared the next time.
+        """
         self._states = None
+        self._unsigned = self._unsigned or signatures
 
 
 def _names(keys: set[tuple[str, str]]) -> set[str]:

@@ -250,7 +250,7 @@ class Builds(RuleBasedStateMachine):
                 path.unlink()
             else:
                 path.write_bytes({"half": data[: len(data) // 2], "nothing": b"", "noise": b"\x80" + data[1:]}[kind])
-            self.model.lost()
+            self.model.lost(signatures=name == ".sconsign")
 
     @rule(seed=st.integers(0, 999), kind=st.sampled_from(("none", "flip", "truncate", "swap")))
     def another_tree_on_one_cache(self, seed: int, kind: str) -> None:
@@ -311,6 +311,17 @@ def test_no_wrong_file_after_any_sequence() -> None:
 @pytest.mark.parametrize("seed", range(CHUNKS))
 def test_no_wrong_file_after_3000_sequences(seed: int) -> None:
     campaign(CHUNK, 8, seed)
+
+
+def test_a_lost_sconsign_costs_steps_and_no_wrong_file() -> None:
+    machine = Builds()
+    try:
+        machine.first_build()
+        machine.damage_state(".sconsign", "nothing")
+        machine.build()
+        machine.edit_compiler(COMPILER_EDITS[0])
+    finally:
+        machine.teardown()
 
 
 def test_a_refused_build_removes_nothing() -> None:
