@@ -1,7 +1,8 @@
 """Incremental builds of N small kernels, as ratios within one run: medians of interleaved rounds.
 
 .venv/bin/python benchmarks/null_build.py                  1,000 kernels against one-line SConstruct and plain graph
-.venv/bin/python benchmarks/null_build.py --growth         100 to 5,000 kernels and the fitted exponent
+.venv/bin/python benchmarks/null_build.py --growth         100 to 5,000 kernels, the fitted exponent, and a plot
+                                                           (--plot FILE.svg)
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--growth", action="store_true", help="several sizes and the fitted exponent of the null build")
     parser.add_argument("--kernels", type=int, nargs="*", help="sizes")
+    parser.add_argument("--plot", type=Path, help="with several sizes: write a plot of the null build as SVG")
     parsed = parser.parse_args()
     sizes = parsed.kernels or ([100, 300, 1000, 5000] if parsed.growth else [1000])
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -84,6 +86,34 @@ def main() -> None:
     if len(sizes) > 1:
         xs, ys = [math.log(size) for size in sizes], [math.log(null) for null in nulls]
         print(f"growth of the null build: exponent {statistics.linear_regression(xs, ys).slope:.2f}")
+        if parsed.plot:
+            parsed.plot.write_text(plot(dict(zip(sizes, nulls, strict=True))))
+
+
+def plot(seconds: dict[int, float]) -> str:
+    """An SVG of seconds over kernels, both axes logarithmic: a straight line of slope 1 is linear growth."""
+    width, height, margin = 480, 300, 50
+    low, high = min(seconds), max(seconds)
+    most = max(seconds.values())
+    least = min(seconds.values())
+
+    def at(kernels: float, value: float) -> tuple[float, float]:
+        x = margin + (width - 2 * margin) * math.log(kernels / low) / (math.log(high / low) or 1)
+        y = height - margin - (height - 2 * margin) * math.log(value / least) / (math.log(most / least) or 1)
+        return round(x, 1), round(y, 1)
+
+    points = [(kernels, value, *at(kernels, value)) for kernels, value in sorted(seconds.items())]
+    line = " ".join(f"{x},{y}" for _, _, x, y in points)
+    marks = "".join(
+        f'<circle cx="{x}" cy="{y}" r="3"/><text x="{x}" y="{y - 8}" text-anchor="middle">{value:.2f} s</text>'
+        f'<text x="{x}" y="{height - margin + 20}" text-anchor="middle">{kernels}</text>'
+        for kernels, value, x, y in points
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-size="11">'
+        f'<polyline points="{line}" fill="none" stroke="black"/>{marks}'
+        f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">kernels; seconds of a null build</text></svg>\n'
+    )
 
 
 if __name__ == "__main__":

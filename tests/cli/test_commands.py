@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 import tt_build.cli.schema
 from tests.cli.support import tt_build as run
@@ -110,14 +109,6 @@ class TestInit:
         assert match is not None
         assert (folder / match[1]).read_text() == run("schema").out
         assert Path(run("schema", "--path").out.strip()).read_text() == run("schema").out
-
-    def test_the_workflow_runs_commands_that_exist(self, there: Path) -> None:
-        run("init")
-        steps = yaml.safe_load((there / ".github/workflows/kernels.yml").read_text())["jobs"]["build"]["steps"]
-        commands = [step["run"] for step in steps if "run" in step]
-        (validate,) = [command.split()[1:] for command in commands if command.startswith("tt-build")]
-        assert run(*validate).code == 0
-        assert "scons target=tenstorrent" in commands
 
 
 def test_compile_writes_what_scons_writes(there: Path) -> None:

@@ -38,7 +38,8 @@ def test_one_quiet_line_when_nothing_is_to_do(tree: Tree) -> None:
     assert json.loads((tree.folder / "build/.tt-build/trace.json").read_text())["traceEvents"]
 
 
-def test_a_null_build_imports_nothing_heavy(tree: Tree) -> None:
+def imported(tree: Tree) -> set[str]:
+    """The modules that a build imports."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "SCons"],
         cwd=tree.folder,
@@ -47,7 +48,17 @@ def test_a_null_build_imports_nothing_heavy(tree: Tree) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,
     )
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+def test_a_build_looks_for_no_compilers(tree: Tree) -> None:
+    """SCons' default environment takes a tenth of a second; nothing of ours needs it."""
+    tree.edit("M: 64", "M: 96")
+    assert "SCons.Tool.default" not in imported(tree)
+
+
+def test_a_null_build_imports_nothing_heavy(tree: Tree) -> None:
+    loaded = imported(tree)
     assert "tt_build.scons.session" in loaded
     assert not loaded & {"yaml", "jinja2", "numpy", "msgspec", "tt_build.passes.pipeline", "tt_build.spec.loader"}
 
@@ -129,6 +140,28 @@ def test_others_can_consume_what_is_not_declared(tmp_path: Path) -> None:
     tree.scons()
     assert (tree.folder / "one.txt").read_text() == (tree.folder / "build/tenstorrent/gemm/reader.cpp").read_text()
     assert (tree.folder / "one.txt").read_text() != old
+
+
+@pytest.mark.parametrize("jobs", ["-j1", "-j2"])
+def test_a_consumer_whose_sources_are_scanned_gets_what_this_build_makes(tmp_path: Path, jobs: str) -> None:
+    """SCons' C scanner asks whether a .cpp is current before its own sources are built; the answer must not be kept."""
+    tree = Tree(
+        tmp_path / "project",
+        SPEC,
+        Tree.SCONSTRUCT.replace("env.TTKernels", "nodes = env.TTKernels") + "def join(target, source, env):\n"
+        "    open(str(target[0]), 'w').write(''.join(open(str(s)).read() for s in source))\n"
+        "for name in ('reader', 'writer'):\n"
+        "    env.Default(env.Command(name + '.txt', [n for n in nodes if n.name == name + '.cpp'], join))\n"
+        "env.Depends(env.Command('one.txt', 'build/tenstorrent/gemm/reader.cpp', join), 'kernel-add')\n"
+        "env.Default('one.txt')\n",
+    )
+    tree.scons(jobs)
+    tree.edit("M: 64", "M: 96")
+    assert tree.steps(tree.scons(jobs)) == chain("gemm")
+    for name in ("reader", "writer"):
+        made = [tree.folder / f"build/tenstorrent/{kernel}/{name}.cpp" for kernel in ("gemm", "add")]
+        assert (tree.folder / f"{name}.txt").read_text() == "".join(path.read_text() for path in made)
+    assert tree.steps(tree.scons(jobs)) == []
 
 
 def test_a_step_s_target_by_name_after_all_is_clean(tree: Tree) -> None:

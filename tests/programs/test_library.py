@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.library_table import BEGIN, END, HEAD, PAGE, STATIC, declarations, static_cells, table
-from tests.support import ROOT
 from tt_build.passes.pipeline import compile_kernel
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from tt_build.codegen.compile import compile_files
 from tt_build.codegen.files import OUTPUTS
@@ -12,10 +14,33 @@ from tt_build.spec.loader import load_file
 
 STEPS = [step.name for step in PASSES] + ["generate"]
 
+Files = dict[str, dict[str, bytes]]
 
-def expected(spec: Path) -> dict[str, dict[str, bytes]]:
-    """kernel -> file -> bytes, as a clean build elsewhere makes them."""
-    loaded = load_file(spec)
+
+class CompilerEdit(NamedTuple):
+    """A change of the compiler itself; ``steps`` are those whose code it is a part of."""
+
+    path: str
+    old: str
+    new: str
+    steps: tuple[str, ...]
+
+
+COMPILER_EDITS = (
+    CompilerEdit(
+        "tt_build/passes/shards.py", "from __future__", "# x\nfrom __future__", ("infer_schedule", "infer_shard")
+    ),
+    CompilerEdit(
+        "tt_build/passes/memory_space_lower.py", "DEPTH = 2", "DEPTH = 3", ("memory_space_lower", "verify_ir")
+    ),
+    CompilerEdit("templates/macros/cb.j2", "cb_push_back(", "cb_push_back( ", ("generate",)),
+    CompilerEdit("tt_build/spec/kernels.schema.json", "{", "{ ", ()),
+)
+
+
+def expected(spec: Path | str, grid: tuple[int, int] | list[int] | None = None) -> Files:
+    """kernel -> file -> bytes, as a clean build elsewhere makes them; under "" the declaration."""
+    loaded = load_file(Path(spec), grid=(grid[0], grid[1]) if grid else None)
     assert not loaded.errors
     files = {}
     for declaration in loaded.declarations:
@@ -32,26 +57,79 @@ def groups(files: dict[str, bytes]) -> list[tuple[str, bytes, list[str]]]:
     return list(zip(STEPS, inputs, outputs, strict=True))
 
 
+# kernel, step -> (what it was made from: the compiler's edits, digest of the input; its outputs)
+Made = dict[tuple[str, str], tuple[tuple[str, ...], str, tuple[bytes, ...]]]
+
+
+def made_of(files: Files, edits: tuple[CompilerEdit, ...]) -> Made:
+    """What a complete build of these files leaves behind."""
+    return {
+        (kernel, step): (
+            tuple(edit.path for edit in edits if step in edit.steps),
+            hashlib.sha256(data).hexdigest(),
+            tuple(made[name] for name in outputs),
+        )
+        for kernel, made in files.items()
+        for step, data, outputs in groups(made)
+    }
+
+
 class Model:
-    """The last complete build of each step: what it read and what it wrote."""
+    """The last complete build of each step; after builds that were broken off, each build that may have gone before."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, str], tuple[str, tuple[bytes, ...]]] = {}
+        self._states: list[Made] | None = [{}]
+        self._unsigned = False
 
-    def predicted(self, files: dict[str, dict[str, bytes]], disk: dict[str, bytes]) -> list[str]:
-        """The steps that a build must run, no more and no fewer."""
-        steps = []
-        for kernel, made in files.items():
-            for step, data, outputs in groups(made):
-                there = tuple(disk.get(f"{kernel}/{name}", b"") for name in outputs)
-                if self._made.get((kernel, step)) != (hashlib.sha256(data).hexdigest(), there):
-                    steps.append(f"{kernel}:{step}")
-        return steps
+    def bounds(
+        self, files: Files, edits: tuple[CompilerEdit, ...], disk: dict[str, bytes]
+    ) -> tuple[set[str], set[str]]:
+        """The steps that the next build must run and those that it may run: the same, unless a build was broken off.
 
-    def built(self, files: dict[str, dict[str, bytes]]) -> None:
-        """A build succeeded."""
-        self._made = {
-            (kernel, step): (hashlib.sha256(data).hexdigest(), tuple(made[name] for name in outputs))
+        Broken off, a step whose files are wrong must run, and one may run that any of the builds could have left
+        undone. A step may never run only because some other step did not end well.
+        """
+        wanted = made_of(files, edits)
+        there = {
+            (kernel, step): tuple(disk.get(f"{kernel}/{name}", b"") for name in outputs)
             for kernel, made in files.items()
-            for step, data, outputs in groups(made)
+            for step, _, outputs in groups(made)
         }
+        wrong = {key for key, state in wanted.items() if state[2] != there[key]}
+        if self._states is None:
+            return _names(wrong), _names(set(wanted))
+        due = [
+            {key for key in wanted if made.get(key) != wanted[key] or key in wrong or made[key][2] != there[key]}
+            for made in self._states
+        ]
+        must = due[0] if len(due) == 1 else wrong
+        return _names(must), _names(set(wanted) if self._unsigned else set().union(*due))
+
+    def built(self, files: Files, edits: tuple[CompilerEdit, ...]) -> None:
+        """A build succeeded."""
+        self._states = [made_of(files, edits)]
+
+    def broken_off(self, files: Files, edits: tuple[CompilerEdit, ...]) -> None:
+        """A build did some of its work, and recorded some of that."""
+        if self._states is not None:
+            self._states.append(made_of(files, edits))
+
+    def lost(self, *, signatures: bool) -> None:
+        """Records were damaged: any step may run. Of SCons' own ``signatures`` that stays so: a kernel that the ledger
+        proves clean is not declared, hence not signed anew, and its steps may run when it is declared the next time.
+        """
+        self._states = None
+        self._unsigned = self._unsigned or signatures
+
+
+def _names(keys: set[tuple[str, str]]) -> set[str]:
+    return {f"{kernel}:{step}" for kernel, step in keys}
+
+
+def warm() -> None:
+    """Import the compiler and let its templates be compiled, so that children of this process need not."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "kernels.yaml"
+        tensors = "inputs: {A: {shape: [32, 32]}}, outputs: {C: {shape: [32, 32]}}"
+        spec.write_text(f"version: 1\nkernels:\n  k: {{{tensors}, compute: C = relu(A) + A}}\n")
+        expected(spec)

@@ -49,13 +49,46 @@ kernels:
 
 _GITIGNORE = """\
 /build/
+/artifacts/
+/.cache/
 .sconsign*
 __pycache__/
 """
 
+_RECIPE = """\
+#!/bin/sh
+# Validates, builds and verifies kernels.yaml, in any CI with tt-build and g++. Leaves artifacts/ when it fails, too.
+#   TT_CACHE       cache of steps: a folder (kept between runs by the CI) or https://HOST/PATH; default .cache/tt-build
+#   TT_CACHE_MODE  ro: fetch only; default: ro for pull and merge requests, rw else. Only jobs that you trust may write.
+# A password for a server: TT_BUILD_CACHE_USER and TT_BUILD_CACHE_PASSWORD, from the CI's secrets.
+set -eu
+cd "$(dirname "$0")/.."
+
+case "${GITHUB_EVENT_NAME:-${CI_PIPELINE_SOURCE:-}}" in
+pull_request* | merge_request_event) mode=ro ;;
+*) mode=rw ;;
+esac
+cache="cache=${TT_CACHE:-.cache/tt-build}" mode="cache_mode=${TT_CACHE_MODE:-$mode}"
+format=text
+if [ "${GITHUB_ACTIONS:-}" = true ]; then format=github; fi
+
+keep() {
+    mkdir -p artifacts
+    if [ -d build/tenstorrent ]; then tar -czf artifacts/kernels.tar.gz -C build tenstorrent; fi
+    if [ -f build/.tt-build/trace.json ]; then cp build/.tt-build/trace.json artifacts/; fi
+}
+trap keep EXIT
+
+tt-build validate kernels.yaml --format "$format"
+scons target=tenstorrent "$cache" "$mode"
+scons verify "$cache" "$mode"
+"""
+
 _WORKFLOW = """\
 name: kernels
-on: [push, pull_request]
+on:
+  push: {branches: [main]}
+  pull_request:
 permissions:
   contents: read
 jobs:
@@ -66,9 +99,22 @@ jobs:
       - uses: actions/setup-python@v5
         with: {python-version: "3.12"}
       - run: pip install tt-build  # or the address of the copy that you build with
-      - run: tt-build validate kernels.yaml --format github
-      - run: scons target=tenstorrent
-      - run: scons verify
+      - uses: actions/cache/restore@v4
+        with:
+          path: .cache/tt-build
+          key: tt-build-${{ github.run_id }}
+          restore-keys: tt-build-
+      - run: sh ci/kernels.sh
+      - uses: actions/cache/save@v4
+        if: github.event_name != 'pull_request'
+        with:
+          path: .cache/tt-build
+          key: tt-build-${{ github.run_id }}
+      - uses: actions/upload-artifact@v4
+        if: always()
+        with:
+          name: kernels
+          path: artifacts/
 """
 
 
@@ -103,6 +149,7 @@ def starter() -> dict[str, str]:
         "SConstruct": _SCONSTRUCT,
         "kernels.yaml": _KERNELS,
         ".gitignore": _GITIGNORE,
+        "ci/kernels.sh": _RECIPE,
         ".github/workflows/kernels.yml": _WORKFLOW,
         ".tt-build/kernels.schema.json": schema_text(),
     }

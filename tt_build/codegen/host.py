@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from tt_build.codegen.compiled import CompiledTemplates
 from tt_build.codegen.host_args import ArgTable, arg_tables, argument, word
 from tt_build.ir.plan import AccessorRef, Buffer, CircularBuffer, Plan, PlanKernel, PlanSharding, Range
 from tt_build.resources import templates_dir
@@ -52,6 +53,7 @@ def render_cmake(plan: Plan) -> str:
 def _environment(folder: Path) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
+        bytecode_cache=CompiledTemplates(folder, "host"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

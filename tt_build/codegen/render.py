@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import msgspec
 
+from tt_build.codegen.compiled import CompiledTemplates
 from tt_build.codegen.sfpu import call_of, call_text, init_text
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
@@ -73,6 +74,7 @@ def _environment(folder: Path) -> jinja2.Environment:
     """Shared by all renderings, also those of other threads: nothing in it depends on a kernel."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
+        bytecode_cache=CompiledTemplates(folder, "kernels"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -14,7 +14,8 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+
+from tt_build.scons.statistics import Entry, Statistics
 
 LIMIT = 5 << 30  # bytes; the entries used longest ago go first
 _MAGIC = b"tt-build step 1 "
@@ -23,13 +24,13 @@ _MAGIC = b"tt-build step 1 "
 class FolderCache:
     """The cache in a folder; safe for many processes at once, also over NFS (entries appear by rename)."""
 
+    parallel = 1
+
     def __init__(self, folder: Path, *, writes: bool, limit: int = LIMIT) -> None:
         self._folder, self._writes, self._limit = folder, writes, limit
-        self._lock = threading.Lock()
-        self.hits = self.misses = self.bad = self.stored = self.bytes_read = self.bytes_written = 0
-        self.seconds_saved = 0.0
+        self._statistics = Statistics()
 
-    def get(self, key: str) -> list[bytes] | None:
+    def get(self, key: str) -> Entry | None:
         """The outputs of the step with that key, verified; None when there are none to be had."""
         path = self._path(key)
         try:
@@ -37,21 +38,21 @@ class FolderCache:
             with open(handle, "rb") as file:
                 data = file.read()
         except (FileNotFoundError, NotADirectoryError):
-            self._count(misses=1)
+            self._statistics.count(misses=1)
             return None
         except OSError as error:
             self._bad(key, error.strerror or str(error))
             return None
         try:
-            outputs, seconds = unpack(key, data)
+            entry = unpack(key, data)
         except ValueError as error:
             self._bad(key, str(error))
             return None
         with contextlib.suppress(OSError):
             if self._writes:
                 os.utime(path)  # used now: evicted last
-        self._count(hits=1, bytes_read=len(data), seconds_saved=seconds)
-        return outputs
+        self._statistics.count(hits=1, bytes_read=len(data), seconds_saved=entry.seconds)
+        return entry
 
     def put(self, key: str, outputs: list[bytes], seconds: float) -> None:
         """Store a step's outputs; they appear as a whole or not at all."""
@@ -68,29 +69,19 @@ class FolderCache:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             return
-        self._count(stored=1, bytes_written=len(data))
+        self._statistics.count(stored=1, bytes_written=len(data))
 
     def finish(self) -> str:
         """Evict what exceeds the bound; the statistics in a line."""
-        removed = self._evict() if self.stored else 0
-        text = (
-            f"tt-build: cache {self._folder}: {self.hits} hits, {self.misses} misses, {self.stored} stored, "
-            f"{self.bytes_read / 1e6:.1f} MB read, {self.bytes_written / 1e6:.1f} MB written, "
-            f"{self.seconds_saved:.1f} s saved"
-        )
-        return text + (f", {self.bad} bad" if self.bad else "") + (f", {removed} evicted" if removed else "")
+        removed = self._evict() if self._statistics.stored else 0
+        return self._statistics.line(self._folder) + (f", {removed} evicted" if removed else "")
 
     def _path(self, key: str) -> Path:
         return self._folder / "steps" / key[:2] / key
 
-    def _count(self, **more: Any) -> None:
-        with self._lock:
-            for name, number in more.items():
-                setattr(self, name, getattr(self, name) + number)
-
     def _bad(self, key: str, reason: str) -> None:
         """Move a bad entry aside, so that it can be looked at and never fetched again."""
-        self._count(misses=1, bad=1)
+        self._statistics.count(misses=1, bad=1)
         kept = ""
         if self._writes:
             with contextlib.suppress(OSError):
@@ -128,7 +119,7 @@ def pack(key: str, outputs: list[bytes], seconds: float) -> bytes:
     return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def unpack(key: str, data: bytes) -> tuple[list[bytes], float]:
+def unpack(key: str, data: bytes) -> Entry:
     """The outputs and what they took to make; ``ValueError`` for anything but an intact entry of that key."""
     head, _, body = data.partition(b"\n")
     if head != _MAGIC + hashlib.sha256(body).hexdigest().encode():
@@ -143,4 +134,4 @@ def unpack(key: str, data: bytes) -> tuple[list[bytes], float]:
         at += size
     if at != len(rest):
         raise ValueError("its length is wrong")
-    return outputs, float(meta["seconds"])
+    return Entry(outputs, float(meta["seconds"]))

@@ -26,10 +26,13 @@ class Chains:
     """Declares the nodes of kernels below ``folder``: the actions are shared, one for each step."""
 
     def __init__(self, env: Any, folder: Any, reading: Reading, state: State, compiler: Compiler) -> None:
+        self.env, self.folder, self.reading, self.state, self.compiler = env, folder, reading, state, compiler
         # SCons would look for #include in generated files, and for that decide about them before what they are made of
         # is built; that decision would stand.
-        self.env = env.Clone(SCANNERS=[])
-        self.folder, self.reading, self.state, self.compiler = folder, reading, state, compiler
+        self._building = env.Clone(SCANNERS=[])
+        # SCons asks the environment of each node for its CacheDir, and where none was named it makes its default
+        # environment, which looks for every compiler that it knows. Ours has none: see ``set_nocache`` below.
+        self._building._CacheDir_path = None
         actions = [StepAction(label, signature, step, state) for label, signature, step in steps(compiler)]
         self._steps = [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
 
@@ -50,7 +53,7 @@ class Chains:
         nodes: list[Any] = []
         for number, (signature, builder) in enumerate(self._steps, 1):
             files = [below + file for file in ([stage_file(number)] if number <= len(PASSES) else OUTPUTS)]
-            made = builder(self.env, [folder.File(file) for file in files], node)
+            made = builder(self._building, [folder.File(file) for file in files], node)
             _mark(made, files, StepTarget(label, ledger, signature, [node]))
             nodes += made
             node = made[0]
@@ -62,7 +65,7 @@ class Chains:
         """A node made of generated files only when it is asked for; ``-c`` removes it, and ``also``, all the same."""
         builder = SCons.Builder.Builder(action=action)
         folder = self.folder.Dir(name)
-        made = builder(self.env, folder.File(file), sources)
+        made = builder(self._building, folder.File(file), sources)
         ledger = sources[0].attributes.tt_step.ledger
         _mark(made, [file], StepTarget(name, ledger, action.signature, sources))
         self.env.Clean(folder.File(OUTPUTS[0]), [*made, *(folder.File(other) for other in also)])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -29,7 +30,8 @@ from tt_build.spec.model import Declaration
 _WORTH_PROCESSES = 24  # kernels; fewer are done before the processes are up
 _CHUNK = 8
 
-Rows = list[tuple[str, list[bytes]]]
+# key, outputs, seconds of each step
+Rows = list[tuple[str, list[bytes], float]]
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -64,15 +66,25 @@ def _run(
     names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
     chain = steps(compiler)
-    if jobs > 1 and len(names) >= _WORTH_PROCESSES and state.store is None:
-        return _run_in_processes(names, reading, state, chain, jobs)
+    rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    if state.store is not None:
+        absent = _absent(names, reading, state, [signature for _, signature, _ in chain])
+        there = set(names).difference(absent)
+        # what is in the cache was lowered, but not necessarily compared with the kernel at its ``verify.sizes``
+        names = absent + [
+            n for n in names if n in there and read_stage(reading.data(n), Declaration).smaller is not None
+        ]
+    else:
+        there = set()
+    if jobs > 1 and len(names) - len(there) >= _WORTH_PROCESSES:
+        rejected = _run_in_processes([n for n in names if n not in there], reading, state, chain, jobs)
+        names = [n for n in names if n in there]
 
     def passes(data: bytes) -> bytes:
         for _, signature, step in chain[:-1]:
             (data,) = state.ahead(signature, data, step)
         return data
 
-    rejected = {}
     for name in names:
         data = reading.data(name)
         try:
@@ -95,10 +107,21 @@ def _check_at_verify_sizes(data: bytes, verified: bytes, passes: Callable[[bytes
     check_same_structure(declaration, read_stage(verified, VerifiedKernel), read_stage(found, VerifiedKernel))
 
 
+def _absent(names: list[str], reading: Reading, state: State, signatures: list[str]) -> list[str]:
+    """Fetch all that the cache has; the kernels that it has not all of."""
+    assert state.store is not None
+    data = [reading.data(name) for name in names]
+    with ThreadPoolExecutor(state.store.parallel) as threads:
+        there = list(threads.map(lambda declaration: state.fetch_ahead(signatures, declaration), data))
+    return [name for name, found in zip(names, there, strict=True) if not found]
+
+
 def _run_in_processes(
     names: list[str], reading: Reading, state: State, chain: list[tuple[str, str, Step]], jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
-    """The same in ``jobs`` processes, code generation included. Nothing else runs yet, so forking is safe."""
+    """The same in ``jobs`` processes, code generation included. SCons runs nothing yet, and a cache's threads are
+    idle, so forking is safe.
+    """
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
     signatures = [signature for _, signature, _ in chain]
     context = multiprocessing.get_context("fork")
@@ -107,8 +130,8 @@ def _run_in_processes(
         work = ((signatures, [reading.data(name) for name in chunk]) for chunk in chunks)
         for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
             for name, (rows, diagnostics) in zip(chunk, results, strict=True):
-                for key, outputs in rows:
-                    state.keep(key, outputs, False)
+                for key, outputs, seconds in rows:
+                    state.computed(key, outputs, seconds)
                 if diagnostics is not None:
                     rejected[name] = diagnostics
     return rejected
@@ -124,9 +147,9 @@ def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagno
 
     def run(data: bytes, functions: list[tuple[str, Step]]) -> bytes:
         for signature, step in functions:
-            key = step_key(signature, [hashlib.sha256(data).hexdigest()])
+            key, started = step_key(signature, [hashlib.sha256(data).hexdigest()]), time.perf_counter()
             outputs = step(data)
-            rows.append((key, outputs))
+            rows.append((key, outputs, time.perf_counter() - started))
             data = outputs[0]
         return data
 

@@ -20,8 +20,18 @@ class StepTarget:
         self.kernel, self.ledger, self._signature, self._sources = kernel, ledger, signature, sources
         self._key = ""
 
+    @property
+    def settled(self) -> bool:
+        """Whether the sources are what this build leaves them. SCons asks about a target before that, too: a scanner
+        looks whether a source of somebody else's builder is current while what that is made of still waits.
+        """
+        return all(
+            getattr(source.attributes, "tt_step", None) is None or source.get_state() >= SCons.Node.up_to_date
+            for source in self._sources
+        )
+
     def key(self) -> str:
-        """The step's key; asked only when its sources are what this build leaves them."""
+        """The step's key; asked only when it is ``settled``."""
         if not self._key:
             self._key = step_key(self._signature, [digest_of(source) for source in self._sources])
         return self._key
@@ -40,7 +50,7 @@ def changed(dependency: Any, target: Any, previous: Any, repository: Any = None)
     step: StepTarget | None = getattr(target.attributes, "tt_step", None)
     if step is None:  # somebody else's target: SCons' way
         return bool(SCons.Node.decide_target(dependency, target, previous, repository))
-    return not step.ledger.vouched(target.attributes.tt_file, step.key())
+    return not (step.settled and step.ledger.vouched(target.attributes.tt_file, step.key()))
 
 
 def watch(node: Any) -> None:

@@ -13,7 +13,6 @@ import SCons.Script
 from tt_build.scons.variables import parse_grid
 
 if TYPE_CHECKING:
-    from tt_build.scons.cache import FolderCache
     from tt_build.scons.state import Store
 
 
@@ -64,16 +63,29 @@ class Request:
     def store(self, env: Any) -> Store | None:
         """The cache of steps, where one is asked for; one for all calls of a build."""
         where = str(env["cache"])
-        if not where:
-            return None
-        if "://" in where:
-            raise SCons.Errors.UserError(f"cache={where}: give a folder; servers are not supported yet")
-        if where not in CACHES:
-            from tt_build.scons.cache import FolderCache
+        if where and where not in CACHES:
+            CACHES[where] = self._open(env, where)
+        return CACHES.get(where)
 
-            folder = Path(env.Dir("#").get_abspath(), os.path.expanduser(where))
-            CACHES[where] = FolderCache(folder, writes=env["cache_mode"] == "rw" and not self.dry)
-        return CACHES[where]
+    def _open(self, env: Any, where: str) -> Store:
+        from tt_build.scons.cache import FolderCache
+
+        writes = env["cache_mode"] == "rw" and not self.dry
+        folder, _, url = where.partition(",") if "://" in where.partition(",")[2] else (where, "", "")
+        if "://" in folder:
+            folder, url = "", where
+        near = FolderCache(Path(env.Dir("#").get_abspath(), os.path.expanduser(folder)), writes=writes)
+        if not url:
+            return near
+        from tt_build.scons.remote import RemoteCache
+        from tt_build.scons.server import problem_of
+        from tt_build.scons.tiers import Tiers
+
+        problem = problem_of(url)
+        if problem:
+            raise SCons.Errors.UserError(f"cache=: {problem}")
+        far = RemoteCache(url, writes=writes)
+        return Tiers(near, far) if folder else far
 
 
-CACHES: dict[str, FolderCache] = {}
+CACHES: dict[str, Store] = {}

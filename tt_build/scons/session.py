@@ -58,11 +58,12 @@ class Session:
         self.state: State | None = None
         self._chains: Chains | None = None
         self._extras: set[str] = set()
+        self._left: list[str] = []  # kernels with files that could not be removed
 
     # Before SCons builds
 
     def read(self) -> None:
-        """Lock, read the specification, find what is clean, remove what is orphaned."""
+        """Lock, read the specification, find what is clean."""
         request, started = self.request, time.perf_counter_ns()
         if not request.dry:
             hold_lock(self.common)
@@ -77,8 +78,6 @@ class Session:
         self.clean = self.index.clean(self.root, self.reading.digests)
         if request.rehash:
             self.clean = {name for name in self.clean if self._bytes_stand(name)}
-        if not request.dry and not self.reading.failed:
-            self._remove_orphans()
         self._traced("look at outputs", started)
 
     def _traced(self, name: str, started: int) -> int:
@@ -92,18 +91,29 @@ class Session:
             for file in self.compiler.layout.files
         )
 
-    def _remove_orphans(self) -> None:
+    def remove_orphans(self) -> None:
+        """Remove the files of kernels that are no longer declared; after the check, so that a build that is refused
+        changes nothing, and not when it is unknown what is declared.
+        """
+        if self.request.dry or self.reading.failed:
+            return
         here = {*self.reading.digests, *self.failed}
         for name in self.index.known:
             if name not in here:
                 self.remove_kernel(name)
 
     def remove_kernel(self, name: str) -> None:
-        """Remove what builds wrote for a kernel that is no longer declared; other files and their folders stay."""
+        """Remove what builds wrote for a kernel; other files and their folders stay. What cannot be removed now is
+        tried again by the next build.
+        """
         ledger = self.ledger(name)
         for file in {*ledger.records, *self.compiler.layout.files, *EXTRAS}:
-            with contextlib.suppress(OSError):
+            try:
                 (self.root / name / file).unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                self._left.append(name)
         self.sweep(name)
         for folder in FOLDERS:
             with contextlib.suppress(OSError):
@@ -240,6 +250,7 @@ class Session:
         here = {*kept, *proven}
         others = [name for name in (*self.reading.digests, *self.failed) if name not in here]
         others += [name for name in self.index.known if name not in here and self.reading.failed]
+        others += self._left
         if touched or self.reading.changed or set(self.index.known) != here:
             self.index.save(kept, proven, list(dict.fromkeys(others)))
         if self.reading.changed and self.reading.note() is not None:

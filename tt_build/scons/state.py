@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tt_build.scons.ledger import step_key
 from tt_build.scons.nodes import StepTarget
+from tt_build.scons.statistics import Entry
 from tt_build.scons.trace import Trace
 from tt_build.spec.diagnostics import Rejected
 
@@ -19,13 +20,18 @@ _MOST_KEPT = 512 << 20  # bytes of results computed ahead; the rest is computed 
 
 
 class Store(Protocol):
-    """A cache of steps' outputs by key."""
+    """A cache of steps' outputs by key; ``parallel`` is how many fetches at once it gains from."""
 
-    def get(self, key: str) -> list[bytes] | None:
+    parallel: int
+
+    def get(self, key: str) -> Entry | None:
         """The outputs, verified; None when they are not there."""
 
     def put(self, key: str, outputs: list[bytes], seconds: float) -> None:
         """Keep the outputs of a step that took so long."""
+
+    def finish(self) -> str:
+        """What the cache did in this build, in a line; called once, at its end."""
 
 
 class State:
@@ -36,6 +42,7 @@ class State:
         self._lock = threading.Lock()
         self._ahead: dict[str, tuple[list[bytes], bool]] = {}
         self._size = 0
+        self._absent: set[str] = set()
         self._steps: dict[str, list[str]] = {}
         self._cached = 0
         self._messages: dict[str, list[str]] = {}
@@ -63,15 +70,42 @@ class State:
     def keep(self, key: str, outputs: list[bytes], cached: bool) -> None:
         """Keep a result that was computed ahead, as far as memory allows."""
         size = sum(map(len, outputs))
-        if key not in self._ahead and self._size + size <= _MOST_KEPT:
-            self._ahead[key] = (outputs, cached)
-            self._size += size
+        with self._lock:
+            if key not in self._ahead and self._size + size <= _MOST_KEPT:
+                self._ahead[key] = (outputs, cached)
+                self._size += size
+
+    def computed(self, key: str, outputs: list[bytes], seconds: float) -> None:
+        """Keep what another process computed, and store it."""
+        if key not in self._ahead:
+            if self._store is not None:
+                self._store.put(key, outputs, seconds)
+            self.keep(key, outputs, False)
+
+    def fetch_ahead(self, signatures: list[str], data: bytes) -> bool:
+        """Fetch the steps of a kernel as far as the cache has them; whether it has all of them."""
+        for signature in signatures:
+            key = step_key(signature, [hashlib.sha256(data).hexdigest()])
+            outputs = self._fetch(key)
+            if outputs is None:
+                return False
+            self.keep(key, outputs, True)
+            data = outputs[0]
+        return True
+
+    def _fetch(self, key: str) -> list[bytes] | None:
+        """The outputs out of the cache, which is asked once for each key."""
+        if self._store is None or key in self._absent:
+            return None
+        found = self._store.get(key)
+        if found is None:
+            self._absent.add(key)
+        return None if found is None else found.outputs
 
     def _make(self, key: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> tuple[list[bytes], bool]:
-        if self._store is not None:
-            fetched = self._store.get(key)
-            if fetched is not None:
-                return fetched, True
+        fetched = self._fetch(key)
+        if fetched is not None:
+            return fetched, True
         started = time.perf_counter()
         with _COMPUTING:  # pure Python: threads gain nothing, and templates share an environment
             outputs = step(data)
@@ -87,12 +121,10 @@ class State:
     def is_cached(self, step: StepTarget, *, cacheable: bool) -> bool:
         """Whether the step's outputs come from the cache; looks there."""
         key = step.key()
-        if key not in self._ahead and self._store is not None and cacheable:
-            fetched = self._store.get(key)
+        if key not in self._ahead and cacheable:
+            fetched = self._fetch(key)
             if fetched is not None:
-                with self._lock:
-                    self._ahead[key] = (fetched, True)
-                    self._size += sum(map(len, fetched))
+                self.keep(key, fetched, True)
         found = self._ahead.get(key)
         return found is not None and found[1]
 

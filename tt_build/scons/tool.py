@@ -98,6 +98,7 @@ def tt_kernels(
         print(text, file=sys.stderr)
     if session.failed and not request.goes_on:
         SCons.Script.Exit(1)
+    session.remove_orphans()
     _SESSIONS.append(session)
     if request.explain in session.reading.digests:
         from tt_build.scons.explain import explain

@@ -21,7 +21,7 @@ def add_options(variables: Variables) -> None:
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
         EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
         BoolVariable("rehash", "compare contents of outputs, not only size, times and inode", False),
-        ("cache", "folder of a cache of steps, shared by trees", ""),
+        ("cache", "cache of steps: a folder, https://HOST/PATH, or FOLDER,https://HOST/PATH", ""),
         EnumVariable("cache_mode", "ro: fetch only", "rw", allowed_values=("rw", "ro")),
         ("explain", "a kernel of which to say why each step runs", ""),
         BoolVariable("plan", "show what would run and how files would change; write nothing", False),
