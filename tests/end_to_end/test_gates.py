@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.library_table import dram_bytes
 from tests.support import ROOT, Tree, acceptance_text
 from tt_build.codegen.compile import compile_files, stage_file
 from tt_build.ir.plan import AccessorRef, load_plan
@@ -96,12 +97,9 @@ def check_counted(folder: Path, *, smaller: bool) -> None:
     result = json.loads((folder / "verify.json").read_text())
     stage = (folder / ("verify" if smaller else "") / stage_file(len(PASSES))).read_bytes()
     kernel = read_stage(stage, VerifiedKernel)
-    for buffer in kernel.buffers:
-        if "dram" not in str(buffer.layout):
-            continue
-        proven = [pages.get(buffer.name, 0) * buffer.page_size for pages in (kernel.pages_read, kernel.pages_written)]
-        counted = result["counters"]["buffers"][buffer.name]
-        assert proven == [counted["dram_read_bytes"], counted["dram_write_bytes"]], f"{kernel.name}: {buffer.name}"
+    for name, proven in dram_bytes(kernel).items():
+        counted = result["counters"]["buffers"][name]
+        assert proven == (counted["dram_read_bytes"], counted["dram_write_bytes"]), f"{kernel.name}: {name}"
 
 
 @pytest.mark.long

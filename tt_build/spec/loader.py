@@ -191,13 +191,10 @@ class _Loading:
             return
         self.names[f"kernel {name}"] = place
         before = len(fields.problems)
-        family = expand(fields, name, node)
+        family = expand(fields, name, node, MOST_MEMBERS_OF_ALL - self.members)
         self.source.kernels[name] = KernelPlace(context.file, key, node)
         if len(family) > 1:
             self.members += len(family)
-            if self.members > MOST_MEMBERS_OF_ALL:
-                message = f"the variants of all files make more than {MOST_MEMBERS_OF_ALL} kernels"
-                fields.error("TTB030", message, ("kernels", name, "variants"), "leave some out", key=True)
         if len(fields.problems) > before:
             self.rejected.append(name)
             # the other mistakes of the kernel are reported all the same
