@@ -74,6 +74,7 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     if kernel.residency is not None:
         lines += ["", f"sweeps over the tiles of a unit: {kernel.residency.choice} ({kernel.residency.reason})"]
         lines += _table(_sweeps(kernel))
+        lines += _parts(kernel)
     lines += ["", "tensors"]
     rows: list[tuple[str, ...]] = [("tensor", "role", "shape", "dtype", "layout", "tiles", "padded to")]
     for buffer in kernel.buffers:
@@ -97,6 +98,17 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
         rows.append((buffer.name, f"{read:,}", f"{wrote:,}"))
     lines += _table(rows)
     return "\n".join(lines)
+
+
+def _parts(kernel: VerifiedKernel) -> list[str]:
+    parts = kernel.parts
+    if parts is None:
+        return []
+    whose = (
+        "on cores of their own, which exchange what they gathered" if parts.spread else "one after the other on a core"
+    )
+    line = f"  a unit of {plural(parts.total, 'tile')} along its {parts.axis} is gathered in {parts.count} parts"
+    return [f"{line} of {plural(parts.tiles, 'tile')}, {whose}"]
 
 
 def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]]:
