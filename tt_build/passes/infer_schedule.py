@@ -13,7 +13,7 @@ import math
 
 import msgspec
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel
+from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, Parts, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend, refuse
@@ -39,7 +39,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     algorithm = _algorithm(kernel)
     unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
-    region, policy = _region(kernel, arch), kernel.choice.policy
+    region, policy = region_of(kernel, arch), kernel.choice.policy
     work = assign(policy, grid, region, kernel.core_grid)
     if parts is not None and kernel.declared_grid is None and kernel.declared_block is None:
         across = Grid(x=parts.count, y=grid.y, z=grid.z)
@@ -78,6 +78,14 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 value=index,
                 help="this version lowers one matmul of inputs and any elementwise expression around it",
             )
+    refuse_formats(kernel)
+    _refuse_schedule(kernel)
+    if _algorithm(kernel) != REDUCTION:
+        _refuse_matmuls(kernel)
+
+
+def refuse_formats(kernel: Kernel) -> None:
+    """Refuse tensors that are not tiled."""
     for tensor in kernel.tensors:
         place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
         if tensor.format != "tile":
@@ -88,9 +96,6 @@ def _refuse_unsupported(kernel: DefaultedKernel) -> None:
                 path=(*place, "format"),
                 help="use format: tile",
             )
-    _refuse_schedule(kernel)
-    if _algorithm(kernel) != REDUCTION:
-        _refuse_matmuls(kernel)
 
 
 def _refuse_schedule(kernel: DefaultedKernel) -> None:
@@ -257,7 +262,8 @@ def _check_declared(kernel: DefaultedKernel, unit: tuple[int, int], grid: Grid) 
         )
 
 
-def _region(kernel: DefaultedKernel, arch: Arch) -> CoreRegion:
+def region_of(kernel: Kernel, arch: Arch) -> CoreRegion:
+    """The cores in use; refuses those outside the core grid."""
     cores = kernel.choice.cores
     columns, rows = kernel.core_grid
     if cores is None:

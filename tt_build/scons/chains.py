@@ -7,10 +7,11 @@ from typing import Any
 
 import SCons.Action
 import SCons.Builder
+import SCons.Scanner
 
 from tt_build.codegen.compile import stage_file
 from tt_build.codegen.files import OUTPUTS
-from tt_build.passes.pipeline import PASSES
+from tt_build.passes.pipeline import CHAINS
 from tt_build.scons.actions import SignedAction, StepAction, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import KernelLedger
@@ -18,22 +19,32 @@ from tt_build.scons.nodes import StepTarget, watch
 from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
 
+# SCons scans C++ sources of a target for includes, before they are built. A scan asks whether a source is up to date,
+# and SCons keeps the answer for later, when what the source is made of has changed.
+_NOTHING = SCons.Scanner.ScannerBase(lambda node, env, path: [], name="nothing")
+
 
 class Chains:
     """Declares the nodes of kernels below ``folder``: the actions are shared, one for each step."""
 
     def __init__(self, env: Any, folder: Any, reading: Reading, state: State, compiler: Compiler) -> None:
         self.env, self.folder, self.reading, self.state, self.compiler = env, folder, reading, state, compiler
-        actions = [StepAction(label, signature, step, state) for label, signature, step in steps(compiler)]
-        self._steps = [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
+        self._steps = {kind: self._builders(kind) for kind in CHAINS}
+
+    def _builders(self, kind: str) -> list[tuple[str, Any]]:
+        actions = [
+            StepAction(label, signature, step, self.state) for label, signature, step in steps(self.compiler, kind)
+        ]
+        return [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
 
     def declare(self, name: str, ledger: KernelLedger) -> list[Any]:
         """One node for each pass, one step for the files; returns all of them, the generated files last."""
         folder = self.folder.Dir(name)
         node = self._node(self._label(name), self.reading.digests[name], lambda: self.reading.data(name))
         nodes: list[Any] = []
-        for number, (signature, builder) in enumerate(self._steps, 1):
-            files = [stage_file(number)] if number <= len(PASSES) else list(OUTPUTS)
+        kind = self.reading.kind(name)
+        for number, (signature, builder) in enumerate(self._steps[kind], 1):
+            files = [stage_file(number, kind)] if number <= len(CHAINS[kind]) else list(OUTPUTS)
             made = builder(self.env, [folder.File(file) for file in files], node)
             _mark(made, files, StepTarget(name, ledger, signature, [node]))
             nodes += made
@@ -44,7 +55,7 @@ class Chains:
         self, name: str, file: str, action: SignedAction, sources: list[Any], also: tuple[str, ...] = ()
     ) -> list[Any]:
         """A node made of generated files only when it is asked for; ``-c`` removes it, and ``also``, all the same."""
-        builder = SCons.Builder.Builder(action=action)
+        builder = SCons.Builder.Builder(action=action, source_scanner=_NOTHING)
         folder = self.folder.Dir(name)
         made = builder(self.env, folder.File(file), sources)
         ledger = sources[0].attributes.tt_step.ledger

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
 
-from tt_build.scons.actions import Step, generate_step, pass_step, steps
+from tt_build.scons.actions import Step, functions, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
 from tt_build.scons.reading import Reading
@@ -59,14 +58,14 @@ def check(
 def _run(
     names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
-    chain = steps(compiler)
+    chains = {kind: steps(compiler, kind) for kind in compiler.layouts}
     if jobs > 1 and len(names) >= _WORTH_PROCESSES and state.store is None:
-        return _run_in_processes(names, reading, state, chain, jobs)
+        return _run_in_processes(names, reading, state, chains, jobs)
     rejected = {}
     for name in names:
         data = reading.data(name)
         try:
-            for _, signature, step in chain[:-1]:
+            for _, signature, step in chains[reading.kind(name)][:-1]:
                 (data,) = state.ahead(signature, data, step)
         except Rejected as error:
             rejected[name] = error.diagnostics
@@ -74,15 +73,15 @@ def _run(
 
 
 def _run_in_processes(
-    names: list[str], reading: Reading, state: State, chain: list[tuple[str, str, Step]], jobs: int
+    names: list[str], reading: Reading, state: State, chains: dict[str, list[tuple[str, str, Step]]], jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
     """The same in ``jobs`` processes, code generation included. Nothing else runs yet, so forking is safe."""
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
-    signatures = [signature for _, signature, _ in chain]
+    signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     context = multiprocessing.get_context("fork")
     chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        work = ((signatures, [reading.data(name) for name in chunk]) for chunk in chunks)
+        work = ((signatures, [(reading.kind(name), reading.data(name)) for name in chunk]) for chunk in chunks)
         for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
             for name, (rows, diagnostics) in zip(chunk, results, strict=True):
                 for key, outputs in rows:
@@ -92,14 +91,16 @@ def _run_in_processes(
     return rejected
 
 
-def _whole_chains(work: tuple[list[str], list[bytes]]) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
+def _whole_chains(
+    work: tuple[dict[str, list[str]], list[tuple[str, bytes]]],
+) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
     signatures, declarations = work
-    return [_whole_chain(signatures, data) for data in declarations]
+    return [_whole_chain(signatures[kind], functions(kind), data) for kind, data in declarations]
 
 
-def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
+def _whole_chain(signatures: list[str], chain: list[Step], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
     rows: Rows = []
-    for signature, step in zip(signatures, _functions(), strict=True):
+    for signature, step in zip(signatures, chain, strict=True):
         key = step_key(signature, [hashlib.sha256(data).hexdigest()])
         try:
             outputs = step(data)
@@ -108,10 +109,3 @@ def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagno
         rows.append((key, outputs))
         data = outputs[0]
     return rows, None
-
-
-def _functions() -> Iterator[Step]:
-    from tt_build.passes.pipeline import PASSES
-
-    yield from map(pass_step, PASSES)
-    yield generate_step

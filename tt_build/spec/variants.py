@@ -23,14 +23,21 @@ Choice = tuple[str, str, Node]
 """Label, key (or the name of a size), value."""
 
 
-def expand(fields: Fields, name: str, node: Node) -> list[tuple[str, Node]]:
-    """Name and node of each member, in the order of the keys; empty where ``variants`` is refused."""
+def expand(fields: Fields, name: str, node: Node, room: int = MOST_MEMBERS_OF_ALL) -> list[tuple[str, Node]]:
+    """Name and node of each member, in the order of the keys; empty where ``variants`` is refused.
+
+    ``room`` is how many members the specification may still have; no member of a larger family is made.
+    """
     if not isinstance(node, Mapping) or "variants" not in node.entries:
         return [(name, node)]
     path = ("kernels", name, "variants")
     axes = node.entries["variants"][1]
     if not isinstance(axes, Mapping):
         fields.wrong_type(axes, path, "a mapping from a size or key to a list", "write variants: {M: [32, 64]}")
+        return []
+    if max(room, 1) < _product(axes) <= MOST_MEMBERS:
+        message = f"the variants of all files make more than {MOST_MEMBERS_OF_ALL} kernels"
+        fields.error("TTB030", message, path, "leave some out", key=True)
         return []
     before = len(fields.problems)
     choices = [_choices(fields, key, value, (*path, key), node) for key, (_, value) in axes.entries.items()]
@@ -62,6 +69,15 @@ def expand(fields: Fields, name: str, node: Node) -> list[tuple[str, Node]]:
             fields.error("TTB030", message, path, f"at most {LONGEST_NAME}: use shorter labels", key=True)
             return []
     return family
+
+
+def _product(axes: Mapping) -> int:
+    """How many members the lists and mappings make, before anything in them is looked at."""
+    total = 1
+    for _, value in axes.entries.values():
+        if isinstance(value, Sequence | Mapping):
+            total *= len(value.items if isinstance(value, Sequence) else value.entries)
+    return total
 
 
 def _choices(fields: Fields, key: str, node: Node, path: Path, kernel: Mapping) -> list[Choice]:
