@@ -72,13 +72,13 @@ def test_fix_reports_what_it_cannot_mend(there: Path) -> None:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the kernels that went through the passes."""
     names: list[str] = []
-    real = pipeline.compile_kernel
+    real = pipeline.run_chain
 
     def counted(declaration):  # type: ignore[no-untyped-def]
         names.append(declaration.kernel.name)
         return real(declaration)
 
-    monkeypatch.setattr(pipeline, "compile_kernel", counted)
+    monkeypatch.setattr(pipeline, "run_chain", counted)
     return names
 
 

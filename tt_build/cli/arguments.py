@@ -10,7 +10,7 @@ from tt_build.cli.terminal import Failure, Usage
 
 if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
-    from tt_build.spec.model import Declaration
+    from tt_build.spec.model import Declared
 
 # argparse has no public name for what add_subparsers returns.
 Commands = Any
@@ -57,7 +57,7 @@ def load(options: argparse.Namespace) -> SpecFile:
     return loaded
 
 
-def declaration(loaded: SpecFile, name: str) -> Declaration:
+def declaration(loaded: SpecFile, name: str) -> Declared:
     """The kernel of that name; ``Usage`` that names the nearest when there is none."""
     from tt_build.spec.nearest import nearest
 

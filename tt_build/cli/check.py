@@ -19,7 +19,7 @@ from tt_build.codegen.write import write_group
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.formats import Report
 from tt_build.spec.loader import load_file
-from tt_build.spec.model import Declaration
+from tt_build.spec.model import Declared
 from tt_build.spec.render import in_order
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ def check(
     return Report(ordered, names, loaded.source, Path.cwd())
 
 
-def _passes(declarations: tuple[Declaration, ...], *, fresh: bool) -> dict[str, Rejected]:
+def _passes(declarations: tuple[Declared, ...], *, fresh: bool) -> dict[str, Rejected]:
     """The kernels that a pass rejects, by name."""
     notes = _notes_file()
     known = set() if fresh else _read(notes)
@@ -58,7 +58,7 @@ def _passes(declarations: tuple[Declaration, ...], *, fresh: bool) -> dict[str, 
     unknown = [(entry, mark) for entry, mark in zip(declarations, marks, strict=True) if mark not in known]
     if not unknown:
         return {}
-    from tt_build.passes.pipeline import compile_at_verify_sizes, compile_kernel
+    from tt_build.passes.pipeline import lower
 
     rejected: dict[str, Rejected] = {}
     valid: list[str] = []
@@ -67,7 +67,7 @@ def _passes(declarations: tuple[Declaration, ...], *, fresh: bool) -> dict[str, 
         for count, (entry, mark) in enumerate(unknown):
             progress.at(count, entry.kernel.name)
             try:
-                compile_at_verify_sizes(entry, compile_kernel(entry)[0])
+                lower(entry)
             except Rejected as refused:
                 rejected[entry.kernel.name] = refused
             else:

@@ -10,9 +10,10 @@ from tt_build.cli.arguments import Commands, add_spec
 from tt_build.spec.nearest import plural
 
 if TYPE_CHECKING:
+    from tt_build.ir.handwritten import VerifiedSources
     from tt_build.ir.stages import VerifiedKernel
     from tt_build.spec.loader import SpecFile
-    from tt_build.spec.model import Declaration
+    from tt_build.spec.model import Declaration, Declared
 
 
 def add(commands: Commands) -> None:
@@ -26,7 +27,11 @@ def add(commands: Commands) -> None:
 def explain(options: argparse.Namespace) -> int:
     """Print the page or the explanation."""
     from tt_build.cli.arguments import declaration, load
+    from tt_build.cli.sources import sources_text
     from tt_build.cli.terminal import Usage
+    from tt_build.ir.handwritten import VerifiedSources
+    from tt_build.ir.stages import VerifiedKernel
+    from tt_build.spec.model import Declaration
 
     subject: str = options.subject
     if re.fullmatch(r"(?i)TTB\d+", subject):
@@ -39,22 +44,32 @@ def explain(options: argparse.Namespace) -> int:
         return 0
     loaded = load(options)
     entry = declaration(loaded, subject)
-    print(kernel_text(entry, compiled(loaded, entry)))
+    kernel = compiled(loaded, entry)
+    if isinstance(entry, Declaration):
+        assert isinstance(kernel, VerifiedKernel)
+        print(kernel_text(entry, kernel))
+    else:
+        assert isinstance(kernel, VerifiedSources)
+        print(sources_text(entry, kernel))
     return 0
 
 
-def compiled(loaded: SpecFile, entry: Declaration) -> VerifiedKernel:
+def compiled(loaded: SpecFile, entry: Declared) -> VerifiedKernel | VerifiedSources:
     """The kernel after all passes; ``Failure`` with the messages where one rejects it."""
     from tt_build.cli.terminal import Failure
-    from tt_build.passes.pipeline import compile_kernel
+    from tt_build.ir.handwritten import VerifiedSources
+    from tt_build.ir.stages import VerifiedKernel
+    from tt_build.passes.pipeline import run_chain
     from tt_build.spec.diagnostics import Rejected
     from tt_build.spec.render import render
 
     try:
-        return compile_kernel(entry)[0]
+        kernel = run_chain(entry)[0]
     except Rejected as rejected:
         messages = "\n\n".join(render(diagnostic, loaded.source) for diagnostic in rejected.diagnostics)
         raise Failure(f"{entry.kernel.name} cannot be built\n{messages}") from None
+    assert isinstance(kernel, VerifiedKernel | VerifiedSources)
+    return kernel
 
 
 def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:

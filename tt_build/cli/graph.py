@@ -81,6 +81,7 @@ def dataflow(options: argparse.Namespace, loaded: object) -> Graph:
     """From tensors through circular buffers and compute sections to tensors."""
     from tt_build.cli.arguments import declaration
     from tt_build.cli.explain import compiled
+    from tt_build.ir.handwritten import VerifiedSources
     from tt_build.spec.loader import SpecFile
 
     assert isinstance(loaded, SpecFile)
@@ -92,6 +93,11 @@ def dataflow(options: argparse.Namespace, loaded: object) -> Graph:
         made.node(cb.name, f"{cb.name}\n{cb.num_pages} x {cb.page_size} B", "buffer")
     reader, writer = made.node("reader", "reader", "step"), made.node("writer", "writer", "step")
     compute = made.node("compute", "compute", "step")
+    if isinstance(kernel, VerifiedSources):  # which circular buffers a source uses is known to nobody here
+        for binding in kernel.bindings:
+            for tensor in binding.accessors:
+                made.edge(*((tensor, reader) if binding.role == "reader" else (writer, tensor)))
+        return made
     moved = {"push": (0, 1), "pop": (1, 0)}
     from tt_build.ir.lowered import Pop, Push, ReadPage, WritePage, walk
 
@@ -111,11 +117,12 @@ def dataflow(options: argparse.Namespace, loaded: object) -> Graph:
 
 def passes() -> Graph:
     """The pipeline."""
-    from tt_build.passes.pipeline import PASSES
+    from tt_build.passes.pipeline import CHAINS
 
     made = Graph({}, [])
-    made.node("Declaration", "Declaration", "tensor")
-    for step in PASSES:
+    for step in (step for chain in CHAINS.values() for step in chain):
+        if step.takes.__name__ not in made.nodes:
+            made.node(step.takes.__name__, step.takes.__name__, "tensor")
         made.node(step.name, step.name, "step")
         made.node(step.gives.__name__, step.gives.__name__, "tensor")
         made.edge(step.takes.__name__, step.name)

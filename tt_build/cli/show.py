@@ -22,23 +22,24 @@ def show(options: argparse.Namespace) -> int:
     from tt_build.cli.arguments import declaration, load
     from tt_build.cli.stagetext import fields_text
     from tt_build.cli.terminal import Failure, Usage
-    from tt_build.passes.pipeline import PASSES
+    from tt_build.passes.pipeline import CHAINS, kind_of
     from tt_build.spec.diagnostics import Rejected
     from tt_build.spec.nearest import did_you_mean
     from tt_build.spec.render import render
     from tt_build.targets import load_arch
 
-    names = ["declaration", *(step.name for step in PASSES)]
-    if options.stage is not None and options.stage not in names:
-        raise Usage(f"there is no stage '{options.stage}'; {did_you_mean(options.stage, names, what='stages')}")
     loaded = load(options)
     entry = declaration(loaded, options.kernel)
+    passes = CHAINS[kind_of(entry)]
+    names = ["declaration", *(step.name for step in passes)]
+    if options.stage is not None and options.stage not in names:
+        raise Usage(f"there is no stage '{options.stage}'; {did_you_mean(options.stage, names, what='stages')}")
     shown = []
     if options.stage in (None, "declaration"):
         shown.append("declaration\n" + fields_text(entry, ()))
     before: tuple[str, ...] = ()
     kernel: object = entry
-    for number, step in enumerate(PASSES, 1):
+    for number, step in enumerate(passes, 1):
         if options.stage == "declaration":
             break
         try:

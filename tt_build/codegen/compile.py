@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 
 from tt_build.codegen.files import emit
-from tt_build.passes.pipeline import PASSES, compile_at_verify_sizes, compile_kernel, write_stage
+from tt_build.ir.handwritten import VerifiedSources
+from tt_build.ir.stages import VerifiedKernel
+from tt_build.passes.pipeline import CHAINS, EXPRESSION, kind_of, lower, write_stage
 from tt_build.spec.diagnostics import Rejected
 from tt_build.spec.loader import SpecFile, load_file
-from tt_build.spec.model import Declaration
+from tt_build.spec.model import Declared
 from tt_build.spec.render import report
 
 
@@ -25,16 +27,17 @@ class Compiled(msgspec.Struct, frozen=True):
     text: str
 
 
-def stage_file(number: int) -> str:
-    """The file of the stage after pass ``number`` (from 1), relative to the kernel's folder."""
-    return f"ir/{number:02d}_{PASSES[number - 1].name}.json"
+def stage_file(number: int, kind: str = EXPRESSION) -> str:
+    """The file of the stage after pass ``number`` (from 1) of that chain, relative to the kernel's folder."""
+    return f"ir/{number:02d}_{CHAINS[kind][number - 1].name}.json"
 
 
-def compile_files(declaration: Declaration) -> dict[str, bytes]:
+def compile_files(declaration: Declared) -> dict[str, bytes]:
     """Files by path relative to the kernel's folder. Raises ``Rejected``, also where ``verify.sizes`` do not fit."""
-    kernel, trail = compile_kernel(declaration)
-    compile_at_verify_sizes(declaration, kernel)
-    files = {stage_file(number): write_stage(step.name, stage) for number, (step, stage) in enumerate(trail, 1)}
+    kernel, trail = lower(declaration)
+    assert isinstance(kernel, VerifiedKernel | VerifiedSources)
+    kind = kind_of(declaration)
+    files = {stage_file(number, kind): write_stage(step.name, stage) for number, (step, stage) in enumerate(trail, 1)}
     return files | emit(kernel)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from tt_build.ir.attributes import stamped
+from tt_build.ir.handwritten import Binding, VerifiedSources
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.lowered import KernelBody
 from tt_build.ir.plan import (
     AccessorRef,
+    ArgRef,
     Assignment,
     Buffer,
     CircularBuffer,
@@ -30,16 +32,23 @@ from tt_build.spec.model import Sharding
 from tt_build.targets import DTYPES
 
 
-def make_plan(kernel: VerifiedKernel) -> Plan:
+def make_plan(kernel: VerifiedKernel | VerifiedSources) -> Plan:
     """The plan of a kernel: the one description of its buffers, arguments and cores."""
     grid = kernel.grid
+    if isinstance(kernel, VerifiedKernel):
+        algorithm, semaphores = kernel.algorithm, kernel.semaphores
+        kernels = tuple(_kernel(kernel, body) for body in kernel.bodies)
+        scalars = {value.name: value.dtype for value in kernel.program.values if value.op == "scalar"}
+    else:
+        algorithm, semaphores, scalars = "handwritten", (), {}
+        kernels = tuple(_source(kernel, binding) for binding in kernel.bindings)
     return Plan(
         version=1,
         target="tenstorrent",
         arch=kernel.arch,
         kernel=kernel.name,
         grid=GridShape(x=grid.x, y=grid.y, z=grid.z, total_tiles=grid.units),
-        schedule=PlanSchedule(policy=kernel.policy, order=kernel.order, algorithm=kernel.algorithm),
+        schedule=PlanSchedule(policy=kernel.policy, order=kernel.order, algorithm=algorithm),
         cores=Cores(
             grid=kernel.core_grid,
             num_cores=kernel.core_grid[0] * kernel.core_grid[1],
@@ -59,17 +68,15 @@ def make_plan(kernel: VerifiedKernel) -> Plan:
             )
             for cb in kernel.circular_buffers
         ),
-        semaphores=tuple(
-            Semaphore(id=id_, initial_value=0, core_ranges=kernel.core_ranges) for id_ in kernel.semaphores
-        ),
-        kernels=tuple(_kernel(kernel, body) for body in kernel.bodies),
-        scalars={value.name: value.dtype for value in kernel.program.values if value.op == "scalar"},
+        semaphores=tuple(Semaphore(id=id_, initial_value=0, core_ranges=kernel.core_ranges) for id_ in semaphores),
+        kernels=kernels,
+        scalars=scalars,
         io_order=tuple(t.name for t in (*kernel.inputs, *kernel.outputs)),
         attrs=stamped(kernel),
     )
 
 
-def plan_text(kernel: VerifiedKernel) -> bytes:
+def plan_text(kernel: VerifiedKernel | VerifiedSources) -> bytes:
     """The file's bytes. Required lists are written even where they are empty."""
     data = msgspec.to_builtins(make_plan(kernel))
     for key in ("semaphores", "scalars"):
@@ -91,7 +98,7 @@ def _assignment(item: CoreWork) -> Assignment:
     return Assignment(core=item.core, core_id=item.core_id, start_tile=item.start, count=item.count, stride=item.stride)
 
 
-def _buffers(kernel: VerifiedKernel) -> dict[str, Buffer]:
+def _buffers(kernel: VerifiedKernel | VerifiedSources) -> dict[str, Buffer]:
     found: dict[str, Buffer] = {}
     for buffer in kernel.buffers:
         found[buffer.name] = Buffer(
@@ -131,7 +138,7 @@ def _kernel(kernel: VerifiedKernel, body: KernelBody) -> PlanKernel:
     return PlanKernel(
         role=body.role,
         source=f"{body.role}.cpp",
-        config=_config(kernel, body),
+        config=_config(kernel, body.role),
         core_ranges=kernel.core_ranges,
         compile_time_args=tuple(compile_args),
         runtime_args=tuple(CoreArgs(core=values.core, args=values.values) for values in body.core_values),
@@ -139,9 +146,28 @@ def _kernel(kernel: VerifiedKernel, body: KernelBody) -> PlanKernel:
     )
 
 
-def _config(kernel: VerifiedKernel, body: KernelBody) -> KernelConfig:
-    if body.role != "compute":
-        return KernelConfig(type=body.role)
+def _source(kernel: VerifiedSources, binding: Binding) -> PlanKernel:
+    """A source written by hand: ids of all circular buffers, by place and by name, then the accessors' words."""
+    ids = {cb.name: cb.id for cb in kernel.circular_buffers}
+    accessors = (AccessorRef(accessor_of=t, words=kernel.buffer(t).accessor_words) for t in binding.accessors)
+    addresses = tuple(ArgRef(address_of=t) for t in binding.accessors)
+    return PlanKernel(
+        role=binding.role,
+        source=f"{binding.role}.cpp",
+        config=_config(kernel, binding.role),
+        core_ranges=kernel.core_ranges,
+        compile_time_args=(*ids.values(), *accessors),
+        named_compile_time_args=ids,
+        runtime_args=tuple(
+            CoreArgs(core=item.core, args=(*addresses, *values))
+            for item, values in zip(kernel.work, binding.values, strict=True)
+        ),
+    )
+
+
+def _config(kernel: VerifiedKernel | VerifiedSources, role: str) -> KernelConfig:
+    if role != "compute":
+        return KernelConfig(type=role)
     return KernelConfig(
         type="compute",
         math_fidelity=kernel.math.fidelity,

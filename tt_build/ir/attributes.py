@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from tt_build.ir.handwritten import BoundSources, DefaultedSources, ScheduledSources, VerifiedSources
 from tt_build.ir.stages import (
     TILE,
     BufferedKernel,
-    DefaultedKernel,
+    Kernel,
     LoweredKernel,
     MappedKernel,
     PaddedKernel,
@@ -28,21 +29,21 @@ from tt_build.spec.model import Sharding
 Attributes = dict[str, Any]
 
 
-def stamped(kernel: DefaultedKernel) -> Attributes:
+def stamped(kernel: Kernel) -> Attributes:
     """The attributes that are known at this stage, in pipeline order."""
     attrs = _defaults(kernel)
-    if isinstance(kernel, ScheduledKernel):
+    if isinstance(kernel, ScheduledKernel | ScheduledSources):
         attrs |= _schedule(kernel)
-    if isinstance(kernel, ShardedKernel):
+    if isinstance(kernel, ShardedKernel | BoundSources):
         attrs |= _shard(kernel)
     if isinstance(kernel, PersistentKernel):
         attrs["tt_persistent_loop"] = True
-    if isinstance(kernel, MappedKernel):
+    if isinstance(kernel, MappedKernel | ScheduledSources):
         attrs["tt_core_ranges"] = [[*w.core, *w.core, w.start, w.count] for w in kernel.work]
     if isinstance(kernel, StagedKernel) and kernel.residency is not None:
         attrs["tt_residency"] = {"choice": kernel.residency.choice, "reason": kernel.residency.reason}
         attrs["tt_sweeps"] = [told.as_attribute() for told in tell_sweeps(kernel)]
-    if isinstance(kernel, BufferedKernel):
+    if isinstance(kernel, BufferedKernel | BoundSources):
         attrs["tt_circular_buffers"] = [
             {"id": cb.id, "name": cb.name, "page_size": cb.page_size, "num_pages": cb.num_pages}
             for cb in kernel.circular_buffers
@@ -61,10 +62,22 @@ def stamped(kernel: DefaultedKernel) -> Attributes:
             body.role: [*(f"{tensor}_address" for tensor in body.accessors), *body.runtime_args]
             for body in kernel.bodies
         }
+    if isinstance(kernel, DefaultedSources):
+        attrs["tt_handwritten"] = True
+    if isinstance(kernel, BoundSources):
+        attrs["tt_runtime_args"] = {
+            binding.role: [
+                *(f"{tensor}_address" for tensor in binding.accessors),
+                *map(str, kernel.arguments.get(binding.role, ())),
+            ]
+            for binding in kernel.bindings
+        }
+    if isinstance(kernel, VerifiedSources):
+        attrs["tt_checked"] = list(kernel.checked)
     return attrs
 
 
-def _defaults(kernel: DefaultedKernel) -> Attributes:
+def _defaults(kernel: Kernel) -> Attributes:
     layouts = {t.layout for t in kernel.tensors}
     return {
         "tt_schedule_policy": kernel.choice.policy,
@@ -75,7 +88,7 @@ def _defaults(kernel: DefaultedKernel) -> Attributes:
     }
 
 
-def _schedule(kernel: ScheduledKernel) -> Attributes:
+def _schedule(kernel: ScheduledKernel | ScheduledSources) -> Attributes:
     grid = kernel.grid
     return {
         "tt_schedule_policy": kernel.policy,
@@ -84,13 +97,13 @@ def _schedule(kernel: ScheduledKernel) -> Attributes:
         "tt_grid_y": grid.y,
         "tt_grid_z": grid.z,
         "tt_num_tiles": grid.units,
-        "tt_unit_tiles": list(kernel.unit_tiles),
+        **({"tt_unit_tiles": list(kernel.unit_tiles)} if isinstance(kernel, ScheduledKernel) else {}),
         "tt_num_cores": kernel.core_grid[0] * kernel.core_grid[1],
         "tt_tiles_per_core": tiles_per_core(kernel.work, grid.units, kernel.core_grid),
     }
 
 
-def _shard(kernel: ShardedKernel) -> Attributes:
+def _shard(kernel: ShardedKernel | BoundSources) -> Attributes:
     attrs: Attributes = {}
     for buffer in kernel.buffers:
         prefix = f"tt_buffer_{buffer.name}_"

@@ -67,20 +67,20 @@ class ScheduleChoice(Struct, frozen=True, kw_only=True):
     stated: tuple[str, ...] = ()
 
 
-class DefaultedKernel(Struct, frozen=True, kw_only=True):
-    """After ``apply_defaults``. ``file`` is the file that declares it, relative to the specification."""
+class Kernel(Struct, frozen=True, kw_only=True):
+    """What every stage has, of expressions and of sources written by hand (``ir.handwritten``).
+
+    ``file`` is the file that declares it, relative to the specification.
+    """
 
     name: str
     file: str
     arch: str
     core_grid: tuple[int, int]
-    compute: str
     tensors: tuple[Tensor, ...]
-    program: Program
     math: MathMode
     choice: ScheduleChoice
     declared_grid: tuple[int, ...] | None = None
-    declared_block: tuple[int, int] | None = None
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of that name."""
@@ -95,6 +95,14 @@ class DefaultedKernel(Struct, frozen=True, kw_only=True):
     def outputs(self) -> tuple[Tensor, ...]:
         """Outputs in declared order."""
         return tuple(t for t in self.tensors if t.role == "output")
+
+
+class DefaultedKernel(Kernel, frozen=True, kw_only=True):
+    """After ``apply_defaults``."""
+
+    compute: str
+    program: Program
+    declared_block: tuple[int, int] | None = None
 
 
 class Parts(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
 from tt_build.lang.elaborate import elaborate
 from tt_build.passes.dst_width import wide_dst
-from tt_build.spec.model import Declaration, KernelSpec, MathSpec, ScheduleSpec, TensorSpec
+from tt_build.spec.model import Declaration, DefaultsSpec, Entry, MathSpec, ScheduleSpec, TensorSpec
 
 DTYPE = "bfloat16"
 LAYOUT = "dram_interleaved"
@@ -27,6 +27,27 @@ def apply(declaration: Declaration) -> DefaultedKernel:
     """Fill in defaults and type the compute text."""
     kernel, defaults = declaration.kernel, declaration.defaults
     program = elaborate(kernel, defaults).program
+    tensors = tensors_of(kernel, defaults)
+    own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
+    stated = own.fp32_accumulate if own.fp32_accumulate is not None else default.fp32_accumulate
+    wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated)
+    return DefaultedKernel(
+        name=kernel.name,
+        file=declaration.file,
+        arch=declaration.target.arch,
+        core_grid=declaration.target.grid,
+        compute=kernel.compute,
+        tensors=tensors,
+        program=program,
+        math=math_of(own, default, fp32_accumulate=wide),
+        choice=schedule_of(kernel, defaults.schedule or ScheduleSpec()),
+        declared_grid=kernel.grid,
+        declared_block=kernel.block,
+    )
+
+
+def tensors_of(kernel: Entry, defaults: DefaultsSpec) -> tuple[Tensor, ...]:
+    """Inputs and outputs in declared order."""
 
     def tensor(name: str, role: str, spec: TensorSpec) -> Tensor:
         return Tensor(
@@ -38,27 +59,12 @@ def apply(declaration: Declaration) -> DefaultedKernel:
             format=spec.format,
         )
 
-    tensors = [tensor(name, "input", spec) for name, spec in kernel.inputs.items()]
-    tensors += [tensor(name, "output", spec) for name, spec in kernel.outputs.items()]
-    own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
-    stated = own.fp32_accumulate if own.fp32_accumulate is not None else default.fp32_accumulate
-    wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated)
-    return DefaultedKernel(
-        name=kernel.name,
-        file=declaration.file,
-        arch=declaration.target.arch,
-        core_grid=declaration.target.grid,
-        compute=kernel.compute,
-        tensors=tuple(tensors),
-        program=program,
-        math=_math(own, default, fp32_accumulate=wide),
-        choice=_schedule(kernel, defaults.schedule or ScheduleSpec()),
-        declared_grid=kernel.grid,
-        declared_block=kernel.block,
-    )
+    inputs = (tensor(name, "input", spec) for name, spec in kernel.inputs.items())
+    return (*inputs, *(tensor(name, "output", spec) for name, spec in kernel.outputs.items()))
 
 
-def _math(own: MathSpec, default: MathSpec, *, fp32_accumulate: bool) -> MathMode:
+def math_of(own: MathSpec, default: MathSpec, *, fp32_accumulate: bool) -> MathMode:
+    """The kernel's own over the file's over the built-in choices."""
     choices = (own.approximate, default.approximate, APPROXIMATE)
     return MathMode(
         fidelity=own.fidelity or default.fidelity or FIDELITY,
@@ -67,7 +73,8 @@ def _math(own: MathSpec, default: MathSpec, *, fp32_accumulate: bool) -> MathMod
     )
 
 
-def _schedule(kernel: KernelSpec, default: ScheduleSpec) -> ScheduleChoice:
+def schedule_of(kernel: Entry, default: ScheduleSpec) -> ScheduleChoice:
+    """The kernel's own over the file's over the built-in choices."""
     own = kernel.schedule or ScheduleSpec()
     merged = {key: getattr(own, key) or getattr(default, key) for key in ("policy", "order", "cores", "matmul")}
     return ScheduleChoice(

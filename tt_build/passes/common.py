@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, TypeVar
 
-from tt_build.ir.stages import DefaultedKernel
+from tt_build.ir.stages import Kernel
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 
-Stage = TypeVar("Stage", bound=DefaultedKernel)
+Stage = TypeVar("Stage", bound=Kernel)
 
 
-def extend(stage: type[Stage], kernel: DefaultedKernel, **found: Any) -> Stage:
+def extend(stage: type[Stage], kernel: Kernel, **found: Any) -> Stage:
     """The next stage: every field of ``kernel``, and what the pass found."""
     fields = {name: getattr(kernel, name) for name in kernel.__struct_fields__}
     return stage(**{**fields, **found})
 
 
-def where(kernel: DefaultedKernel, *path: str | int, value: int | None = None) -> Where:
+def where(kernel: Kernel, *path: str | int, value: int | None = None) -> Where:
     """A place inside that kernel's declaration."""
     return Where(path=("kernels", kernel.name, *(("compute",) if value is not None else path)), value=value)
 
 
 def refuse(
-    kernel: DefaultedKernel,
+    kernel: Kernel,
     code: str,
     message: str,
     *,

@@ -15,7 +15,7 @@ import math
 import msgspec
 from msgspec.structs import astuple
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel, Tensor
+from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
 from tt_build.passes.common import extend, refuse
@@ -40,7 +40,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     algorithm = _algorithm(kernel)
     unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
-    region, policy = _region(kernel, arch), kernel.choice.policy
+    region, policy = region_of(kernel, arch), kernel.choice.policy
     work = assign(policy, grid, region, kernel.core_grid)
     if parts is not None and kernel.declared_grid is None and kernel.declared_block is None:
         across = Grid(x=parts.count, y=grid.y, z=grid.z)
@@ -75,6 +75,20 @@ def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
     refuse_movement(kernel)
     if _algorithm(kernel) != REDUCTION:
         _refuse_matmuls(kernel)
+
+
+def refuse_formats(kernel: Kernel) -> None:
+    """Refuse tensors that are not tiled."""
+    for tensor in kernel.tensors:
+        place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
+        if tensor.format != "tile":
+            refuse(
+                kernel,
+                "TTB205",
+                f"tensor '{tensor.name}' has format {tensor.format}, which cannot be lowered yet",
+                path=(*place, "format"),
+                help="use format: tile",
+            )
 
 
 def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
@@ -282,7 +296,8 @@ def _check_declared(kernel: DefaultedKernel, unit: tuple[int, int], grid: Grid) 
         )
 
 
-def _region(kernel: DefaultedKernel, arch: Arch) -> CoreRegion:
+def region_of(kernel: Kernel, arch: Arch) -> CoreRegion:
+    """The cores in use; refuses those outside the core grid."""
     cores = kernel.choice.cores
     columns, rows = kernel.core_grid
     if cores is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from tt_build.ir.stages import TILE, Buffer, ScheduledKernel, ShardedKernel, Tensor
+from tt_build.ir.stages import TILE, Buffer, Kernel, ScheduledKernel, ShardedKernel, Tensor
 from tt_build.passes.common import extend
 from tt_build.passes.shards import sharded_words, shards_of
 from tt_build.spec.model import Sharding
@@ -23,10 +23,11 @@ _INTERLEAVED = {"dram": 2, "l1": 0}
 
 def apply(kernel: ScheduledKernel, arch: Arch) -> ShardedKernel:
     """Describe every tensor in device memory."""
-    return extend(ShardedKernel, kernel, buffers=tuple(_buffer(kernel, t, arch) for t in kernel.tensors))
+    return extend(ShardedKernel, kernel, buffers=tuple(buffer_of(kernel, t, arch) for t in kernel.tensors))
 
 
-def _buffer(kernel: ScheduledKernel, tensor: Tensor, arch: Arch) -> Buffer:
+def buffer_of(kernel: Kernel, tensor: Tensor, arch: Arch) -> Buffer:
+    """The tensor in device memory."""
     layout = tensor.layout
     rows, columns = tensor.matrix
     tiles = (-(-rows // TILE), -(-columns // TILE))

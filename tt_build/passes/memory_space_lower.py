@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from tt_build.ir.handwritten import BoundSources
 from tt_build.ir.stages import (
     Buffer,
     BufferedKernel,
@@ -41,7 +42,7 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     longest = max(item.count for item in kernel.work)
     budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
     if budget <= 0:
-        _refuse_tensors(kernel, arch)
+        refuse_tensors(kernel, arch)
     largest = min(MAX_BLOCK, k_tiles if has_matmul else longest)
     if not any(stream.per in ("unit", "k") for stream in kernel.streams) and all(r.bound for r in kernel.results):
         largest = 1  # nothing is moved: no blocks
@@ -71,7 +72,7 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Two units deep where that fits, else one; then the largest blocks of what a sweep streams."""
     budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
     if budget <= 0:
-        _refuse_tensors(kernel, arch)
+        refuse_tensors(kernel, arch)
     longest = max(line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps)
     for depth in (DEPTH, 1):
         for block in range(min(MAX_BLOCK, longest), 0, -1):
@@ -185,7 +186,7 @@ def _shard_pages(kernel: StagedKernel, tensor: str) -> int:
     return shards.pages
 
 
-def l1_tensor_bytes(kernel: MappedKernel, arch: Arch) -> int:
+def l1_tensor_bytes(kernel: MappedKernel | BoundSources, arch: Arch) -> int:
     """Bytes that the kernel's own L1 tensors take of each core's L1: the allocator gives all cores the same."""
     return sum(_bytes_in_l1(buffer, arch) for buffer in kernel.buffers)
 
@@ -199,7 +200,8 @@ def _bytes_in_l1(buffer: Buffer, arch: Arch) -> int:
     return -(-pages * buffer.accessor_words[1] // 64) * 64
 
 
-def _refuse_tensors(kernel: StagedKernel, arch: Arch) -> None:
+def refuse_tensors(kernel: MappedKernel | BoundSources, arch: Arch) -> None:
+    """Refuse tensors that fill L1 themselves."""
     sizes = {buffer: _bytes_in_l1(buffer, arch) for buffer in kernel.buffers}
     largest = max(sizes, key=lambda buffer: sizes[buffer])
     rows = "\n".join(f"  {buffer.name:<16} {size:>9} B" for buffer, size in sizes.items() if size)

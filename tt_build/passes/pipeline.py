@@ -1,7 +1,8 @@
 """The pipeline: which passes run, in which order, and what each reads and writes.
 
-A pass is a pure function of the kernel and the architecture. ``PASSES`` is the one list of them: the SCons builder, the
-command line and the tests walk it.
+A pass is a pure function of the kernel and the architecture. ``CHAINS`` has the one list for each kind of entry,
+expressions and sources written by hand: the SCons builder, the command line and the tests walk it. The two lists share
+functions, not stages: a hand-written kernel has no program and no bodies.
 """
 
 from __future__ import annotations
@@ -11,24 +12,28 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tt_build.ir import stages
+from tt_build.ir import handwritten, stages
 from tt_build.ir.attributes import stamped
 from tt_build.ir.jsontext import to_text
 from tt_build.passes import (
     apply_defaults,
+    bind_sources,
     grid_to_persistent,
     infer_schedule,
     infer_shard,
     memory_space_lower,
     plan_stages,
     shard_to_core_map,
+    source_defaults,
+    source_schedule,
     tensorize,
     tile_pad,
     verify_ir,
+    verify_sources,
 )
 from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
 from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.model import Declaration
+from tt_build.spec.model import Declaration, Declared, HandDeclaration
 from tt_build.targets import Arch, load_arch
 
 K = TypeVar("K")
@@ -39,14 +44,14 @@ class Pass(msgspec.Struct, frozen=True):
 
     name: str
     takes: type[Any]
-    gives: type[stages.DefaultedKernel]
-    run: Callable[[Any, Arch], stages.DefaultedKernel]
+    gives: type[stages.Kernel]
+    run: Callable[[Any, Arch], stages.Kernel]
     module: str
 
     def apply_text(self, text: bytes) -> bytes:
         """The pass on the stored form: JSON of the stage before in, JSON of this stage out. Raises ``Rejected``."""
         kernel = read_stage(text, self.takes)
-        arch = load_arch(kernel.target.arch if isinstance(kernel, Declaration) else kernel.arch)
+        arch = load_arch(kernel.target.arch if isinstance(kernel, Declaration | HandDeclaration) else kernel.arch)
         return write_stage(self.name, self.run(kernel, arch))
 
 
@@ -72,6 +77,21 @@ PASSES: tuple[Pass, ...] = (
     _row(verify_ir, stages.LoweredKernel, stages.VerifiedKernel, verify_ir.apply),
 )
 
+SOURCE_PASSES: tuple[Pass, ...] = (
+    _row(source_defaults, HandDeclaration, handwritten.DefaultedSources, _alone(source_defaults.apply)),
+    _row(source_schedule, handwritten.DefaultedSources, handwritten.ScheduledSources, source_schedule.apply),
+    _row(bind_sources, handwritten.ScheduledSources, handwritten.BoundSources, bind_sources.apply),
+    _row(verify_sources, handwritten.BoundSources, handwritten.VerifiedSources, verify_sources.apply),
+)
+
+EXPRESSION, HANDWRITTEN = "expression", "handwritten"
+CHAINS = {EXPRESSION: PASSES, HANDWRITTEN: SOURCE_PASSES}
+
+
+def kind_of(declaration: Declared) -> str:
+    """Which of ``CHAINS`` a declaration goes through."""
+    return HANDWRITTEN if isinstance(declaration, HandDeclaration) else EXPRESSION
+
 
 class _Stored(msgspec.Struct, frozen=True):
     """Where the kernel lies in a stage's file."""
@@ -79,31 +99,26 @@ class _Stored(msgspec.Struct, frozen=True):
     kernel: msgspec.Raw
 
 
-def write_stage(name: str, kernel: stages.DefaultedKernel) -> bytes:
+def write_stage(name: str, kernel: stages.Kernel) -> bytes:
     """The file of a stage: the pass, the attributes known so far, the kernel."""
     return to_text({"pass": name, "attrs": stamped(kernel), "kernel": msgspec.to_builtins(kernel)})
 
 
-def encode_declaration(declaration: Declaration) -> bytes:
+def encode_declaration(declaration: Declared) -> bytes:
     """The stored form of a declaration: what the first pass reads, and what a kernel's digest is taken of."""
     return msgspec.json.encode(declaration)
 
 
 def read_stage(text: bytes, stage: type[K]) -> K:
     """The kernel in a stage's file; a declaration is stored without a frame."""
-    if issubclass(stage, Declaration):
+    if issubclass(stage, (Declaration, HandDeclaration)):
         return msgspec.json.decode(text, type=stage)
     return msgspec.json.decode(msgspec.json.decode(text, type=_Stored).kernel, type=stage)
 
 
-def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, list[tuple[Pass, stages.DefaultedKernel]]]:
+def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, list[tuple[Pass, stages.Kernel]]]:
     """All passes in memory: the verified kernel, and the kernel after each pass. Raises ``Rejected``."""
-    arch = load_arch(declaration.target.arch)
-    kernel: Any = declaration
-    trail: list[tuple[Pass, stages.DefaultedKernel]] = []
-    for step in PASSES:
-        kernel = step.run(kernel, arch)
-        trail.append((step, kernel))
+    kernel, trail = run_chain(declaration)
     assert isinstance(kernel, stages.VerifiedKernel)
     return kernel, trail
 
@@ -124,7 +139,26 @@ def compile_at_verify_sizes(declaration: Declaration, kernel: stages.VerifiedKer
     return found
 
 
-def run_from(name: str, kernel: stages.DefaultedKernel) -> stages.DefaultedKernel:
+def run_chain(declaration: Declared) -> tuple[stages.Kernel, list[tuple[Pass, stages.Kernel]]]:
+    """As ``compile_kernel``, for any kind of entry."""
+    arch = load_arch(declaration.target.arch)
+    kernel: Any = declaration
+    trail: list[tuple[Pass, stages.Kernel]] = []
+    for step in CHAINS[kind_of(declaration)]:
+        kernel = step.run(kernel, arch)
+        trail.append((step, kernel))
+    return kernel, trail
+
+
+def lower(declaration: Declared) -> tuple[stages.Kernel, list[tuple[Pass, stages.Kernel]]]:
+    """``run_chain``, and refused also where the kernel at its ``verify.sizes`` is another one."""
+    kernel, trail = run_chain(declaration)
+    if isinstance(declaration, Declaration) and isinstance(kernel, stages.VerifiedKernel):
+        compile_at_verify_sizes(declaration, kernel)
+    return kernel, trail
+
+
+def run_from(name: str, kernel: stages.Kernel) -> stages.Kernel:
     """The pass of that name and all that follow, in memory. Raises ``Rejected``; ``ValueError`` for an unknown name."""
     names = [step.name for step in PASSES]
     arch = load_arch(kernel.arch)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Shards, Tensor
+from tt_build.ir.stages import TILE, Kernel, Shards, Tensor
 from tt_build.passes.common import refuse
 from tt_build.spec.model import Sharding
 from tt_build.targets import Arch
 
 
-def shards_of(kernel: DefaultedKernel, tensor: Tensor, arch: Arch) -> Shards:
+def shards_of(kernel: Kernel, tensor: Tensor, arch: Arch) -> Shards:
     """The shards of a tensor with a sharded layout.
 
     Rejects a shard that is no multiple of a tile (TTB207), shards that do not cover the tensor or lie beyond it
@@ -75,7 +75,7 @@ def sharded_words(tensor: Tensor, shards: Shards, aligned: int, arch: Arch) -> t
     return (3 if dram else 1, aligned, len(dims[0]), len(shards.cores), *dims[0], *dims[1], *packed)
 
 
-def _check_shard(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> None:
+def _check_shard(kernel: Kernel, tensor: Tensor, layout: Sharding) -> None:
     if layout.shard is None:
         return
     height, width = layout.shard
@@ -89,7 +89,7 @@ def _check_shard(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> N
         )
 
 
-def _derived_grid(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> tuple[int, int]:
+def _derived_grid(kernel: Kernel, tensor: Tensor, layout: Sharding) -> tuple[int, int]:
     """The grid from the shard: as many shards as the tensor needs, in rows as wide as the core grid allows."""
     if layout.shard is None:
         refuse(
@@ -110,7 +110,7 @@ def _derived_grid(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding) -> 
     return width, count // width
 
 
-def _check_grid(kernel: DefaultedKernel, tensor: Tensor, layout: Sharding, grid: tuple[int, int], arch: Arch) -> None:
+def _check_grid(kernel: Kernel, tensor: Tensor, layout: Sharding, grid: tuple[int, int], arch: Arch) -> None:
     limit = (arch.dram_banks, 1) if layout.memory == "dram" else kernel.core_grid
     if grid[0] > limit[0] or grid[1] > limit[1]:
         what = (

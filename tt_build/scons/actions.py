@@ -17,8 +17,7 @@ import SCons.Action
 
 from tt_build.codegen.files import emit
 from tt_build.codegen.write import write_group
-from tt_build.ir.stages import VerifiedKernel
-from tt_build.passes.pipeline import PASSES, Pass, read_stage
+from tt_build.passes.pipeline import CHAINS, Pass, read_stage
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.nodes import StepTarget, digest_of
 from tt_build.scons.signatures import CODEGEN
@@ -115,12 +114,20 @@ def pass_step(step: Pass) -> Step:
     return lambda data: [step.apply_text(data)]
 
 
-def generate_step(data: bytes) -> list[bytes]:
+def generate_step(kind: str) -> Step:
     """Code generation from bytes to bytes, in the order of ``OUTPUTS``."""
-    return list(emit(read_stage(data, VerifiedKernel)).values())
+    verified: Any = CHAINS[kind][-1].gives
+    return lambda data: list(emit(read_stage(data, verified)).values())
 
 
-def steps(compiler: Compiler) -> list[tuple[str, str, Step]]:
-    """Label, signature and function of each step of a kernel, in order."""
-    rows = [(step.name, compiler.signature(step.module), pass_step(step)) for step in PASSES]
-    return [*rows, ("generate", compiler.signature(CODEGEN), generate_step)]
+def functions(kind: str) -> list[Step]:
+    """The function of each step of a kernel of that kind, in order."""
+    return [*map(pass_step, CHAINS[kind]), generate_step(kind)]
+
+
+def steps(compiler: Compiler, kind: str) -> list[tuple[str, str, Step]]:
+    """Label, signature and function of each step of a kernel of that kind, in order."""
+    labels = [*(step.name for step in CHAINS[kind]), "generate"]
+    modules = [*(step.module for step in CHAINS[kind]), CODEGEN]
+    signatures = map(compiler.signature, modules)
+    return list(zip(labels, signatures, functions(kind), strict=True))

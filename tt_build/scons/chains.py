@@ -8,10 +8,11 @@ from typing import Any
 
 import SCons.Action
 import SCons.Builder
+import SCons.Scanner
 
 from tt_build.codegen.compile import stage_file
 from tt_build.codegen.files import OUTPUTS
-from tt_build.passes.pipeline import PASSES, encode_declaration
+from tt_build.passes.pipeline import CHAINS, encode_declaration
 from tt_build.scons.actions import SignedAction, StepAction, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.folders import SMALLER
@@ -20,6 +21,10 @@ from tt_build.scons.nodes import StepTarget, watch
 from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration
+
+# SCons scans C++ sources of a target for includes, before they are built. A scan asks whether a source is up to date,
+# and SCons keeps the answer for later, when what the source is made of has changed.
+_NOTHING = SCons.Scanner.ScannerBase(lambda node, env, path: [], name="nothing")
 
 
 class Chains:
@@ -33,8 +38,13 @@ class Chains:
         # SCons asks the environment of each node for its CacheDir, and where none was named it makes its default
         # environment, which looks for every compiler that it knows. Ours has none: see ``set_nocache`` below.
         self._building._CacheDir_path = None
-        actions = [StepAction(label, signature, step, state) for label, signature, step in steps(compiler)]
-        self._steps = [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
+        self._steps = {kind: self._builders(kind) for kind in CHAINS}
+
+    def _builders(self, kind: str) -> list[tuple[str, Any]]:
+        actions = [
+            StepAction(label, signature, step, self.state) for label, signature, step in steps(self.compiler, kind)
+        ]
+        return [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
 
     def declare(self, name: str, ledger: KernelLedger) -> list[Any]:
         """One node for each pass, one step for the files; returns all of them, the generated files last."""
@@ -51,8 +61,9 @@ class Chains:
     def _chain(self, name: str, label: str, ledger: KernelLedger, node: Any, below: str) -> list[Any]:
         folder = self.folder.Dir(name)
         nodes: list[Any] = []
-        for number, (signature, builder) in enumerate(self._steps, 1):
-            files = [below + file for file in ([stage_file(number)] if number <= len(PASSES) else OUTPUTS)]
+        kind = self.reading.kind(name)
+        for number, (signature, builder) in enumerate(self._steps[kind], 1):
+            files = [below + file for file in ([stage_file(number, kind)] if number <= len(CHAINS[kind]) else OUTPUTS)]
             made = builder(self._building, [folder.File(file) for file in files], node)
             _mark(made, files, StepTarget(label, ledger, signature, [node]))
             nodes += made
@@ -63,7 +74,7 @@ class Chains:
         self, name: str, file: str, action: SignedAction, sources: list[Any], also: tuple[str, ...] = ()
     ) -> list[Any]:
         """A node made of generated files only when it is asked for; ``-c`` removes it, and ``also``, all the same."""
-        builder = SCons.Builder.Builder(action=action)
+        builder = SCons.Builder.Builder(action=action, source_scanner=_NOTHING)
         folder = self.folder.Dir(name)
         made = builder(self._building, folder.File(file), sources)
         ledger = sources[0].attributes.tt_step.ledger

@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from tt_build.ir.stages import VerifiedKernel
-from tt_build.passes.pipeline import encode_declaration, read_stage
+from tt_build.passes.pipeline import EXPRESSION, encode_declaration, read_stage
 from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
-from tt_build.scons.actions import Step, generate_step, pass_step, steps
+from tt_build.scons.actions import Step, functions, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
 from tt_build.scons.reading import Reading
@@ -65,30 +65,29 @@ def check(
 def _run(
     names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
-    chain = steps(compiler)
+    chains = {kind: steps(compiler, kind) for kind in compiler.layouts}
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    there = set[str]()
     if state.store is not None:
-        absent = _absent(names, reading, state, [signature for _, signature, _ in chain])
+        absent = _absent(names, reading, state, chains)
         there = set(names).difference(absent)
         # what is in the cache was lowered, but not necessarily compared with the kernel at its ``verify.sizes``
-        names = absent + [
-            n for n in names if n in there and read_stage(reading.data(n), Declaration).smaller is not None
-        ]
-    else:
-        there = set()
+        names = absent + [name for name in names if name in there and _smaller(reading, name) is not None]
     if jobs > 1 and len(names) - len(there) >= _WORTH_PROCESSES:
-        rejected = _run_in_processes([n for n in names if n not in there], reading, state, chain, jobs)
-        names = [n for n in names if n in there]
-
-    def passes(data: bytes) -> bytes:
-        for _, signature, step in chain[:-1]:
-            (data,) = state.ahead(signature, data, step)
-        return data
-
+        rejected = _run_in_processes([name for name in names if name not in there], reading, state, chains, jobs)
+        names = [name for name in names if name in there]
     for name in names:
-        data = reading.data(name)
+        kind, data = reading.kind(name), reading.data(name)
+
+        def passes(data: bytes, kind: str = kind) -> bytes:
+            for _, signature, step in chains[kind][:-1]:
+                (data,) = state.ahead(signature, data, step)
+            return data
+
         try:
-            _check_at_verify_sizes(data, passes(data), passes)
+            verified = passes(data)
+            if kind == EXPRESSION:
+                _check_at_verify_sizes(data, verified, passes)
         except Rejected as error:
             rejected[name] = error.diagnostics
     return rejected
@@ -107,27 +106,36 @@ def _check_at_verify_sizes(data: bytes, verified: bytes, passes: Callable[[bytes
     check_same_structure(declaration, read_stage(verified, VerifiedKernel), read_stage(found, VerifiedKernel))
 
 
-def _absent(names: list[str], reading: Reading, state: State, signatures: list[str]) -> list[str]:
+def _smaller(reading: Reading, name: str) -> Declaration | None:
+    if reading.kind(name) != EXPRESSION:
+        return None
+    return read_stage(reading.data(name), Declaration).smaller
+
+
+def _absent(
+    names: list[str], reading: Reading, state: State, chains: dict[str, list[tuple[str, str, Step]]]
+) -> list[str]:
     """Fetch all that the cache has; the kernels that it has not all of."""
     assert state.store is not None
-    data = [reading.data(name) for name in names]
+    signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
+    work = [(signatures[reading.kind(name)], reading.data(name)) for name in names]
     with ThreadPoolExecutor(state.store.parallel) as threads:
-        there = list(threads.map(lambda declaration: state.fetch_ahead(signatures, declaration), data))
+        there = list(threads.map(lambda one: state.fetch_ahead(*one), work))
     return [name for name, found in zip(names, there, strict=True) if not found]
 
 
 def _run_in_processes(
-    names: list[str], reading: Reading, state: State, chain: list[tuple[str, str, Step]], jobs: int
+    names: list[str], reading: Reading, state: State, chains: dict[str, list[tuple[str, str, Step]]], jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
     """The same in ``jobs`` processes, code generation included. SCons runs nothing yet, and a cache's threads are
     idle, so forking is safe.
     """
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
-    signatures = [signature for _, signature, _ in chain]
+    signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     context = multiprocessing.get_context("fork")
     chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        work = ((signatures, [reading.data(name) for name in chunk]) for chunk in chunks)
+        work = ((signatures, [(reading.kind(name), reading.data(name)) for name in chunk]) for chunk in chunks)
         for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
             for name, (rows, diagnostics) in zip(chunk, results, strict=True):
                 for key, outputs, seconds in rows:
@@ -137,34 +145,30 @@ def _run_in_processes(
     return rejected
 
 
-def _whole_chains(work: tuple[list[str], list[bytes]]) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
+def _whole_chains(
+    work: tuple[dict[str, list[str]], list[tuple[str, bytes]]],
+) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
     signatures, declarations = work
-    return [_whole_chain(signatures, data) for data in declarations]
+    return [_whole_chain(kind, signatures[kind], data) for kind, data in declarations]
 
 
-def _whole_chain(signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
+def _whole_chain(kind: str, signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
     rows: Rows = []
 
-    def run(data: bytes, functions: list[tuple[str, Step]]) -> bytes:
-        for signature, step in functions:
+    def run(data: bytes, steps: list[tuple[str, Step]]) -> bytes:
+        for signature, step in steps:
             key, started = step_key(signature, [hashlib.sha256(data).hexdigest()]), time.perf_counter()
             outputs = step(data)
             rows.append((key, outputs, time.perf_counter() - started))
             data = outputs[0]
         return data
 
-    chain = list(zip(signatures, _functions(), strict=True))
+    chain = list(zip(signatures, functions(kind), strict=True))
     try:
         verified = run(data, chain[:-1])
         run(verified, chain[-1:])
-        _check_at_verify_sizes(data, verified, lambda other: run(other, chain[:-1]))
+        if kind == EXPRESSION:
+            _check_at_verify_sizes(data, verified, lambda other: run(other, chain[:-1]))
     except Rejected as error:
         return rows, error.diagnostics
     return rows, None
-
-
-def _functions() -> Iterator[Step]:
-    from tt_build.passes.pipeline import PASSES
-
-    yield from map(pass_step, PASSES)
-    yield generate_step

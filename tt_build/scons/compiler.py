@@ -45,7 +45,9 @@ class Compiler:
         self._fresh = current is not None and current["stats"] == self._stats and not rehash
         self._signatures: dict[str, str] = dict(current["signatures"]) if current and self._fresh else {}
         self._parts: Parts = dict(current["parts"]) if current and self._fresh else {}
-        self._layout = Layout(*current["layout"]) if current and self._fresh else None
+        self._layouts: dict[str, Layout] | None = None
+        if current and self._fresh:
+            self._layouts = {kind: Layout(*row) for kind, row in current["layouts"].items()}
 
     def signature(self, label: str) -> str:
         """The digest of a module and what it imports; of code generation also with its templates."""
@@ -58,22 +60,25 @@ class Compiler:
         return self._signatures[label]
 
     @property
-    def layout(self) -> Layout:
-        """Steps and files of a kernel."""
-        if self._layout is None:
+    def layouts(self) -> dict[str, Layout]:
+        """Steps and files of a kernel, for each kind of entry."""
+        if self._layouts is None:
             from tt_build.codegen.compile import stage_file
             from tt_build.codegen.files import OUTPUTS
-            from tt_build.passes.pipeline import PASSES
+            from tt_build.passes.pipeline import CHAINS
             from tt_build.scons.signatures import CODEGEN
 
-            stages = [stage_file(number) for number, _ in enumerate(PASSES, 1)]
-            self._layout = Layout([step.module for step in PASSES] + [CODEGEN], [*stages, *OUTPUTS])
-        return self._layout
+            self._layouts = {}
+            for kind, passes in CHAINS.items():
+                stages = [stage_file(number, kind) for number, _ in enumerate(passes, 1)]
+                self._layouts[kind] = Layout([step.module for step in passes] + [CODEGEN], [*stages, *OUTPUTS])
+        return self._layouts
 
     @property
     def fingerprint(self) -> str:
         """Digest of all that turns a declaration into files, or refuses it."""
-        return hashlib.sha256("".join(map(self.signature, [*self.layout.modules, GATE])).encode()).hexdigest()
+        modules = [module for layout in self.layouts.values() for module in layout.modules]
+        return hashlib.sha256("".join(map(self.signature, [*modules, GATE])).encode()).hexdigest()
 
     def parts(self, label: str) -> dict[str, str]:
         """The files behind ``signature(label)``, each with its digest."""
@@ -96,7 +101,7 @@ class Compiler:
             return
         older = self._snapshots[:-1] if self._fresh else self._snapshots
         entry: dict[str, Any] = {"stats": self._stats, "signatures": self._signatures, "parts": self._parts}
-        entry["layout"] = self.layout
+        entry["layouts"] = self.layouts
         self._snapshots = [*older[-_KEPT:], entry]
         self._fresh = True
         write_state(self._path, self._snapshots)

@@ -66,7 +66,7 @@ def _compiler(session: Session, name: str) -> Iterator[str]:
 
 def _outputs(session: Session, name: str) -> Iterator[str]:
     ledger = session.ledger(name)
-    for file in session.compiler.layout.files:
+    for file in session.layout(name).files:
         record, found = ledger.records.get(file), ledger.digest(file)
         if found is None:
             yield f"{file} is missing"
@@ -78,7 +78,7 @@ def _outputs(session: Session, name: str) -> Iterator[str]:
 
 def outcome(session: Session, name: str) -> str:
     """After the build: which steps ran, and where the wave stopped."""
-    steps = [module.rpartition(".")[2] for module in session.compiler.layout.modules[:-1]] + ["generate"]
+    steps = [module.rpartition(".")[2] for module in session.layout(name).modules[:-1]] + ["generate"]
     ran = session.work().steps_of(name)
     if not ran:
         return f"explain: {name}: no step ran"
@@ -94,14 +94,14 @@ def plan(session: Session) -> Iterator[str]:
     from tt_build.scons.actions import steps
     from tt_build.scons.ledger import step_key
 
-    chain = steps(session.compiler)
+    chains = {kind: steps(session.compiler, kind) for kind in session.compiler.layouts}
     count = 0
     for name in session.index.known:
         if name not in session.reading.digests:
             yield f"plan: remove {session.folder}/{name}"
     for name in session.dirty():
-        data, files, ledger = session.reading.data(name), list(session.compiler.layout.files), session.ledger(name)
-        for label, signature, step in chain:
+        data, files, ledger = session.reading.data(name), list(session.layout(name).files), session.ledger(name)
+        for label, signature, step in chains[session.reading.kind(name)]:
             key = step_key(signature, [hashlib.sha256(data).hexdigest()])
             outputs = session.work().ahead(signature, data, step)
             made, files = files[: len(outputs)], files[len(outputs) :]

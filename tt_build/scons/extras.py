@@ -14,6 +14,7 @@ from tt_build.scons.sdk import check_action
 from tt_build.scons.verify import ALIAS as VERIFY
 from tt_build.scons.verify import RESULT as VERIFY_RESULT
 from tt_build.scons.verify import VerifyAction, request_of
+from tt_build.spec.model import Declaration
 from tt_build.targets.sdk import newest_sdk
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ class Extras:
         env = chains.env
         env.Alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
         declaration = session.reading.declarations([name])[name]
-        data = request_of(declaration.smaller or declaration)
+        smaller = declaration.smaller if isinstance(declaration, Declaration) else None
+        data = request_of(smaller or declaration)
         request = chains.request(name, VERIFY, hashlib.sha256(data).hexdigest(), lambda: data)
-        if declaration.smaller is not None:
-            nodes = chains.declare_smaller(name, session.ledger(name), declaration.smaller)
+        if smaller is not None:
+            nodes = chains.declare_smaller(name, session.ledger(name), smaller)
             env.Clean(generated[0], nodes)
         elif not session.request.dry:
             session.remove_smaller(name)

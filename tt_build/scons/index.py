@@ -1,7 +1,7 @@
 """The index: which kernels are clean, found with one stat an output and nothing else.
 
-A kernel's line is the digest of its declaration; the numbers (size, mtime, ctime, inode of each output, in the
-layout's order) lie in a second file as 64-bit integers, compared as memory.
+A kernel's line is the digest of its declaration and the number of its outputs; the numbers (size, mtime, ctime, inode
+of each output, in the order of its layout) lie in a second file as 64-bit integers, compared as memory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 import zlib
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 from tt_build.codegen.write import write_group
@@ -21,9 +22,9 @@ from tt_build.scons.statefile import read_state, write_state
 class Index:
     """Kernel -> (digest of its declaration, stats of its outputs), valid for one fingerprint of the compiler."""
 
-    def __init__(self, folder: Path, fingerprint: str, files: list[str]) -> None:
+    def __init__(self, folder: Path, fingerprint: str) -> None:
         self._names, self._numbers = folder / "index.json", folder / "stats.bin"
-        self._fingerprint, self._files = fingerprint, files
+        self._fingerprint = fingerprint
         self._entries: dict[str, tuple[str, bytes]] = {}
         self.known: list[str] = []
         self._load()
@@ -39,17 +40,22 @@ class Index:
             numbers = self._numbers.read_bytes()
         except OSError:
             return
-        width = 32 * len(self._files)
-        if len(numbers) != width * len(self.known) or zlib.crc32(numbers) != stored["crc32"]:
+        widths = [32 * count for _, count in stored["kernels"].values()]
+        if len(numbers) != sum(widths) or zlib.crc32(numbers) != stored["crc32"]:
             return
-        for at, (name, digest) in enumerate(stored["kernels"].items()):
+        at = 0
+        for (name, (digest, _)), width in zip(stored["kernels"].items(), widths, strict=True):
             if digest:
-                self._entries[name] = (digest, numbers[at * width : (at + 1) * width])
+                self._entries[name] = (digest, numbers[at : at + width])
+            at += width
 
-    def clean(self, root: Path, digests: dict[str, str]) -> set[str]:
-        """The kernels of ``digests`` (name -> digest of the declaration) whose outputs under ``root`` are as noted."""
+    def clean(self, root: Path, digests: dict[str, str], files_of: Callable[[str], list[str]]) -> set[str]:
+        """The kernels of ``digests`` (name -> digest of the declaration) whose outputs under ``root`` are as noted.
+
+        ``files_of`` a kernel are its outputs.
+        """
         found = set()
-        lstat, files, base = os.lstat, self._files, str(root)
+        lstat, base = os.lstat, str(root)
         for name, digest in digests.items():
             entry = self._entries.get(name)
             if entry is None or entry[0] != digest:
@@ -58,7 +64,7 @@ class Index:
             append = numbers.append
             folder = f"{base}/{name}/"
             try:
-                for file in files:
+                for file in files_of(name):
                     stat = lstat(folder + file)
                     append(stat.st_size)
                     append(stat.st_mtime_ns)
@@ -79,14 +85,13 @@ class Index:
         entries = {name: self._entries[name] for name in kept}
         for name, (digest, stats) in new.items():
             entries[name] = (digest, array("q", [number for stat in stats for number in stat]).tobytes())
-        blank = bytes(32 * len(self._files))
-        rows = dict.fromkeys(others, ("", blank)) | entries
+        rows = dict.fromkeys(others, ("", b"")) | entries
         numbers = b"".join(row[1] for row in rows.values())
         value = {
             "fingerprint": self._fingerprint,
             "byteorder": sys.byteorder,
             "crc32": zlib.crc32(numbers),
-            "kernels": {name: row[0] for name, row in rows.items()},
+            "kernels": {name: (digest, len(row) // 32) for name, (digest, row) in rows.items()},
         }
         with contextlib.suppress(OSError):
             write_group({self._numbers: numbers})

@@ -10,13 +10,14 @@ the loader's own.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
-    from tt_build.spec.model import Declaration
+    from tt_build.spec.model import Declared
 
 _ITEM = re.compile(r"  ([A-Za-z_][A-Za-z0-9_]*):(?:[ \n]|\Z)")
 _UNUSUAL = re.compile(r"[\r\x85\u2028\u2029\ufeff]|^(?:---|\.\.\.|%)|^include\b", re.MULTILINE)
@@ -26,18 +27,20 @@ class Reading:
     """One specification of one ``TTKernels`` call.
 
     ``digests`` maps each valid kernel to the digest of its declaration, in file order; ``failed`` names what is
-    rejected, ``text`` holds the loader's messages (also warnings).
+    rejected, ``text`` holds the loader's messages (also warnings). Texts that the loader read for hand-written kernels
+    are noted beside included files: a build in which one changed loads the whole file.
     """
 
     def __init__(self, source: Path, arch: str | None, grid: tuple[int, int] | None, loader: str, noted: Any) -> None:
         self.source, self._arch, self._grid = source, arch, grid
         self._wish = f"{arch} {grid} {loader}"
         self._whole: SpecFile | None = None
-        self._declared: dict[str, Declaration] = {}
+        self._declared: dict[str, Declared] = {}
         self._data: dict[str, bytes] = {}
         self._split: Split | None = None
         self.digests: dict[str, str] = {}
         self.failed: list[str] = []
+        self._handwritten: set[str] = set()
         self.text = ""
         self.changed = True
         self._note: dict[str, Any] | None = None
@@ -49,12 +52,13 @@ class Reading:
             self.text = noted["text"]
             for _, kernels in noted["items"].values():
                 self.digests.update(kernels)
+            self._handwritten.update(noted["handwritten"])
         elif not self._advance(noted):
             self._load()
 
     # What the build asks
 
-    def declarations(self, names: list[str]) -> dict[str, Declaration]:
+    def declarations(self, names: list[str]) -> dict[str, Declared]:
         """The declarations of these kernels; parses no more than their items where that is safe."""
         missing = [name for name in names if name not in self._declared]
         if missing and not self._parse_items_of(missing):
@@ -68,6 +72,10 @@ class Reading:
         if name not in self._data:
             self._data[name] = encode_declaration(self.declarations([name])[name])
         return self._data[name]
+
+    def kind(self, name: str) -> str:
+        """Which chain of passes a kernel goes through (``tt_build.passes.pipeline.CHAINS``)."""
+        return "handwritten" if name in self._handwritten else "expression"
 
     def whole(self) -> SpecFile:
         """The specification as the loader reads it, with positions; for diagnostics."""
@@ -104,7 +112,7 @@ class Reading:
 
         loaded = load_file(self.source, arch=self._arch, grid=self._grid)
         self._whole = loaded
-        self.digests, self._declared, self._data = {}, {}, {}
+        self.digests, self._declared, self._data, self._handwritten = {}, {}, {}, set()
         for declaration in loaded.declarations:
             self._add(declaration)
         self.failed = list(loaded.rejected) or ([loaded.path.name] if loaded.errors else [])
@@ -117,13 +125,15 @@ class Reading:
         """Whether the file is still the one whose digest was taken before it was loaded."""
         return self._text is not None and self._read()[1] == self._mark
 
-    def _add(self, declaration: Declaration) -> str:
-        from tt_build.passes.pipeline import encode_declaration
+    def _add(self, declaration: Declared) -> str:
+        from tt_build.passes.pipeline import HANDWRITTEN, encode_declaration, kind_of
 
         name = declaration.kernel.name
         data = encode_declaration(declaration)
         self._declared[name], self._data[name] = declaration, data
         self.digests[name] = hashlib.sha256(data).hexdigest()
+        if kind_of(declaration) == HANDWRITTEN:
+            self._handwritten.add(name)
         return name
 
     def _noted(self, loaded: SpecFile) -> dict[str, Any]:
@@ -132,19 +142,17 @@ class Reading:
         files = loaded.source.files[1:]
         others = []
         for file in files:
-            try:
-                path = file.path.resolve().relative_to(self.source.resolve().parent).as_posix()
-            except ValueError:
-                path = str(file.path)
-            others.append([path, hashlib.sha256(file.path.read_bytes()).hexdigest()])
+            others.append([self._relative(file.path), hashlib.sha256(file.path.read_bytes()).hexdigest()])
+        others += [[os.path.relpath(path, self.source.parent), mark] for path, mark in loaded.source.texts.items()]
         note: dict[str, Any] = {
             "wish": self._wish,
             "mark": self._mark,
             "others": others,
             "text": self.text,
+            "handwritten": sorted(self._handwritten),
             "frame": "",
         }
-        split = None if files or self.text else split_items(self._text)
+        split = None if others or self.text else split_items(self._text)
         if split is not None:
             owners: dict[int, dict[str, str]] = {}
             for name, place in loaded.source.kernels.items():
@@ -156,6 +164,12 @@ class Reading:
                 return note
         note["items"] = {"": ["", self.digests]}
         return note
+
+    def _relative(self, path: Path) -> str:
+        try:
+            return path.resolve().relative_to(self.source.resolve().parent).as_posix()
+        except ValueError:
+            return str(path)
 
     def _advance(self, noted: dict[str, Any]) -> bool:
         """Take unchanged items from the note and load the others; False where only the whole file will do."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import SCons.Node
 import SCons.Script
 
-from tt_build.scons.compiler import Compiler
+from tt_build.scons.compiler import Compiler, Layout
 from tt_build.scons.folders import FOLDERS, SMALLER
 from tt_build.scons.index import Index
 from tt_build.scons.ledger import KernelLedger, Record
@@ -68,14 +68,14 @@ class Session:
         if not request.dry:
             hold_lock(self.common)
         self.compiler = Compiler(self.common, rehash=request.rehash, keep=not request.dry)
-        self.index = Index(self.own, self.compiler.fingerprint, self.compiler.layout.files)
+        self.index = Index(self.own, self.compiler.fingerprint)
         started = self._traced("compiler", started)
         noted = read_state(self.own / "reading.json")
         loader = self.compiler.signature(LOADER)
         self.reading = Reading(self.source, request.arch, request.grid, loader, noted)
         started = self._traced("read specification", started)
         self.failed = list(self.reading.failed)
-        self.clean = self.index.clean(self.root, self.reading.digests)
+        self.clean = self.index.clean(self.root, self.reading.digests, lambda name: self.layout(name).files)
         if request.rehash:
             self.clean = {name for name in self.clean if self._bytes_stand(name)}
         self._traced("look at outputs", started)
@@ -84,11 +84,15 @@ class Session:
         self.trace.add(name, started)
         return time.perf_counter_ns()
 
+    def layout(self, name: str) -> Layout:
+        """Steps and files of a kernel of the specification."""
+        return self.compiler.layouts[self.reading.kind(name)]
+
     def _bytes_stand(self, name: str) -> bool:
         ledger = self.ledger(name)
         return all(
             (record := ledger.records.get(file)) is not None and ledger.digest(file) == record.digest
-            for file in self.compiler.layout.files
+            for file in self.layout(name).files
         )
 
     def remove_orphans(self) -> None:
@@ -107,7 +111,8 @@ class Session:
         tried again by the next build.
         """
         ledger = self.ledger(name)
-        for file in {*ledger.records, *self.compiler.layout.files, *EXTRAS}:
+        possible = {file for layout in self.compiler.layouts.values() for file in layout.files}
+        for file in {*ledger.records, *possible, *EXTRAS}:
             try:
                 (self.root / name / file).unlink()
             except (FileNotFoundError, NotADirectoryError):
@@ -121,6 +126,14 @@ class Session:
         with contextlib.suppress(OSError):
             self._ledger_path(name).unlink()
         self.ledgers.pop(name, None)
+
+    def _remove_other_stages(self, name: str) -> None:
+        """Remove what builds wrote while the kernel was of another kind: stages of passes that it no longer has."""
+        ledger, files = self.ledger(name), self.layout(name).files
+        for other in self.compiler.layouts.values():
+            for file in {*other.files} & ledger.records.keys() - {*files}:
+                with contextlib.suppress(OSError):
+                    (self.root / name / file).unlink()
 
     def sweep(self, name: str) -> None:
         """Remove temporary files that a killed build left with a kernel; the lock says that nobody writes them."""
@@ -202,6 +215,7 @@ class Session:
         if name not in self.declared:
             if not self.request.dry:
                 self.sweep(name)
+                self._remove_other_stages(name)
             nodes = self.chains().declare(name, self.ledger(name))
             self.declared[name] = nodes
             self.chains().env.Alias(f"kernel-{name}", self.generated(name))
@@ -209,7 +223,7 @@ class Session:
 
     def generated(self, name: str) -> list[Any]:
         """The generated files' nodes among a declared kernel's."""
-        return self.declared[name][len(self.compiler.layout.modules) - 1 :]
+        return self.declared[name][len(self.layout(name).modules) - 1 :]
 
     def declare_extras(self, names: list[str]) -> None:
         """The nodes that are built only when asked for: ``verify`` and ``check-sdk``."""
@@ -268,10 +282,10 @@ class Session:
             if not ledger.vouched(file, node.attributes.tt_step.key()):
                 return None
             stats.append(record.stat)
-        return [ledger.records[file].stat for file in self.compiler.layout.files]
+        return [ledger.records[file].stat for file in self.layout(name).files]
 
     def _notes(self, name: str) -> dict[str, Any]:
-        signatures = {module: self.compiler.signature(module) for module in self.compiler.layout.modules}
+        signatures = {module: self.compiler.signature(module) for module in self.layout(name).modules}
         return {"declaration": self.reading.data(name).decode(), "signatures": signatures}
 
 

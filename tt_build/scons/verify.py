@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tt_build.codegen.write import write_group
+from tt_build.ir.handwritten import DefaultedSources
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes.pipeline import read_stage
@@ -16,7 +17,7 @@ from tt_build.scons.actions import SignedAction, publish, read_source
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
-from tt_build.spec.model import Declaration, VerifySpec
+from tt_build.spec.model import Declaration, Declared, VerifySpec
 from tt_build.verify.driver import Job, Verdict, scalar_values, verify
 
 RESULT = "verify.json"
@@ -31,12 +32,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     scalars: dict[str, float]
 
 
-def request_of(declaration: Declaration) -> bytes:
+def request_of(declaration: Declared) -> bytes:
     """The stored form of a kernel's request."""
     kernel = declaration.kernel
-    request = Request(
-        verify=kernel.verify or VerifySpec(), sizes=dict(kernel.sizes), scalars=scalar_values(kernel.scalars)
-    )
+    scalars = scalar_values(declaration.kernel.scalars) if isinstance(declaration, Declaration) else {}
+    request = Request(verify=kernel.verify or VerifySpec(), sizes=dict(kernel.sizes), scalars=scalars)
     return msgspec.json.encode(request)
 
 
@@ -44,9 +44,13 @@ def job_of(source: list[Any]) -> tuple[Job, Path]:
     """What a node's sources say: the job and the plan. The last source is the request."""
     by_name = {node.name: node for node in source}
     request = msgspec.json.decode(read_source(source[-1]), type=Request)
-    stage = Path(by_name["01_apply_defaults.json"].get_abspath()).read_bytes()
+    kernel: DefaultedKernel | DefaultedSources
+    if "01_apply_defaults.json" in by_name:
+        kernel = read_stage(Path(by_name["01_apply_defaults.json"].get_abspath()).read_bytes(), DefaultedKernel)
+    else:
+        kernel = read_stage(Path(by_name["01_source_defaults.json"].get_abspath()).read_bytes(), DefaultedSources)
     job = Job(
-        kernel=read_stage(stage, DefaultedKernel),
+        kernel=kernel,
         verify=request.verify,
         sizes=request.sizes,
         scalars=request.scalars,

@@ -326,6 +326,22 @@ _code(
     mend="Make two kernels.",
 )
 _code(
+    "TTB038",
+    "A source cannot be used",
+    what="A path below `sources`, or of a header that a source includes, names no text file below the file's folder.",
+    why="Everything that a kernel is made of is part of its digest; nothing outside the folder is read.",
+    example="sources: {reader: ../reader.cpp, compute: compute.cpp, writer: writer.cpp}",
+    mend='Move the file below the folder. Headers of the SDK are written `"api/..."` or `<...>`.',
+)
+_code(
+    "TTB039",
+    "An expression and sources",
+    what="A kernel has both `compute` and `sources`.",
+    why="One of the two would be ignored.",
+    example="compute: Y = X.T\nsources: {reader: reader.cpp, compute: compute.cpp, writer: writer.cpp}",
+    mend="Remove one; the expression that hand-written sources are compared with is called `reference`.",
+)
+_code(
     "TTB101",
     "An input that is never used",
     what="An input is declared and `compute` does not read it.",

@@ -111,6 +111,14 @@ def _cannot_be_lowered(add: Add) -> None:
         mend="Use multiples of 32 along rows and columns; leading axes take any number.",
     )
     add(
+        "TTB214",
+        "Arguments that a hand-written kernel cannot have",
+        what="An argument names a word that the kernel's policy does not have, or there are too many arguments.",
+        why="A rectangle has no first position, and other policies have no rectangle; the SDK bounds the number.",
+        example="schedule: {policy: rectangular}\narguments: {reader: [start, count]}",
+        mend="Use the words that the message names, or another policy.",
+    )
+    add(
         "TTB210",
         "A number that the hardware's call cannot take",
         what="A number of the expression has no 32-bit form for the call: a division by 0, a number beyond float32, a "

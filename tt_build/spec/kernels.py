@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from collections.abc import Mapping as MappingType
+from pathlib import Path as FilePath
+from typing import Any
 
 import msgspec
 
@@ -15,11 +17,13 @@ from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
     Declaration,
+    Declared,
     DefaultsSpec,
     KernelSpec,
     MathSpec,
     RuntimeScalar,
     ScheduleSpec,
+    TargetSpec,
     TensorSpec,
     VerifySpec,
 )
@@ -51,6 +55,7 @@ class Context(msgspec.Struct, frozen=True):
     """What a kernel takes from its file and the command line."""
 
     file: int
+    folder: FilePath
     defaults: DefaultsSpec
     policies: Policies
     target: tuple[Wish, ...]
@@ -59,23 +64,19 @@ class Context(msgspec.Struct, frozen=True):
 class Read(msgspec.Struct, frozen=True):
     """A kernel that was read: None where it is invalid; the spans of its values; all that was found.
 
-    ``accepted`` holds the codes of warnings that ``allow`` has silenced.
+    ``accepted`` holds the codes of warnings that ``allow`` has silenced, ``texts`` the digests of other files that
+    were read for it.
     """
 
-    declaration: Declaration | None
+    declaration: Declared | None
     spans: tuple[tuple[int, int] | None, ...]
     diagnostics: tuple[Diagnostic, ...]
     accepted: frozenset[str] = frozenset()
+    texts: dict[FilePath, str] = {}
 
 
-def read_kernel(name: str, node: Node, context: Context) -> Read:
-    """A kernel without variants (or one of its variants, its values put in place)."""
-    fields = Fields(context.file)
-    return _Kernel(fields, name, context).read(node)
-
-
-class _Kernel:
-    """``at``: sizes that replace those of the node; its ``verify: {sizes: ...}`` is then left out."""
+class KernelReader:
+    """Reads a kernel that is an expression; the base of the reader of sources (``spec.handwritten``)."""
 
     def __init__(self, fields: Fields, name: str, context: Context, at: MappingType[str, int] | None = None) -> None:
         self.fields = fields
@@ -90,21 +91,42 @@ class _Kernel:
         entries = fields.mapping(node, path, KEYS, REQUIRED, "write the kernel's inputs, outputs and compute below it")
         if entries is None:
             return Read(None, (), tuple(fields.problems))
+        common = self.entry(entries)
+        sizes = common["sizes"]
+        scalars = self.scalars(entries["scalars"]) if "scalars" in entries else {}
+        compute = fields.text(entries["compute"], (*path, "compute"), "text") if "compute" in entries else None
+        if compute is not None and not compute.strip():
+            fields.error("TTB011", "compute is empty", (*path, "compute"), "write output = expression", key=True)
+        block = self.block(entries["block"], sizes) if "block" in entries else None
+        kernel = KernelSpec(**common, compute=compute or "", scalars=scalars, block=block)
+        spans: tuple[tuple[int, int] | None, ...] = ()
+        if compute and compute.strip():
+            spans, kernel = self.elaborated(kernel, compute, entries)
+        defaults = self.context.defaults
+        read = self.finish(
+            entries, kernel.allow, lambda target: Declaration(kernel=kernel, defaults=defaults, target=target)
+        )
+        if read.declaration is None:
+            return read
+        smaller = self.at_verify_sizes(node, kernel)
+        if isinstance(smaller, Diagnostic):
+            return Read(None, (), (*read.diagnostics, smaller))
+        declaration = msgspec.structs.replace(read.declaration, at_verify_sizes=smaller)
+        return msgspec.structs.replace(read, declaration=declaration, spans=spans)
+
+    def entry(self, entries: MappingType[str, Node]) -> dict[str, Any]:
+        """The fields of an ``Entry``."""
+        fields, path = self.fields, self.path
         description = ""
         if "description" in entries:
             description = fields.text(entries["description"], (*path, "description")) or ""
         sizes = {**self.sizes(entries["sizes"]), **self.at} if "sizes" in entries else {}
         if "sizes" in entries:
             self.fields.broken_sizes = _broken_names(entries["sizes"], sizes)
-        scalars = self.scalars(entries["scalars"]) if "scalars" in entries else {}
         inputs = self.tensors(entries["inputs"], "inputs", sizes) if "inputs" in entries else {}
         outputs = self.tensors(entries["outputs"], "outputs", sizes) if "outputs" in entries else {}
         self.distinct(entries)
-        compute = fields.text(entries["compute"], (*path, "compute"), "text") if "compute" in entries else None
-        if compute is not None and not compute.strip():
-            fields.error("TTB011", "compute is empty", (*path, "compute"), "write output = expression", key=True)
         grid = self.counts(entries["grid"], "grid", sizes) if "grid" in entries else None
-        block = self.block(entries["block"], sizes) if "block" in entries else None
         schedule: ScheduleSpec | None = None
         if "schedule" in entries:
             schedule = schedules.schedule(fields, entries["schedule"], (*path, "schedule"), self.context.policies)
@@ -116,47 +138,41 @@ class _Kernel:
             verify = schedules.verify(fields, entries["verify"], (*path, "verify"), sizes)
             if verify is not None and self.at:
                 verify = msgspec.structs.replace(verify, sizes=None)
-        allow = self.allow(entries["allow"]) if "allow" in entries else ()
+        return {
+            "name": self.name,
+            "description": description,
+            "sizes": sizes,
+            "inputs": inputs,
+            "outputs": outputs,
+            "grid": grid,
+            "schedule": schedule,
+            "math": math,
+            "verify": verify,
+            "allow": self.allow(entries["allow"]) if "allow" in entries else (),
+        }
+
+    def finish(
+        self, entries: MappingType[str, Node], allow: tuple[str, ...], declare: Callable[[TargetSpec], Declared]
+    ) -> Read:
+        """The declaration for its target, unless something was wrong."""
         wishes = self.context.target
         if "target" in entries:
-            wishes = (read_target(fields, entries["target"], (*path, "target")), *wishes)
-        target = resolve(fields, wishes, path)
-
-        kernel = KernelSpec(
-            name=self.name,
-            description=description,
-            compute=compute or "",
-            inputs=inputs,
-            outputs=outputs,
-            sizes=sizes,
-            scalars=scalars,
-            grid=grid,
-            block=block,
-            schedule=schedule,
-            math=math,
-            verify=verify,
-            allow=allow,
-        )
-        spans: tuple[tuple[int, int] | None, ...] = ()
-        if compute and compute.strip():
-            spans, kernel = self.elaborated(kernel, compute, entries)
-        problems = tuple([entry for entry in fields.problems if entry.severity == "error" or entry.code not in allow])
+            wishes = (read_target(self.fields, entries["target"], (*self.path, "target")), *wishes)
+        target = resolve(self.fields, wishes, self.path)
+        found = self.fields.problems
+        problems = tuple([entry for entry in found if entry.severity == "error" or entry.code not in allow])
         if target is None or any(problem.severity == "error" for problem in problems):
             return Read(None, (), problems)
-        accepted = frozenset(entry.code for entry in fields.problems) & frozenset(allow) if allow else frozenset()
-        smaller = self.at_verify_sizes(node, kernel)
-        if isinstance(smaller, Diagnostic):
-            return Read(None, (), (*problems, smaller))
-        declaration = Declaration(kernel=kernel, defaults=self.context.defaults, target=target, at_verify_sizes=smaller)
-        return Read(declaration, spans, problems, accepted)
+        accepted = frozenset(entry.code for entry in found) & frozenset(allow) if allow else frozenset()
+        return Read(declare(target), (), problems, accepted)
 
     def at_verify_sizes(self, node: Node, kernel: KernelSpec) -> KernelSpec | Diagnostic | None:
         """The valid kernel at the sizes of its ``verify``; None where it has none of its own."""
         at = kernel.verify.sizes if kernel.verify is not None else None
         if not at or {**kernel.sizes, **at} == kernel.sizes:
             return None
-        read = _Kernel(Fields(self.context.file), self.name, self.context, at).read(node)
-        if read.declaration is not None:
+        read = KernelReader(Fields(self.context.file), self.name, self.context, at).read(node)
+        if isinstance(read.declaration, Declaration):
             return read.declaration.kernel
         first = next(problem for problem in read.diagnostics if problem.severity == "error")
         where = self.fields.where((*self.path, "verify", "sizes"))

@@ -12,8 +12,9 @@ from tt_build.spec.diagnostics import Diagnostic, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar
 from tt_build.spec.fields import MOST_PROBLEMS, Fields
 from tt_build.spec.files import Loaded, read_files
-from tt_build.spec.kernels import Context, read_kernel
-from tt_build.spec.model import Declaration, DefaultsSpec
+from tt_build.spec.handwritten import read_entry
+from tt_build.spec.kernels import Context
+from tt_build.spec.model import Declared, DefaultsSpec
 from tt_build.spec.names import check_kernel_name
 from tt_build.spec.positions import KernelPlace, Located, SourceMap
 from tt_build.spec.render import locate
@@ -33,7 +34,7 @@ class SpecFile(msgspec.Struct):
     """
 
     path: Path
-    declarations: tuple[Declaration, ...]
+    declarations: tuple[Declared, ...]
     diagnostics: tuple[Located, ...]
     rejected: tuple[str, ...]
     source: SourceMap
@@ -70,7 +71,7 @@ class _Loading:
         self.command_line = command_line
         self.problems: list[Diagnostic] = list(loaded.problems)
         self.policies = Policies()
-        self.declarations: list[Declaration] = []
+        self.declarations: list[Declared] = []
         self.rejected: list[str] = []
         self.names: dict[str, Where] = {}
         self.members = 0
@@ -162,7 +163,7 @@ class _Loading:
         if "defaults" in entries:
             defaults = schedules.defaults(fields, entries["defaults"], ("defaults",), self.policies)
         wish = read_target(fields, entries["target"], ("target",)) if "target" in entries else Wish()
-        context = Context(file, defaults, self.policies, (self.command_line, wish))
+        context = Context(file, self.source.files[file].path.parent, defaults, self.policies, (self.command_line, wish))
         node = entries.get("kernels")
         if node is not None and not isinstance(node, Mapping):
             fields.wrong_type(node, ("kernels",), "a mapping of kernels")
@@ -180,7 +181,7 @@ class _Loading:
         if not check_kernel_name(fields, name, key):
             self.rejected.append(name)
             self.source.kernels.setdefault(name, KernelPlace(context.file, key, node))
-            self.problems += read_kernel(name, node, context).diagnostics
+            self.problems += read_entry(name, node, context).diagnostics
             return
         first = self.names.get(f"kernel {name}")
         if first is not None:
@@ -198,7 +199,7 @@ class _Loading:
         if len(fields.problems) > before:
             self.rejected.append(name)
             # the other mistakes of the kernel are reported all the same
-            self.problems += read_kernel(name, node, context).diagnostics
+            self.problems += read_entry(name, node, context).diagnostics
             return
         seen: set[tuple[object, ...]] = set()
         fired: set[str] = set()
@@ -206,8 +207,9 @@ class _Loading:
         for member, variant in family:
             spot = KernelPlace(context.file, key, variant)
             self.source.kernels[member] = spot
-            read = read_kernel(member, variant, context)
+            read = read_entry(member, variant, context)
             spot.spans = read.spans
+            self.source.texts.update(read.texts)
             fired |= read.accepted
             for problem in read.diagnostics:
                 mark = (problem.code, problem.where.path[2:], problem.where.span, problem.where.on_key)

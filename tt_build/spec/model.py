@@ -102,26 +102,60 @@ class DefaultsSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     math: MathSpec | None = None
 
 
-class KernelSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every entry below ``kernels`` has, an expression as well as sources written by hand."""
+
+    name: str
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    description: str = ""
+    sizes: dict[str, int] = {}
+    grid: tuple[int, ...] | None = None
+    schedule: ScheduleSpec | None = None
+    math: MathSpec | None = None
+    verify: VerifySpec | None = None
+    allow: tuple[str, ...] = ()
+
+
+class KernelSpec(Entry, frozen=True, kw_only=True, omit_defaults=True):
     """One kernel as declared.
 
     ``compute`` is the canonical text (parsed and printed again), so that spaces and comments in it change nothing.
     Mappings keep the order of the file: it is the order of a kernel's tensors.
     """
 
-    name: str
     compute: str
-    inputs: dict[str, TensorSpec]
-    outputs: dict[str, TensorSpec]
-    description: str = ""
-    sizes: dict[str, int] = {}
     scalars: dict[str, float | RuntimeScalar] = {}
-    grid: tuple[int, ...] | None = None
     block: tuple[int, int] | None = None
-    schedule: ScheduleSpec | None = None
-    math: MathSpec | None = None
-    verify: VerifySpec | None = None
-    allow: tuple[str, ...] = ()
+
+
+class CbSpec(Struct, frozen=True, kw_only=True):
+    """A circular buffer that a hand-written kernel declares: pages of one tile of ``dtype``."""
+
+    dtype: str
+    pages: int
+    unpack_to_dest: bool = False
+
+
+class SourceText(Struct, frozen=True, kw_only=True):
+    """A hand-written source: its path as declared, and its text with the headers of its folder put in place."""
+
+    path: str
+    text: str
+
+
+class HandSpec(Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """A kernel whose sources are written by hand.
+
+    The texts are part of it, so that a kernel's digest changes with them and a step reads nothing else. ``arguments``
+    has for each role words of the schedule and numbers. ``reference`` is a canonical compute text, empty where none is
+    declared.
+    """
+
+    sources: dict[str, SourceText]
+    circular_buffers: dict[str, CbSpec]
+    arguments: dict[str, tuple[str | int, ...]]
+    reference: str = ""
 
 
 class Declaration(Struct, frozen=True, kw_only=True):
@@ -143,3 +177,15 @@ class Declaration(Struct, frozen=True, kw_only=True):
         if self.at_verify_sizes is None:
             return None
         return Declaration(kernel=self.at_verify_sizes, file=self.file, defaults=self.defaults, target=self.target)
+
+
+class HandDeclaration(Struct, frozen=True, kw_only=True):
+    """The same for a kernel that is sources."""
+
+    kernel: HandSpec
+    file: str = "kernels.yaml"
+    defaults: DefaultsSpec = DefaultsSpec()
+    target: TargetSpec
+
+
+Declared = Declaration | HandDeclaration

@@ -90,11 +90,15 @@ class KernelPlace(msgspec.Struct):
 
 
 class SourceMap:
-    """All files of a specification, the main one first, and the place of every kernel by name."""
+    """All files of a specification, the main one first, and the place of every kernel by name.
+
+    ``texts`` has the digest of every file that hand-written kernels are made of.
+    """
 
     def __init__(self) -> None:
         self.files: list[SourceFile] = []
         self.kernels: dict[str, KernelPlace] = {}
+        self.texts: dict[Path, str] = {}
 
     def locate(self, where: Where) -> Span:
         """The place; where the path leads to nothing that was written, the nearest thing around it."""

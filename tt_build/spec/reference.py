@@ -60,6 +60,13 @@ _SECTIONS = (
     ("defaults", ("definitions", "defaults")),
     ("policies", ("definitions", "policies")),
     ("A kernel", ("definitions", "kernel")),
+    ("A kernel whose sources are written by hand", ("definitions", "handwritten")),
+    ("sources", ("definitions", "handwritten", "properties", "sources")),
+    (
+        "circular_buffers, each",
+        ("definitions", "handwritten", "properties", "circular_buffers", "additionalProperties"),
+    ),
+    ("arguments", ("definitions", "handwritten", "properties", "arguments")),
     ("A tensor", ("definitions", "tensor")),
     ("schedule", ("definitions", "scheduleMapping")),
     ("schedule: matmul", ("definitions", "scheduleMapping", "properties", "matmul")),

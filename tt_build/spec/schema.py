@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from tt_build.spec.fields import RESERVED
+from tt_build.spec.handwritten import KEYS, MOST_PAGES, REQUIRED, ROLES, WORDS
 from tt_build.spec.loader import VERSION
 from tt_build.spec.schedules import ALGORITHMS, FIDELITIES, LARGEST, LAYOUTS, MOST_CORES, ORDERS, POLICIES
 from tt_build.spec.variants import VARIED
@@ -29,6 +30,7 @@ def schema_text() -> str:
 def build() -> Schema:
     """The schema."""
     kernel = _kernel()
+    definitions = {**_definitions(), "kernel": kernel, "handwritten": _handwritten(kernel)}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": "https://tt-build.dev/kernels.schema.json",
@@ -50,12 +52,16 @@ def build() -> Schema:
                     "type": "object",
                     "description": "The kernels by name.",
                     "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,62}$"},
-                    "additionalProperties": _ref("kernel"),
+                    "additionalProperties": {
+                        "if": {"type": "object", "required": ["sources"]},
+                        "then": _ref("handwritten"),
+                        "else": _ref("kernel"),
+                    },
                 },
             },
             required=["version"],
         ),
-        "definitions": {**_definitions(), "kernel": kernel},
+        "definitions": definitions,
     }
 
 
@@ -273,3 +279,51 @@ def _kernel() -> Schema:
         required=["inputs", "outputs", "compute"],
         description="One kernel.",
     )
+
+
+def _handwritten(kernel: Schema) -> Schema:
+    path = {"type": "string", "minLength": 1}
+    word = {"anyOf": [{"enum": list(WORDS)}, _size(0, LARGEST)]}
+    added: Schema = {
+        "sources": _object(
+            {role: {**path, "description": f"The {role}: a file below this file's folder."} for role in ROLES},
+            required=list(ROLES),
+            description="The sources, in place of compute.",
+        ),
+        "circular_buffers": _named(
+            {
+                "oneOf": [{"required": ["of"]}, {"required": ["dtype"]}],
+                **_object(
+                    {
+                        "of": {"type": "string", "minLength": 1, "description": "The tensor whose dtype it has."},
+                        "dtype": _ref("dtype"),
+                        "pages": {**_size(1, MOST_PAGES), "description": "Its length in tiles."},
+                        "unpack_to_dest": {
+                            "type": "boolean",
+                            "description": "float32 goes to DST as it is.",
+                            "default": False,
+                        },
+                    },
+                    required=["pages"],
+                ),
+            },
+            "Circular buffers; ids count up in this order.",
+            minProperties=1,
+            examples=[{"cb_x": {"of": "X", "pages": 2}}],
+        ),
+        "arguments": _object(
+            {
+                role: {"type": "array", "items": word, "description": f"Runtime arguments of the {role}."}
+                for role in ROLES
+            },
+            description=f"Words of the schedule ({', '.join(WORDS)}) and sizes, after the addresses of the tensors.",
+        ),
+        "reference": {
+            "type": "string",
+            "minLength": 1,
+            "description": "What verify compares with, in the language of compute.",
+            "examples": ["Y = X.T"],
+        },
+    }
+    shared = {key: value for key, value in kernel["properties"].items() if key in KEYS}
+    return _object({key: {**shared, **added}[key] for key in KEYS}, required=list(REQUIRED), description="Sources.")

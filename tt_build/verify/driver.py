@@ -5,6 +5,7 @@ The results are compared with the reference; what comes out is ``verify.json``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import numpy as np
 
 from tt_build.emulator.report import EmulationError
 from tt_build.emulator.run import WALL_CLOCK_SECONDS, Result, run
+from tt_build.ir.handwritten import DefaultedSources
 from tt_build.ir.plan import Plan, load_plan
-from tt_build.ir.stages import DefaultedKernel
+from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
 from tt_build.ir.work import CoreWork, Grid, tile_ids
 from tt_build.spec.model import VerifySpec
 from tt_build.verify.compare import OutputResult, Tolerance, compare
+from tt_build.verify.inputs import make_inputs
 from tt_build.verify.prepare import Prepared, prepare
 from tt_build.verify.values import Math
 
@@ -29,14 +32,23 @@ RUNS = ((0, 0), (1, 1), (2, 0))
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What is verified beside the plan: the meaning of the kernel and the ``verify`` part of its declaration."""
 
-    kernel: DefaultedKernel
+    kernel: DefaultedKernel | DefaultedSources
     verify: VerifySpec
     sizes: dict[str, int] = {}
     scalars: dict[str, float] = {}
 
+    @property
+    def meaning(self) -> str:
+        """The text that the reference evaluates; empty for sources without one: nothing is compared then."""
+        return self.kernel.compute if isinstance(self.kernel, DefaultedKernel) else self.kernel.reference
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``verify.json``. ``error`` holds the emulator's report when a run was stopped."""
+    """``verify.json``. ``error`` holds the emulator's report when a run was stopped.
+
+    ``status`` is ``pass``, ``fail``, or ``not compared``: sources without a reference ran, alike under all seeds and
+    fills, and nothing says what they should compute.
+    """
 
     kernel: str
     status: str
@@ -51,8 +63,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether the kernel is right."""
-        return self.status == "pass"
+        """Whether nothing is wrong."""
+        return self.status != "fail"
 
 
 Runner = Callable[[Path, Mapping[str, Any], Mapping[str, float | int]], Mapping[str, Any]]
@@ -91,7 +103,7 @@ def examine(
         return _verdict(job, runs, "fail", prepared, {}, {}, str(error)), prepared, results
     outputs = _compare(job, plan, prepared, results[0].outputs)
     difference = _unequal(runs, results)
-    status = "pass" if not difference and all(result.ok for result in outputs.values()) else "fail"
+    status = "fail" if difference else _status(job, outputs)
     return _verdict(job, runs, status, prepared, outputs, results[0].counters, difference), prepared, results
 
 
@@ -99,20 +111,30 @@ def check_once(job: Job, plan_path: Path, runner: Runner) -> Verdict:
     """Run the kernel once wherever ``runner`` runs it, and compare; a verdict without counters."""
     prepared = _prepare(job)
     outputs = _compare(job, load_plan(plan_path), prepared, runner(plan_path, prepared.inputs, prepared.scalars))
-    status = "pass" if all(result.ok for result in outputs.values()) else "fail"
+    status = _status(job, outputs)
     return _verdict(job, (), status, prepared, outputs, {}, "")
+
+
+def _status(job: Job, outputs: Mapping[str, OutputResult]) -> str:
+    if not job.meaning:
+        return "not compared"
+    return "pass" if all(result.ok for result in outputs.values()) else "fail"
 
 
 def _prepare(job: Job) -> Prepared:
     """Inputs and references."""
     kernel, spec = job.kernel, job.verify
+    inputs = {t.name: (t.shape, t.dtype) for t in kernel.inputs}
+    if not job.meaning:
+        arrays = make_inputs(inputs, kind=spec.inputs or "normal", seed=spec.seed or 0, domains={})
+        return Prepared(inputs=arrays, references={}, domains={})
     return prepare(
-        kernel.compute,
-        {t.name: (t.shape, t.dtype) for t in kernel.inputs},
+        job.meaning,
+        inputs,
         {t.name: (t.shape, t.dtype) for t in kernel.outputs},
         sizes=job.sizes,
         scalars=job.scalars,
-        runtime={value.name: value.dtype for value in kernel.program.values if value.op == "scalar"},
+        runtime=_runtime(kernel),
         math=Math(
             fidelity=kernel.math.fidelity,
             fp32_accumulate=kernel.math.fp32_accumulate,
@@ -123,19 +145,33 @@ def _prepare(job: Job) -> Prepared:
     )
 
 
+def _runtime(kernel: DefaultedKernel | DefaultedSources) -> dict[str, str]:
+    """Scalars given at launch and their dtypes; sources have none."""
+    if not isinstance(kernel, DefaultedKernel):
+        return {}
+    return {value.name: value.dtype for value in kernel.program.values if value.op == "scalar"}
+
+
 def _compare(job: Job, plan: Plan, prepared: Prepared, results: Mapping[str, Any]) -> dict[str, OutputResult]:
     spec = job.verify
     tolerance = Tolerance(pcc=spec.pcc, rtol=spec.rtol, atol=spec.atol)
     owners = _owners(plan)
     outputs: dict[str, OutputResult] = {}
-    for tensor in job.kernel.outputs:
+    for tensor in job.kernel.outputs if job.meaning else ():
 
         def core_of(tile: tuple[int, ...], batch: tuple[int, ...] = tensor.batch) -> tuple[int, int]:
             return owners[_tile_id(plan, tile, batch)]
 
+        known = isinstance(job.kernel, DefaultedKernel) or _is_tiled_by(plan, tensor)
         got, reference = results[tensor.name], prepared.references[tensor.name]
-        outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of)
+        outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of if known else None)
     return outputs
+
+
+def _is_tiled_by(plan: Plan, tensor: Tensor) -> bool:
+    """Whether a unit of the plan is a tile of that output, so that the core of a tile is known."""
+    rows, columns = (-(-extent // TILE) for extent in tensor.matrix)
+    return (plan.grid.x, plan.grid.y, plan.grid.z) == (columns, rows, math.prod(tensor.batch))
 
 
 def _verdict(
