@@ -198,15 +198,21 @@ class TestExplain:
         assert " 69,632 B of circular buffers, 5.0 % of L1\n" in squeezed
         assert "\n A 512 0\n" in squeezed
 
-    def test_sweeps(self) -> None:
+    def test_sweeps(self, tmp_path: Path) -> None:
         out = run("explain", "rmsnorm_residual", "--spec", SPEC).out
         squeezed = re.sub(r" +", " ", out)
         assert "\n unit 1 x 128 tiles what is reduced together\n" in squeezed
         assert "\nsweeps over the tiles of a unit: held, handed on (each input is read once)\n" in squeezed
         row = "1 mean of each row 1 x 128 X (held for the unit), R (held for the unit) mean (handed on)"
         assert f"\n {row}\n" in squeezed
-        out = run("explain", "softmax_long_row", "--spec", SPEC).out
-        assert re.search(r"a unit: streamed \('held, handed on' needs \d+ B of L1; \d+ B are left\)\n", out)
+        assert "parts of 64 tiles, on cores of their own" in run("explain", "softmax_long_row", "--spec", SPEC).out
+        text = (
+            "inputs: {X: {shape: [4096, 131072]}}, outputs: {Y: {shape: [4096, 131072]}}, compute: 'Y = softmax(X, -1)'"
+        )
+        long = tmp_path / "kernels.yaml"
+        long.write_text(f"version: 1\ntarget: {{arch: wormhole_b0}}\nkernels:\n  long: {{{text}}}\n")
+        out = run("explain", "long", "--spec", long).out
+        assert re.search(r"a unit: streamed, shared operands held \('held, handed on' needs \d+ B of L1; \d+ B are left\)\n", out)
         assert run("explain", "gemm", "--spec", SPEC).out.count("sweep") == 0
 
     @pytest.mark.parametrize("name", [line[2:-1] for line in SPEC.read_text().split("kernels:\n")[1].splitlines()

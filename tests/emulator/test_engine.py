@@ -68,7 +68,8 @@ def test_blackhole_runs_the_same_kernels() -> None:
 
 def copy_through_dst(dtype: str, exact: bool) -> Plan:
     work = split(4, grid(2, 1))
-    config = {"fp32_dest_acc_en": True, "unpack_to_dest_fp32": (0,) if exact else ()}
+    # UInt16 lies in the low half of a 32-bit word of DST, where the packer does not look (EMU313)
+    config = {"fp32_dest_acc_en": dtype != "uint16", "unpack_to_dest_fp32": (0,) if exact else ()}
     return plan(
         "copy_through_dst",
         {"A": tensor("input", (64, 64), dtype), "C": tensor("output", (64, 64), dtype)},
