@@ -212,7 +212,8 @@ class TestExplain:
         long = tmp_path / "kernels.yaml"
         long.write_text(f"version: 1\ntarget: {{arch: wormhole_b0}}\nkernels:\n  long: {{{text}}}\n")
         out = run("explain", "long", "--spec", long).out
-        assert re.search(r"a unit: streamed, shared operands held \('held, handed on' needs \d+ B of L1; \d+ B are left\)\n", out)
+        choice = r"a unit: streamed, shared operands held \('held, handed on' needs \d+ B of L1; \d+ B are left\)\n"
+        assert re.search(choice, out)
         assert run("explain", "gemm", "--spec", SPEC).out.count("sweep") == 0
 
     @pytest.mark.parametrize("name", [line[2:-1] for line in SPEC.read_text().split("kernels:\n")[1].splitlines()
