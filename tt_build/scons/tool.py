@@ -51,6 +51,8 @@ def generate(env: Any) -> None:
         SCons.Script.Help(declared.GenerateHelpText(env), append=True)
     if {"verify", "check-sdk", "run"} & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
+    if SCons.Script.GetOption("stack_size") is None:
+        SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons gives its threads 256, in which NumPy crashed
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
 
