@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Tree
+from tests.support import ROOT, Tree, acceptance_text
 
 # name -> (folder, environment, umask, arguments)
 SURROUNDINGS: dict[str, tuple[str, dict[str, str], int, tuple[str, ...]]] = {
@@ -30,7 +30,7 @@ SURROUNDINGS: dict[str, tuple[str, dict[str, str], int, tuple[str, ...]]] = {
     ),
 }
 # This repository's kernels, and so many more that the work is shared by processes.
-SPEC = (ROOT / "kernels.yaml").read_text() + "".join(
+SPEC = acceptance_text() + "".join(
     f"  more{n}: {{inputs: {{A: {{shape: [32, {n}]}}}}, outputs: {{C: {{shape: [32, {n}]}}}}, compute: C = A * {n}}}\n"
     for n in range(1, 11)
 )
