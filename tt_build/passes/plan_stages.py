@@ -11,20 +11,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec.structs import replace
-
 from tt_build.ir.index import Index, names_in, num, var
-from tt_build.ir.lowered import BroadcastMode
-from tt_build.ir.names import Names, identifiers
 from tt_build.ir.stages import (
     TILE,
     Intermediate,
     MappedKernel,
-    MaskPlan,
     OutputStream,
-    PatternPlan,
     Rows,
-    Source,
     StagedKernel,
     Stream,
     Tensor,
@@ -33,13 +26,13 @@ from tt_build.ir.stages import (
 from tt_build.lang.program import Program, Value
 from tt_build.passes import plan_sweeps
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.cut_sections import SectionCutter
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
 from tt_build.passes.infer_schedule import REDUCTION
-from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
-from tt_build.passes.pages import names_read, page_at, page_in_unit, page_of, rows_of, tiles_of, unit_place
+from tt_build.passes.movement import MOVES, is_moved_leaf
+from tt_build.passes.pages import names_read, page_in_unit, page_of, rows_of, tiles_of, unit_place
+from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tile_dtypes import enters_fpu, turned_dtype
-from tt_build.passes.views import PATTERN_TILES, View, batch_place, pattern_tile, view
+from tt_build.passes.views import View
 from tt_build.targets import DTYPES, Arch
 
 
@@ -50,7 +43,7 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     planner = _Planner(kernel, arch)
     matmuls = {i: planner.matmul(v) for i, v in enumerate(planner.program.values) if v.op == "matmul"}
     leaves = {i: planner.leaf(i) for i in range(len(planner.program.values)) if planner.is_loaded(i)}
-    cutter = SectionCutter(kernel, planner.sunk, planner.capacity, planner.names, planner.masks)
+    cutter = planner.cutter
     stores: list[Store] = []
     for binding in planner.program.outputs:
         cb, dtype = planner.result(binding.tensor), kernel.tensor(binding.tensor).dtype
@@ -70,23 +63,12 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     )
 
 
-class _Planner:
+class _Planner(StagePlanner):
     def __init__(self, kernel: MappedKernel, arch: Arch) -> None:
-        self.kernel = kernel
-        self.sunk = sunk(kernel.program)
-        self.program, self.origin = self.sunk.program, self.sunk.origin
-        self.fp32 = kernel.math.fp32_accumulate
-        self.capacity = arch.dst_capacity(fp32=self.fp32)
+        super().__init__(kernel, arch, kernel.outputs[0])
         self.arch = arch
         self.kept_bytes = 0
-        self.names = Names()
-        self.identifiers = identifiers(tuple(t.name for t in kernel.tensors))
-        self.streams: list[Stream] = []
         self.transposes: list[TransposePlan] = []
-        self.intermediates: list[Intermediate] = []
-        self.results: list[OutputStream] = []
-        self.masks: list[MaskPlan] = []
-        self.patterns: list[PatternPlan] = []
 
     def is_loaded(self, index: int) -> bool:
         """Whether a value is a leaf that some elementwise value or an output reads."""
@@ -106,7 +88,7 @@ class _Planner:
         transposed = value.op == "transpose"
         source = program.values[value.args[0]] if transposed else value
         tensor = self.kernel.tensor(source.name)
-        bcast = self._broadcast(value)
+        bcast = broadcast_of(value.shape, self.output.matrix)
         self._refuse_transposed(index, tensor, transposed=transposed, bcast=bcast)
         row, column = (num(0) if bcast in ("rows", "scalar") else var("by")), var("bx")
         if bcast in ("cols", "scalar"):
@@ -120,11 +102,11 @@ class _Planner:
     def _moved_leaf(self, index: int) -> Leaf:
         """A leaf that is a view of inputs, or a pattern."""
         value = self.program.values[index]
-        look = self._view(index, var("by"), var("bx"))
-        bcast = _joined(self._broadcast(value), look, self.kernel.outputs[0])
+        look = self.view_at(index, var("by"), var("bx"))
+        bcast = broadcast_of(value.shape, self.output.matrix, look)
         source = self.program.values[look.pieces[0].source]
         if source.op == "pattern":
-            return Leaf(cb=self._pattern(index, look), bcast=bcast, transpose=look.transposed, fpu=False)
+            return Leaf(cb=self.pattern(index, look), bcast=bcast, transpose=look.transposed, fpu=False)
         tensor = self.kernel.tensor(source.name)
         self._refuse_transposed(index, tensor, transposed=look.transposed, bcast=bcast)
         unpack_to_dest = tensor.dtype == "float32" and self.fp32
@@ -157,23 +139,12 @@ class _Planner:
         if value.op == "input":
             tensor = self.kernel.tensor(value.name)
             return self._stream(tensor, *place, unpack_to_dest=False, in_k=True, reduced=reduced), turned
-        look = self._view(index, *place)
+        look = self.view_at(index, *place)
         return self._view_stream(index, look, unpack_to_dest=False, reduced=reduced), turned != look.transposed
-
-    def _view(self, index: int, row: Index, column: Index) -> View:
-        found = view(self.program, index, {**batch_place(self.kernel.outputs[0].batch), -2: row, -1: column})
-        assert isinstance(found, View), found  # infer_schedule has refused the others
-        return found
 
     def _view_stream(self, index: int, look: View, *, unpack_to_dest: bool, reduced: int) -> str:
         """The stream of a view; ``reduced`` is 0 outside matmuls."""
-        sources = []
-        for piece in look.pieces:
-            name = self.program.values[piece.source].name
-            tensor = self.kernel.tensor(name)
-            page = page_at(tensor, self.identifiers[name], self.kernel.outputs[0], piece.place)
-            rows = rows_of(tensor, piece.place[2], piece.place[3])
-            sources.append(Source(tensor=name, page=page, when=piece.when, rows=rows))
+        sources = [self.source(piece) for piece in look.pieces]
         first = sources[0]
         fixed = not any(names_read(s.page, s.rows) for s in sources) and not first.when
         per: Literal["unit", "k", "core"] = "k" if reduced else "core" if fixed else "unit"
@@ -188,47 +159,16 @@ class _Planner:
             reduced=reduced,
             rows=first.rows,
         )
-        for other in self.streams:
-            if replace(other, cb=stream.cb, view=index) == stream:
-                return other.cb
-        self.streams.append(replace(stream, cb=self.names.unique(stream.cb)))
-        return self.streams[-1].cb
-
-    def _pattern(self, index: int, look: View) -> str:
-        """The circular buffer of a pattern's tiles."""
-        (piece,) = look.pieces
-        value = self.program.values[piece.source]
-        plan = PatternPlan(
-            cb=f"cb_{value.name}",
-            name=value.name,
-            ints=value.ints,
-            tiles=PATTERN_TILES[value.name],
-            slot=pattern_tile(value, piece.place),
-            value=index,
-        )
-        for other in self.patterns:
-            if replace(other, cb=plan.cb, value=index) == plan:
-                return other.cb
-        self.patterns.append(replace(plan, cb=self.names.unique(plan.cb)))
-        return self.patterns[-1].cb
+        return self.shared_stream(stream)
 
     def result(self, name: str) -> str:
         """The stream of an output; returns its circular buffer."""
         tensor = self.kernel.tensor(name)
         cb = self.names.unique(f"cb_{self.identifiers[name]}")
-        page = page_of(tensor, self.identifiers[name], self.kernel.outputs[0], var("by"), var("bx"))
+        page = page_of(tensor, self.identifiers[name], self.output, var("by"), var("bx"))
         rows = rows_of(tensor, var("by"), var("bx"))
         self.results.append(OutputStream(cb=cb, tensor=name, page=page, bound=self._is_local(name, page), rows=rows))
         return cb
-
-    def _broadcast(self, value: Value) -> BroadcastMode:
-        """How a value of that shape is broadcast to the outputs' shape."""
-        rows, columns = self.kernel.outputs[0].matrix
-        one_row = value.shape[-2] == 1 and rows > 1
-        one_column = value.shape[-1] == 1 and columns > 1
-        if one_row and one_column:
-            return "scalar"
-        return "rows" if one_row else "cols" if one_column else ""
 
     def _refuse_transposed(self, index: int, tensor: Tensor, *, transposed: bool, bcast: str) -> None:
         if transposed and bcast:
@@ -251,30 +191,15 @@ class _Planner:
     def _stream(
         self, tensor: Tensor, row: Index, column: Index, *, unpack_to_dest: bool, in_k: bool, reduced: int = 0
     ) -> str:
-        page = page_of(tensor, self.identifiers[tensor.name], self.kernel.outputs[0], row, column)
+        page = page_of(tensor, self.identifiers[tensor.name], self.output, row, column)
         extent = (1, 1) if in_k or tensor.format == "row_major" else self._kept(tensor, page)
         if extent != (1, 1):
             place = (num(0), var("tile_column")) if extent[1] > 1 else (var("tile_row"), num(0))
-            page = page_in_unit(tensor, self.identifiers[tensor.name], self.kernel.outputs[0].batch, *place)
-        rows = rows_of(tensor, *unit_place(tensor, self.kernel.outputs[0], row, column)[2:])
-        key = (tensor.name, page, rows, unpack_to_dest, in_k)
-        for stream in self.streams:
-            if (
-                not stream.sources
-                and (
-                    stream.tensor,
-                    stream.page,
-                    stream.rows,
-                    stream.unpack_to_dest,
-                    stream.per == "k",
-                )
-                == key
-            ):
-                return stream.cb
-        cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
-        self.streams.append(
+            page = page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *place)
+        rows = rows_of(tensor, *unit_place(tensor, self.output, row, column)[2:])
+        return self.shared_stream(
             Stream(
-                cb=cb,
+                cb=f"cb_{self.identifiers[tensor.name]}",
                 tensor=tensor.name,
                 page=page,
                 per="core" if extent != (1, 1) else self._per(tensor, page, rows, in_k=in_k),
@@ -284,7 +209,6 @@ class _Planner:
                 rows=rows,
             )
         )
-        return cb
 
     def _kept(self, tensor: Tensor, page: Index) -> tuple[int, int]:
         """Rows and columns of tiles of an operand that stays on the core: one row or column, which units share.
@@ -323,10 +247,3 @@ def _is_plain(program: Program, index: int) -> bool:
     """Whether the value is an input, or the transpose of one."""
     value = program.values[index]
     return value.op == "input" or (value.op == "transpose" and program.values[value.args[0]].op == "input")
-
-
-def _joined(bcast: BroadcastMode, look: View, output: Tensor) -> BroadcastMode:
-    """The broadcast of a leaf, with the axes along which its view repeats one row or column."""
-    rows = bcast in ("rows", "scalar") or (-2 in look.spread and output.matrix[0] > 1)
-    columns = bcast in ("cols", "scalar") or (-1 in look.spread and output.matrix[1] > 1)
-    return "scalar" if rows and columns else "rows" if rows else "cols" if columns else ""

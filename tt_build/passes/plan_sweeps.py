@@ -5,14 +5,15 @@ other: every reduction, every value that a larger one broadcasts, the outputs. E
 same tiles that do not wait for each other share a sweep, and inside a sweep elementwise chains are fused into DST
 sections. What a sweep settles stays in L1 for the later sweeps of the unit.
 
-Three choices decide about bytes and space, in this order, the first that fits L1:
+Four choices decide about bytes and space, in this order, the first that fits L1:
 
-choice                   inputs read by several sweeps     costly values that several sweeps need
-held, handed on          once, held for the unit           computed once, held for the unit
-held, computed again     once, held for the unit           computed by each sweep
-streamed                 by each sweep, in blocks          computed by each sweep
+choice                          inputs read by several sweeps   costly values that several sweeps need
+held, handed on                 once, held for the unit         computed once, held for the unit
+held, computed again            once, held for the unit         computed by each sweep
+streamed, shared operands held  by each sweep, in blocks        computed by each sweep
+streamed                        by each sweep, in blocks        computed by each sweep
 
-Operands that all units of a core share (a row of gammas) are read once a core in the first two, as long as they fit.
+Operands that all units of a core share (a row of gammas) are read once a core in all but the last.
 """
 
 from __future__ import annotations
@@ -24,20 +25,15 @@ import msgspec
 from msgspec.structs import replace
 
 from tt_build.ir.index import Index, dim, names_in, var
-from tt_build.ir.lowered import BroadcastMode
-from tt_build.ir.names import Names, identifiers
 from tt_build.ir.stages import (
     TILE,
     Fold,
     Intermediate,
     MappedKernel,
-    MaskPlan,
     MaskStep,
     OutputStream,
-    PatternPlan,
     Residency,
     SectionPlan,
-    Source,
     StagedKernel,
     Stream,
     Sweep,
@@ -46,16 +42,17 @@ from tt_build.ir.stages import (
 from tt_build.lang.functions import FUNCTIONS
 from tt_build.lang.program import Binding, Program, Value
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.cut_sections import SectionCutter, refuse_call
+from tt_build.passes.cut_sections import refuse_call
 from tt_build.passes.dst_sections import BadNumber, Leaf, NoForm, Overflow, SectionBuilder, Store, evaluated
 from tt_build.passes.infer_schedule import REDUCTIONS, extents
 from tt_build.passes.memory_space_lower import l1_budget, smallest_size
-from tt_build.passes.movement import is_moved_leaf, sunk
-from tt_build.passes.pages import page_at, page_in_unit
+from tt_build.passes.movement import is_moved_leaf
+from tt_build.passes.pages import page_in_unit
 from tt_build.passes.sfpu_calls import is_integer
+from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tensorize_steps import COMBINE
 from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu
-from tt_build.passes.views import PATTERN_TILES, Piece, View, batch_place, pattern_tile, view
+from tt_build.passes.views import View
 from tt_build.targets import DTYPES, Arch
 
 _CHEAP = frozenset(
@@ -123,26 +120,14 @@ class Job(msgspec.Struct, frozen=True):
     stores: tuple[Store, ...]
 
 
-class _Planner:
+class _Planner(StagePlanner):
     def __init__(self, kernel: MappedKernel, arch: Arch, choice: Choice) -> None:
-        self.kernel, self.choice = kernel, choice
-        self.sunk = sunk(kernel.program)
-        self.program, self.origin = self.sunk.program, self.sunk.origin
-        self.fp32 = kernel.math.fp32_accumulate
-        self.capacity = arch.dst_capacity(fp32=self.fp32)
+        super().__init__(kernel, arch, max(kernel.outputs, key=lambda tensor: len(tensor.batch)))
+        self.choice = choice
         self.rows, self.columns = extents(kernel)
         self.tall = any(-2 in v.axes for v in self.program.values if v.op in REDUCTIONS)
         self.wide = any(-1 in v.axes for v in self.program.values if v.op in REDUCTIONS)
-        self.output = max(kernel.outputs, key=lambda tensor: len(tensor.batch))
-        self.identifiers = identifiers(tuple(t.name for t in kernel.tensors))
-        self.names = Names()
-        self.streams: list[Stream] = []
-        self.masks: list[MaskPlan] = []
-        self.patterns: list[PatternPlan] = []
-        self.cutter = SectionCutter(kernel, self.sunk, self.capacity, self.names, self.masks)
-        self.results: list[OutputStream] = []
         self.settled: dict[int, str] = {}
-        self.intermediates: list[Intermediate] = []
         self.parts = kernel.parts
         self.casts = set(block_casts(self.program, {t.name: t.dtype for t in kernel.tensors}))
 
@@ -388,12 +373,12 @@ class _Planner:
         return self._loaded(index, target, self._stream(index, target, sweep) if cb is None else cb)
 
     def _loaded(self, index: int, target: tuple[int, int], cb: str) -> Leaf:
-        bcast = self._broadcast(index, target)
         if index in self.settled:
+            bcast = broadcast_of(self._matrix(index), target)
             return Leaf(cb=cb, bcast=bcast, transpose=False, fpu=enters_fpu(self._dtype(index)))
         look = self._view(index)
         source = self.program.values[look.pieces[0].source]
-        bcast = _joined(bcast, look, target)
+        bcast = broadcast_of(self._matrix(index), target, look)
         if source.op == "pattern":
             return Leaf(cb=cb, bcast=bcast, transpose=look.transposed, fpu=False)
         tensor = self.kernel.tensor(source.name)
@@ -411,17 +396,14 @@ class _Planner:
 
     def _view(self, index: int) -> View:
         """Which tile of which tensor a leaf is, at the present place of the unit."""
-        row, column = self._place()
-        found = view(self.program, index, {**batch_place(self.output.batch), -2: row, -1: column})
-        assert isinstance(found, View), found  # infer_schedule has refused the others
-        return found
+        return self.view_at(index, *self._place())
 
     def _stream(self, index: int, target: tuple[int, int], sweep: int) -> str:
         """The circular buffer through which a leaf comes to a sweep over tiles of ``target``."""
         look = self._view(index)
         if self.program.values[look.pieces[0].source].op == "pattern":
-            return self._pattern(index, look)
-        sources = tuple(self._source(piece) for piece in look.pieces)
+            return self.pattern(index, look)
+        sources = tuple(self.source(piece) for piece in look.pieces)
         first = sources[0]
         extent = self._extent(self._matrix(index))
         tiles = extent[0] * extent[1]
@@ -445,34 +427,7 @@ class _Planner:
             view=-1 if plain else index,
             sources=sources if len(sources) > 1 else (),
         )
-        for other in self.streams:
-            if replace(other, cb=stream.cb, view=stream.view) == stream:
-                return other.cb
-        self.streams.append(replace(stream, cb=self.names.unique(stream.cb)))
-        return self.streams[-1].cb
-
-    def _source(self, piece: Piece) -> Source:
-        name = self.program.values[piece.source].name
-        page = page_at(self.kernel.tensor(name), self.identifiers[name], self.output, piece.place)
-        return Source(tensor=name, page=page, when=piece.when)
-
-    def _pattern(self, index: int, look: View) -> str:
-        """The circular buffer of a pattern's tiles."""
-        (piece,) = look.pieces
-        value = self.program.values[piece.source]
-        plan = PatternPlan(
-            cb=f"cb_{value.name}",
-            name=value.name,
-            ints=value.ints,
-            tiles=PATTERN_TILES[value.name],
-            slot=pattern_tile(value, piece.place),
-            value=index,
-        )
-        for other in self.patterns:
-            if replace(other, cb=plan.cb, value=index) == plan:
-                return other.cb
-        self.patterns.append(replace(plan, cb=self.names.unique(plan.cb)))
-        return self.patterns[-1].cb
+        return self.shared_stream(stream)
 
     def _place(self) -> tuple[Index, Index]:
         """Row and column, in tiles of the matrix, of the tile at (tile_row, tile_column) of what the core has."""
@@ -511,20 +466,6 @@ class _Planner:
             return rows, columns
         most = self.parts.tiles
         return (min(rows, most), columns) if self.parts.axis == "rows" else (rows, min(columns, most))
-
-    def _broadcast(self, index: int, target: tuple[int, int]) -> BroadcastMode:
-        rows, columns = self._matrix(index)
-        one_row, one_column = rows == 1 and target[0] > 1, columns == 1 and target[1] > 1
-        if one_row and one_column:
-            return "scalar"
-        return "rows" if one_row else "cols" if one_column else ""
-
-
-def _joined(bcast: BroadcastMode, look: View, target: tuple[int, int]) -> BroadcastMode:
-    """The broadcast of a leaf, with the axes along which its view repeats one row or column."""
-    rows = bcast in ("rows", "scalar") or (-2 in look.spread and target[0] > 1)
-    columns = bcast in ("cols", "scalar") or (-1 in look.spread and target[1] > 1)
-    return "scalar" if rows and columns else "rows" if rows else "cols" if columns else ""
 
 
 def _cuts(program: Program, *, hand_on: bool) -> list[int]:
