@@ -5,12 +5,8 @@ from __future__ import annotations
 from tt_build.ir.index import Index, num
 from tt_build.ir.lowered import ReadPage, Stmt, When
 from tt_build.ir.stages import Source, Stream
+from tt_build.passes.blocks import pointer_of
 from tt_build.passes.pages import rows_fields
-
-
-def pointer_of(stream: Stream) -> str:
-    """The name of the L1 address of the stream's block."""
-    return f"{stream.cb.removeprefix('cb_')}_l1"
 
 
 def read_tile(stream: Stream, slot: Index) -> list[Stmt]:
@@ -30,7 +26,7 @@ def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
         tensor=source.tensor,
         page=source.page,
         **rows_fields(source.rows),
-        pointer=pointer_of(stream),
+        pointer=pointer_of(stream.cb),
         slot=slot,
         cb=stream.cb,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tt_build.ir.index import num
-from tt_build.ir.lowered import PatternTile, Pointer, Push, Reserve, Stmt
+from tt_build.ir.lowered import PatternTile, Stmt
 from tt_build.ir.stages import PatternPlan
+from tt_build.passes.blocks import filled, pointer_of
 
 MINUS_ONE, ZERO, ONE = 0xBF80, 0x0000, 0x3F80  # bfloat16
 
@@ -14,14 +15,9 @@ TILES = {"halves": ((MINUS_ONE, MINUS_ONE), (ONE, ONE)), "lower": ((ONE, ONE), (
 
 def make_pattern(plan: PatternPlan) -> list[Stmt]:
     """Statements that fill the circular buffer of a pattern."""
-    pointer = f"{plan.cb.removeprefix('cb_')}_l1"
-    fills = [
+    pointer = pointer_of(plan.cb)
+    fills: list[Stmt] = [
         PatternTile(pointer=pointer, slot=num(slot), cb=plan.cb, below=below, above=above)
         for slot, (below, above) in enumerate(TILES[plan.name])
     ]
-    return [
-        Reserve(cb=plan.cb, pages=num(plan.tiles)),
-        Pointer(name=pointer, cb=plan.cb, side="write"),
-        *fills,
-        Push(cb=plan.cb, pages=num(plan.tiles)),
-    ]
+    return filled([plan.cb], num(plan.tiles), fills)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tt_build.ir.index import Index, num, var
-from tt_build.ir.lowered import Barrier, FillTile, Pointer, Push, Reserve, Stmt, When, ZeroPadding
+from tt_build.ir.lowered import Barrier, FillTile, Push, Reserve, Stmt, When, ZeroPadding
 from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream
 from tt_build.passes import loops
-from tt_build.passes.read_tiles import pointer_of, read_tile
+from tt_build.passes.blocks import filled, opened, pointer_of
+from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.tensorize_patterns import make_pattern
 from tt_build.passes.tensorize_shared import once_a_core
 from tt_build.targets import DTYPES
@@ -29,21 +30,21 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     if loops.has_matmul(kernel):
         inner = [*loops.definitions(kernel), *_k_streams(kernel)]
         if unit:
-            inner += _block(unit, num(1), [stmt for s in unit for stmt in read_tile(s, num(0))])
+            reads = [stmt for s in unit for stmt in read_tile(s, num(0))]
+            inner += filled([s.cb for s in unit], num(1), [*reads, Barrier(what="read")])
         body.append(loops.unit_loop(kernel, [], inner, []))
     elif unit:
         size = loops.batch(kernel)
         reads = [stmt for s in unit for stmt in read_tile(s, loops.unit_slot(kernel))]
-        before, after = _open(unit, size), _close(unit, size)
+        before, after = opened([s.cb for s in unit], size), _close(unit, size)
         body.append(loops.unit_loop(kernel, before, [*loops.definitions(kernel), *reads], after))
     return tuple(body)
 
 
 def mask_tile(mask: MaskPlan) -> list[Stmt]:
     """The tile of ones and zeros that compute masks edge tiles with, made once."""
-    pointer = f"{mask.cb.removeprefix('cb_')}_l1"
     fill = FillTile(
-        pointer=pointer,
+        pointer=pointer_of(mask.cb),
         slot=num(0),
         cb=mask.cb,
         pattern=mask.axis,
@@ -51,8 +52,7 @@ def mask_tile(mask: MaskPlan) -> list[Stmt]:
         value_bits=ONE_BFLOAT16,
         element_bytes=DTYPES["bfloat16"].element_bytes,
     )
-    before: list[Stmt] = [Reserve(cb=mask.cb, pages=num(1)), Pointer(name=pointer, cb=mask.cb, side="write")]
-    return [*before, fill, Push(cb=mask.cb, pages=num(1))]
+    return filled([mask.cb], num(1), [fill])
 
 
 def _k_streams(kernel: PaddedKernel) -> list[Stmt]:
@@ -63,7 +63,9 @@ def _k_streams(kernel: PaddedKernel) -> list[Stmt]:
     found: list[Stmt] = []
     for group in groups:
         reads = [stmt for s in group for stmt in read_tile(s, loops.k_slot(kernel))]
-        found.append(loops.k_loop(kernel, _open(group, size), reads, _close(group, size, _zero(kernel, group))))
+        found.append(
+            loops.k_loop(kernel, opened([s.cb for s in group], size), reads, _close(group, size, _zero(kernel, group)))
+        )
     return found
 
 
@@ -76,7 +78,7 @@ def _zero(kernel: PaddedKernel, group: list[Stream]) -> list[Stmt]:
         for stream in (s for s in group if s.cb == fill.cb):
             dtype = DTYPES[kernel.tensor(stream.tensor).dtype]
             zero = ZeroPadding(
-                pointer=pointer_of(stream),
+                pointer=pointer_of(stream.cb),
                 slot=num(last_slot),
                 cb=stream.cb,
                 axis=fill.axis,
@@ -88,14 +90,5 @@ def _zero(kernel: PaddedKernel, group: list[Stream]) -> list[Stmt]:
     return found
 
 
-def _open(streams: list[Stream], size: Index) -> list[Stmt]:
-    found: list[Stmt] = [Reserve(cb=s.cb, pages=size) for s in streams]
-    return [*found, *(Pointer(name=pointer_of(s), cb=s.cb, side="write") for s in streams)]
-
-
 def _close(streams: list[Stream], size: Index, landed: list[Stmt] | None = None) -> list[Stmt]:
     return [Barrier(what="read"), *(landed or []), *(Push(cb=s.cb, pages=size) for s in streams)]
-
-
-def _block(streams: list[Stream], size: Index, reads: list[Stmt]) -> list[Stmt]:
-    return [*_open(streams, size), *reads, *_close(streams, size)]

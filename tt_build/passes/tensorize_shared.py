@@ -16,7 +16,8 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.plan import ArgRef, Range
 from tt_build.ir.stages import MappedKernel, PaddedKernel, Stream
-from tt_build.passes.read_tiles import pointer_of, read_tile
+from tt_build.passes.blocks import pointer_of
+from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.shard_to_core_map import cover
 from tt_build.passes.sweep_loops import every_tile, place_in
 
@@ -52,7 +53,7 @@ def once_a_core(kernel: PaddedKernel) -> list[Stmt]:
     streams = [s for s in kernel.streams if s.per == "core"]
     if not streams:
         return []
-    blocks = tuple(SharedBlock(pointer=pointer_of(s), cb=s.cb, pages=kernel.cb(s.cb).block) for s in streams)
+    blocks = tuple(SharedBlock(pointer=pointer_of(s.cb), cb=s.cb, pages=kernel.cb(s.cb).block) for s in streams)
     opened: list[Stmt] = [Reserve(cb=b.cb, pages=num(b.pages)) for b in blocks]
     opened += [Pointer(name=b.pointer, cb=b.cb, side="write") for b in blocks]
     reads = [

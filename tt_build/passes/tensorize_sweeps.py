@@ -19,6 +19,7 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.stages import Fold, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
+from tt_build.passes.blocks import awaited, filled, opened, pointer_of, popped
 from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.sweep_loops import (
     block,
@@ -67,18 +68,18 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         if not results:
             continue
         pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
-        before: list[Stmt] = [Wait(cb=r.cb, pages=pages) for r in results]
-        before += [Pointer(name=_pointer(r.cb), cb=r.cb, side="read") for r in results]
+        cbs = [r.cb for r in results]
         writes = [stmt for result in results for stmt in _write(kernel, result, slot)]
-        after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=pages) for r in results)]
-        inner.append(block(number, sweep, lines(kernel, sweep, line(kernel, sweep, before, writes, after))))
+        after: list[Stmt] = [Barrier(what="flushed"), *popped(cbs, pages)]
+        walk = line(kernel, sweep, awaited(cbs, pages), writes, after)
+        inner.append(block(number, sweep, lines(kernel, sweep, walk)))
     return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
 
 
 def _exchange(kernel: PaddedKernel, fold: Fold, semaphore: int) -> list[Stmt]:
     """A core's partial result goes to all cores of the unit, and theirs come."""
     assert kernel.parts is not None
-    source, target, count = _pointer(fold.part_cb), _pointer(fold.parts_cb), num(kernel.parts.count)
+    source, target, count = pointer_of(fold.part_cb), pointer_of(fold.parts_cb), num(kernel.parts.count)
     return [
         Wait(cb=fold.part_cb, pages=num(1)),
         Reserve(cb=fold.parts_cb, pages=count),
@@ -98,7 +99,7 @@ def _exchange(kernel: PaddedKernel, fold: Fold, semaphore: int) -> list[Stmt]:
 
 
 def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt]:
-    write = WritePage(tensor=result.tensor, page=result.page, pointer=_pointer(result.cb), slot=slot, cb=result.cb)
+    write = WritePage(tensor=result.tensor, page=result.page, pointer=pointer_of(result.cb), slot=slot, cb=result.cb)
     if not result.first_part_only:
         return [write]
     assert kernel.parts is not None
@@ -109,24 +110,13 @@ def _whole(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     """All tiles of a stream as one block."""
     pages = num(kernel.cb(stream.cb).block)
     read = read_tile(stream, place_in(kernel, stream.extent))
-    return [
-        Reserve(cb=stream.cb, pages=pages),
-        Pointer(name=_pointer(stream.cb), cb=stream.cb, side="write"),
-        *every_tile(kernel, stream.extent, read),
-        Barrier(what="read"),
-        Push(cb=stream.cb, pages=pages),
-    ]
+    return filled([stream.cb], pages, [*every_tile(kernel, stream.extent, read), Barrier(what="read")])
 
 
 def _streamed(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
     pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
-    before: list[Stmt] = [Reserve(cb=s.cb, pages=pages) for s in streams]
-    before += [Pointer(name=_pointer(s.cb), cb=s.cb, side="write") for s in streams]
+    before = opened([s.cb for s in streams], pages)
     after: list[Stmt] = [Barrier(what="read"), *(Push(cb=s.cb, pages=pages) for s in streams)]
     reads = [stmt for stream in streams for stmt in read_tile(stream, slot)]
     walk = lines(kernel, sweep, line(kernel, sweep, before, reads, after))
     return each_part(kernel, sweep, walk)
-
-
-def _pointer(cb: str) -> str:
-    return f"{cb.removeprefix('cb_')}_l1"

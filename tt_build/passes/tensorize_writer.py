@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tt_build.ir.index import num
-from tt_build.ir.lowered import Barrier, Pointer, Pop, Stmt, Wait, WritePage
-from tt_build.ir.stages import OutputStream, PaddedKernel
+from tt_build.ir.lowered import Barrier, Pop, Stmt, Wait, WritePage
+from tt_build.ir.stages import PaddedKernel
 from tt_build.passes import loops
+from tt_build.passes.blocks import awaited, pointer_of, popped
 from tt_build.passes.pages import rows_fields
 
 
@@ -22,23 +23,18 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         last += [Wait(cb=cb.name, pages=num(cb.block)), Pop(cb=cb.name, pages=num(cb.block))]
     if not results:
         return tuple(last)
-    before: list[Stmt] = [Wait(cb=r.cb, pages=size) for r in results]
-    before += [Pointer(name=_pointer(r), cb=r.cb, side="read") for r in results]
+    cbs = [r.cb for r in results]
     writes: list[Stmt] = [
         WritePage(
             tensor=r.tensor,
             page=r.page,
             **rows_fields(r.rows),
-            pointer=_pointer(r),
+            pointer=pointer_of(r.cb),
             slot=loops.unit_slot(kernel),
             cb=r.cb,
         )
         for r in results
     ]
-    after: list[Stmt] = [Barrier(what="flushed"), *(Pop(cb=r.cb, pages=size) for r in results)]
-    loop = loops.unit_loop(kernel, before, [*loops.definitions(kernel), *writes], after)
+    after: list[Stmt] = [Barrier(what="flushed"), *popped(cbs, size)]
+    loop = loops.unit_loop(kernel, awaited(cbs, size), [*loops.definitions(kernel), *writes], after)
     return (loop, Barrier(what="write"), *last)
-
-
-def _pointer(result: OutputStream) -> str:
-    return f"{result.cb.removeprefix('cb_')}_l1"
