@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 
 from tt_build.ir.attributes import stamped
@@ -113,8 +111,7 @@ def _buffers(kernel: VerifiedKernel | VerifiedSources) -> dict[str, Buffer]:
             needs_padding=buffer.needs_padding,
             padded_shape=buffer.padded_shape,
             page_size=buffer.page_size,
-            # a default is left out where it is this very object, and strings read from a stage are others
-            format=sys.intern(buffer.format),
+            format=buffer.format,
         )
     return found
 
@@ -130,7 +127,7 @@ def _layout(buffer: StageBuffer) -> str | PlanSharding:
         sharding=layout.sharding,
         grid=(len(columns), len(rows)),
         shard=(shards.tiles[0] * TILE, shards.tiles[1] * TILE),
-        order=sys.intern(layout.order),
+        order=layout.order,
         cores=shards.cores,
     )
 

@@ -6,6 +6,7 @@ plan still loads. ``tt.plan.schema.json`` is generated from these structures. Si
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,18 @@ import msgspec
 
 class PlanStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of the plan's structures: unknown fields are ignored, defaults are not written."""
+
+    def __post_init__(self) -> None:
+        # msgspec leaves a default out where the value is that very object; a string read from a stage's file is another
+        for name, default in _string_defaults(type(self)):
+            if getattr(self, name) == default:
+                msgspec.structs.force_setattr(self, name, default)
+
+
+@functools.cache
+def _string_defaults(kind: type[PlanStruct]) -> tuple[tuple[str, str], ...]:
+    fields = msgspec.structs.fields(kind)
+    return tuple((field.name, field.default) for field in fields if isinstance(field.default, str))
 
 
 class Range(PlanStruct, frozen=True, kw_only=True):
