@@ -40,9 +40,7 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     )
     has_matmul = any(stream.per == "k" for stream in kernel.streams)
     longest = max(item.count for item in kernel.work)
-    budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
-    if budget <= 0:
-        refuse_tensors(kernel, arch)
+    budget = _budget(kernel, arch)
     largest = min(MAX_BLOCK, k_tiles if has_matmul else longest)
     if not any(stream.per in ("unit", "k") for stream in kernel.streams) and all(r.bound for r in kernel.results):
         largest = 1  # nothing is moved: no blocks
@@ -70,9 +68,7 @@ def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch
 
 def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Two units deep where that fits, else one; then the largest blocks of what a sweep streams."""
-    budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
-    if budget <= 0:
-        refuse_tensors(kernel, arch)
+    budget = _budget(kernel, arch)
     longest = max(line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps)
     for depth in (DEPTH, 1):
         for block in range(min(MAX_BLOCK, longest), 0, -1):
@@ -90,9 +86,17 @@ def line_tiles(sweep: Sweep, parts: Parts | None) -> int:
     return parts.tiles if parts is not None and sweep.parts > 1 and parts.axis == axis else tiles
 
 
-def l1_budget(kernel: MappedKernel, arch: Arch) -> int:
+def l1_budget(kernel: MappedKernel | BoundSources, arch: Arch) -> int:
     """Bytes of a core's L1 that are left for circular buffers."""
     return arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
+
+
+def _budget(kernel: MappedKernel | BoundSources, arch: Arch) -> int:
+    """The same; refuses tensors that leave nothing."""
+    budget = l1_budget(kernel, arch)
+    if budget <= 0:
+        refuse_tensors(kernel, arch)
+    return budget
 
 
 def smallest_size(kernel: StagedKernel) -> int:
@@ -100,49 +104,18 @@ def smallest_size(kernel: StagedKernel) -> int:
     return sum(cb.size for cb in sweep_buffers(kernel, 1, 1))
 
 
-def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[CircularBuffer, ...]:
-    """Circular buffers of a kernel of sweeps; what a unit holds is one block of all its tiles."""
-    found: list[CircularBuffer] = []
+class _Buffers:
+    """Circular buffers, numbered in the order in which they are added."""
 
-    def add(name: str, dtype: str, block: int, blocks: int, *, unpack_to_dest: bool = False) -> None:
-        found.append(
+    def __init__(self) -> None:
+        self.placed: list[CircularBuffer] = []
+
+    def add(
+        self, name: str, dtype: str, block: int, pages: int, *, unpack_to_dest: bool = False, buffer: str = ""
+    ) -> None:
+        self.placed.append(
             CircularBuffer(
-                id=len(found),
-                name=name,
-                dtype=dtype,
-                page_size=DTYPES[dtype].tile_bytes,
-                block=block,
-                num_pages=blocks * block,
-                unpack_to_dest=unpack_to_dest,
-            )
-        )
-
-    for stream in kernel.streams:
-        tiles, blocks = stream.extent[0] * stream.extent[1], {"core": 1, "unit": depth}.get(stream.per, DEPTH)
-        if stream.per == "sweep":
-            tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep], kernel.parts))
-        add(stream.cb, kernel.tensor(stream.tensor).dtype, tiles, blocks, unpack_to_dest=stream.unpack_to_dest)
-    for mask in kernel.masks:
-        add(mask.cb, "bfloat16", 1, 1)
-    for pattern in kernel.patterns:
-        add(pattern.cb, PATTERN_DTYPE, pattern.tiles, 1)
-    for result in kernel.results:
-        block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts))
-        add(result.cb, kernel.tensor(result.tensor).dtype, block, DEPTH)
-    spilled = {sweep.spill for sweep in kernel.sweeps}
-    for item in kernel.intermediates:
-        block, blocks = (1, 2) if item.cb in spilled else (item.tiles, 1)
-        add(item.cb, item.dtype, block, blocks, unpack_to_dest=item.unpack_to_dest)
-    return tuple(found)
-
-
-def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBuffer, ...]:
-    buffers: list[CircularBuffer] = []
-
-    def add(name: str, dtype: str, block: int, pages: int, *, unpack_to_dest: bool = False, buffer: str = "") -> None:
-        buffers.append(
-            CircularBuffer(
-                id=len(buffers),
+                id=len(self.placed),
                 name=name,
                 dtype=dtype,
                 page_size=DTYPES[dtype].tile_bytes,
@@ -153,6 +126,34 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
             )
         )
 
+
+def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[CircularBuffer, ...]:
+    """Circular buffers of a kernel of sweeps; what a unit holds is one block of all its tiles."""
+    buffers = _Buffers()
+    add = buffers.add
+    for stream in kernel.streams:
+        tiles, blocks = stream.extent[0] * stream.extent[1], {"core": 1, "unit": depth}.get(stream.per, DEPTH)
+        if stream.per == "sweep":
+            tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep], kernel.parts))
+        dtype = kernel.tensor(stream.tensor).dtype
+        add(stream.cb, dtype, tiles, blocks * tiles, unpack_to_dest=stream.unpack_to_dest)
+    for mask in kernel.masks:
+        add(mask.cb, "bfloat16", 1, 1)
+    for pattern in kernel.patterns:
+        add(pattern.cb, PATTERN_DTYPE, pattern.tiles, pattern.tiles)
+    for result in kernel.results:
+        block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts))
+        add(result.cb, kernel.tensor(result.tensor).dtype, block, DEPTH * block)
+    spilled = {sweep.spill for sweep in kernel.sweeps}
+    for item in kernel.intermediates:
+        block, blocks = (1, 2) if item.cb in spilled else (item.tiles, 1)
+        add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
+    return tuple(buffers.placed)
+
+
+def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBuffer, ...]:
+    buffers = _Buffers()
+    add = buffers.add
     for stream in kernel.streams:
         dtype = kernel.tensor(stream.tensor).dtype
         if stream.per == "shard":
@@ -177,7 +178,7 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
     for item in kernel.intermediates:
         block = k_block if item.cb in turned else 1
         add(item.cb, item.dtype, block, -(-item.tiles // block) * block, unpack_to_dest=item.unpack_to_dest)
-    return tuple(buffers)
+    return tuple(buffers.placed)
 
 
 def _shard_pages(kernel: StagedKernel, tensor: str) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from tt_build.ir.handwritten import BoundSources, VerifiedSources
 from tt_build.ir.work import tile_ids
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.memory_space_lower import l1_tensor_bytes, refuse_tensors
+from tt_build.passes.memory_space_lower import l1_budget, refuse_tensors
 from tt_build.targets import Arch
 
 CHECKED = ("work", "circular_buffer_ids", "l1", "arguments")
@@ -51,7 +51,7 @@ def _check_work(kernel: BoundSources) -> None:
 
 
 def _check_l1(kernel: BoundSources, arch: Arch) -> None:
-    budget = arch.l1_allocatable - l1_tensor_bytes(kernel, arch)
+    budget = l1_budget(kernel, arch)
     if budget < 0:
         refuse_tensors(kernel, arch)
     need = sum(cb.size for cb in kernel.circular_buffers)
