@@ -38,7 +38,7 @@ def make_plan(kernel: VerifiedKernel | VerifiedSources) -> Plan:
     if isinstance(kernel, VerifiedKernel):
         algorithm, semaphores = kernel.algorithm, kernel.semaphores
         kernels = tuple(_kernel(kernel, body) for body in kernel.bodies)
-        scalars = {value.name: value.dtype for value in kernel.program.values if value.op == "scalar"}
+        scalars = kernel.program.runtime_scalars()
     else:
         algorithm, semaphores, scalars = "handwritten", (), {}
         kernels = tuple(_source(kernel, binding) for binding in kernel.bindings)

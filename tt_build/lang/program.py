@@ -53,3 +53,7 @@ class Program(Struct, frozen=True, kw_only=True):
 
     values: tuple[Value, ...]
     outputs: tuple[Binding, ...]
+
+    def runtime_scalars(self) -> dict[str, str]:
+        """Scalars that are given at launch and their dtypes, by name."""
+        return {value.name: value.dtype for value in self.values if value.op == "scalar"}

@@ -77,20 +77,6 @@ def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
         _refuse_matmuls(kernel)
 
 
-def refuse_formats(kernel: Kernel) -> None:
-    """Refuse tensors that are not tiled."""
-    for tensor in kernel.tensors:
-        place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
-        if tensor.format != "tile":
-            refuse(
-                kernel,
-                "TTB205",
-                f"tensor '{tensor.name}' has format {tensor.format}, which cannot be lowered yet",
-                path=(*place, "format"),
-                help="use format: tile",
-            )
-
-
 def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
     """Row-major tensors: rows go straight to the faces of tiles, 16 elements a transfer."""
     if tensor.format != "row_major":

@@ -13,7 +13,7 @@ import math
 from tt_build.ir.handwritten import DefaultedSources, ScheduledSources
 from tt_build.ir.work import Grid, assign
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.infer_schedule import refuse_formats, region_of
+from tt_build.passes.infer_schedule import region_of
 from tt_build.passes.pages import tiles_of
 from tt_build.passes.shard_to_core_map import cover
 from tt_build.targets import Arch
@@ -21,7 +21,7 @@ from tt_build.targets import Arch
 
 def apply(kernel: DefaultedSources, arch: Arch) -> ScheduledSources:
     """Give every core its work."""
-    refuse_formats(kernel)
+    _refuse_formats(kernel)
     if kernel.choice.matmul is not None and "matmul" in kernel.choice.stated:
         refuse(
             kernel,
@@ -42,6 +42,20 @@ def apply(kernel: DefaultedSources, arch: Arch) -> ScheduledSources:
         work=work,
         core_ranges=cover(tuple(item.core for item in work)),
     )
+
+
+def _refuse_formats(kernel: DefaultedSources) -> None:
+    """Refuse tensors that are not tiled."""
+    for tensor in kernel.tensors:
+        place = ("inputs" if tensor.role == "input" else "outputs", tensor.name)
+        if tensor.format != "tile":
+            refuse(
+                kernel,
+                "TTB205",
+                f"tensor '{tensor.name}' has format {tensor.format}, which cannot be lowered yet",
+                path=(*place, "format"),
+                help="use format: tile",
+            )
 
 
 def _grid(kernel: DefaultedSources) -> Grid:

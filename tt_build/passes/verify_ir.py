@@ -143,8 +143,8 @@ def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
 
 def _check_scalars(kernel: LoweredKernel, body: KernelBody) -> None:
     """The common arguments are the run-time scalars that the body's calls take, each the program's own."""
-    declared = {value.name for value in kernel.program.values if value.op == "scalar"}
-    if body.common_args != scalars_of(body.body) or not declared.issuperset(body.common_args):
+    declared = kernel.program.runtime_scalars().keys()
+    if body.common_args != scalars_of(body.body) or not declared >= {*body.common_args}:
         fail(kernel, "TTB405", f"{body.role} takes scalars {list(scalars_of(body.body))}, given {body.common_args}")
     if body.common_values != tuple(ArgRef(scalar=name) for name in body.common_args):
         fail(kernel, "TTB405", f"{body.role} has other common arguments than it reads")

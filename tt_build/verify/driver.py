@@ -134,7 +134,7 @@ def _prepare(job: Job) -> Prepared:
         {t.name: (t.shape, t.dtype) for t in kernel.outputs},
         sizes=job.sizes,
         scalars=job.scalars,
-        runtime=_runtime(kernel),
+        runtime=kernel.program.runtime_scalars() if isinstance(kernel, DefaultedKernel) else {},
         math=Math(
             fidelity=kernel.math.fidelity,
             fp32_accumulate=kernel.math.fp32_accumulate,
@@ -143,13 +143,6 @@ def _prepare(job: Job) -> Prepared:
         kind=spec.inputs or "normal",
         seed=spec.seed or 0,
     )
-
-
-def _runtime(kernel: DefaultedKernel | DefaultedSources) -> dict[str, str]:
-    """Scalars given at launch and their dtypes; sources have none."""
-    if not isinstance(kernel, DefaultedKernel):
-        return {}
-    return {value.name: value.dtype for value in kernel.program.values if value.op == "scalar"}
 
 
 def _compare(job: Job, plan: Plan, prepared: Prepared, results: Mapping[str, Any]) -> dict[str, OutputResult]:
