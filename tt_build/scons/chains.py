@@ -8,7 +8,6 @@ from typing import Any
 
 import SCons.Action
 import SCons.Builder
-import SCons.Scanner
 
 from tt_build.codegen.compile import stage_file
 from tt_build.codegen.files import OUTPUTS
@@ -21,10 +20,6 @@ from tt_build.scons.nodes import StepTarget, watch
 from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration
-
-# SCons scans C++ sources of a target for includes, before they are built. A scan asks whether a source is up to date,
-# and SCons keeps the answer for later, when what the source is made of has changed.
-_NOTHING = SCons.Scanner.ScannerBase(lambda node, env, path: [], name="nothing")
 
 
 class Chains:
@@ -74,7 +69,7 @@ class Chains:
         self, name: str, file: str, action: SignedAction, sources: list[Any], also: tuple[str, ...] = ()
     ) -> list[Any]:
         """A node made of generated files only when it is asked for; ``-c`` removes it, and ``also``, all the same."""
-        builder = SCons.Builder.Builder(action=action, source_scanner=_NOTHING)
+        builder = SCons.Builder.Builder(action=action)
         folder = self.folder.Dir(name)
         made = builder(self._building, folder.File(file), sources)
         ledger = sources[0].attributes.tt_step.ledger
