@@ -123,16 +123,20 @@ def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, lis
     return kernel, trail
 
 
-def compile_at_verify_sizes(declaration: Declaration, kernel: stages.VerifiedKernel) -> stages.VerifiedKernel | None:
+def compile_at_verify_sizes(
+    declaration: Declaration,
+    kernel: stages.VerifiedKernel,
+    verified: Callable[[Declaration], stages.VerifiedKernel] = lambda smaller: compile_kernel(smaller)[0],
+) -> stages.VerifiedKernel | None:
     """The kernel that the emulator runs in place of ``kernel``, found to have its structure; None where it is itself.
 
-    Raises ``Rejected`` (TTB212).
+    ``verified`` runs the passes. Raises ``Rejected`` (TTB212).
     """
     smaller = declaration.smaller
     if smaller is None:
         return None
     try:
-        found = compile_kernel(smaller)[0]
+        found = verified(smaller)
     except Rejected as rejected:
         raise refused_at_verify_sizes(declaration, rejected) from None
     check_same_structure(declaration, kernel, found)

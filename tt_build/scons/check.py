@@ -6,6 +6,7 @@ computed is kept for the steps of this build; with several jobs, processes share
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import multiprocessing
 import time
@@ -16,8 +17,7 @@ from pathlib import Path
 import msgspec
 
 from tt_build.ir.stages import VerifiedKernel
-from tt_build.passes.pipeline import EXPRESSION, encode_declaration, read_stage
-from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
+from tt_build.passes.pipeline import EXPRESSION, compile_at_verify_sizes, encode_declaration, read_stage
 from tt_build.scons.actions import Step, functions, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
@@ -67,27 +67,26 @@ def _run(
 ) -> dict[str, tuple[Diagnostic, ...]]:
     chains = {kind: steps(compiler, kind) for kind in compiler.layouts}
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
-    there = set[str]()
+    cached: list[str] = []
     if state.store is not None:
-        absent = _absent(names, reading, state, chains)
-        there = set(names).difference(absent)
+        every, names = names, _absent(names, reading, state, chains)
         # what is in the cache was lowered, but not necessarily compared with the kernel at its ``verify.sizes``
-        names = absent + [name for name in names if name in there and _smaller(reading, name) is not None]
-    if jobs > 1 and len(names) - len(there) >= _WORTH_PROCESSES:
-        rejected = _run_in_processes([name for name in names if name not in there], reading, state, chains, jobs)
-        names = [name for name in names if name in there]
-    for name in names:
+        absent = set(names)
+        cached = [name for name in every if name not in absent and _smaller(reading, name) is not None]
+    if jobs > 1 and len(names) >= _WORTH_PROCESSES:
+        rejected, names = _run_in_processes(names, reading, state, chains, jobs), []
+
+    def passes(kind: str, data: bytes) -> bytes:
+        for _, signature, step in chains[kind][:-1]:
+            (data,) = state.ahead(signature, data, step)
+        return data
+
+    for name in (*names, *cached):
         kind, data = reading.kind(name), reading.data(name)
-
-        def passes(data: bytes, kind: str = kind) -> bytes:
-            for _, signature, step in chains[kind][:-1]:
-                (data,) = state.ahead(signature, data, step)
-            return data
-
         try:
-            verified = passes(data)
+            verified = passes(kind, data)
             if kind == EXPRESSION:
-                _check_at_verify_sizes(data, verified, passes)
+                _check_at_verify_sizes(data, verified, functools.partial(passes, kind))
         except Rejected as error:
             rejected[name] = error.diagnostics
     return rejected
@@ -95,15 +94,13 @@ def _run(
 
 def _check_at_verify_sizes(data: bytes, verified: bytes, passes: Callable[[bytes], bytes]) -> None:
     """Lower the kernel also at its ``verify.sizes`` and compare. Raises ``Rejected``."""
+
+    def lowered(smaller: Declaration) -> VerifiedKernel:
+        return read_stage(passes(encode_declaration(smaller)), VerifiedKernel)
+
     declaration = read_stage(data, Declaration)
-    smaller = declaration.smaller
-    if smaller is None:
-        return
-    try:
-        found = passes(encode_declaration(smaller))
-    except Rejected as error:
-        raise refused_at_verify_sizes(declaration, error) from None
-    check_same_structure(declaration, read_stage(verified, VerifiedKernel), read_stage(found, VerifiedKernel))
+    if declaration.smaller is not None:
+        compile_at_verify_sizes(declaration, read_stage(verified, VerifiedKernel), lowered)
 
 
 def _smaller(reading: Reading, name: str) -> Declaration | None:
