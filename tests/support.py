@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_build.codegen.compile import compile_specification
-from tt_build.ir.stages import VerifiedKernel
+from tt_build.ir.stages import LoweredKernel, VerifiedKernel
 from tt_build.passes.pipeline import compile_kernel
 from tt_build.spec.loader import load_file
 
@@ -45,6 +45,23 @@ def rejection(folder: Path, kernel: dict[str, Any], **top: Any) -> str:
     result = compile_specification(write_spec(folder, {"k": kernel}, **top))
     assert result.failed, "the kernel was accepted"
     return result.text
+
+
+def lowered(folder: Path, kernel: dict[str, Any], **top: Any) -> LoweredKernel:
+    """One kernel before ``verify_ir``."""
+    loaded = load_file(write_spec(folder, {"k": kernel}, **top))
+    assert not loaded.errors, loaded.errors
+    _, trail = compile_kernel(loaded.declarations[0])
+    found = trail[-2][1]
+    assert isinstance(found, LoweredKernel)
+    return found
+
+
+def replace_once(path: Path, old: str, new: str) -> None:
+    """Replace the first such text in a file; it must be there."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
 
 
 def elementwise(compute: str, shape: list[int] | None = None, **more: Any) -> dict[str, Any]:
@@ -88,12 +105,9 @@ env.TTKernels("kernels.yaml")
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
-    def edit(self, old: str, new: str) -> None:
-        """Replace text in kernels.yaml; it must be there."""
-        path = self.folder / "kernels.yaml"
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
+    def edit(self, old: str, new: str, file: str = "kernels.yaml") -> None:
+        """Replace text in a file; it must be there."""
+        replace_once(self.folder / file, old, new)
 
     def steps(self, output: str) -> list[str]:
         """``kernel:step`` for each step that ran; kernels in the order of kernels.yaml, which SCons -j N mixes."""

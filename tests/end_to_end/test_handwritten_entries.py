@@ -30,13 +30,6 @@ def tree(tmp_path: Path) -> Tree:
     return tree
 
 
-def edit(tree: Tree, file: str, old: str, new: str) -> None:
-    path = tree.folder / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
 def all_steps(*kernels: str) -> list[str]:
     return [f"{kernel}:{step}" for kernel in kernels for step in STEPS]
 
@@ -56,7 +49,7 @@ def test_the_sdk_accepts_the_examples_and_their_host_programs(tree: Tree, kernel
 
 
 def test_a_wrong_source_fails(tree: Tree) -> None:
-    edit(tree, "transpose/reader.cpp", "tile % columns * rows + tile / columns", "tile")
+    tree.edit("tile % columns * rows + tile / columns", "tile", file="transpose/reader.cpp")
     assert "kernel 'transpose' is wrong" in tree.scons("verify", code=2)
     assert not (tree.folder / "build/tenstorrent/transpose/verify.json").exists()
 
@@ -67,22 +60,22 @@ def test_nothing_to_do(tree: Tree) -> None:
 
 
 def test_an_edited_source_reruns_exactly_its_kernel(tree: Tree) -> None:
-    edit(tree, "gated/compute.cpp", "// C =", "// so C =")
+    tree.edit("// C =", "// so C =", file="gated/compute.cpp")
     assert tree.steps(tree.scons()) == all_steps("gated")
     assert "3 kernels up to date" in tree.scons()
     assert b"// so C =" in tree.files()["tenstorrent/gated/compute.cpp"]
 
 
 def test_an_edited_header_reruns_the_kernels_that_include_it(tree: Tree) -> None:
-    edit(tree, "common/tiles.h", "of this core", "of a core")
+    tree.edit("of this core", "of a core", file="common/tiles.h")
     assert tree.steps(tree.scons()) == all_steps("transpose", "gated")
 
 
 def test_an_undone_edit_leaves_the_first_build(tree: Tree) -> None:
     before = tree.files()
-    edit(tree, "gated/compute.cpp", "// C =", "// so C =")
+    tree.edit("// C =", "// so C =", file="gated/compute.cpp")
     tree.scons()
-    edit(tree, "gated/compute.cpp", "// so C =", "// C =")
+    tree.edit("// so C =", "// C =", file="gated/compute.cpp")
     tree.scons()
     assert tree.files() == before
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.test_scons import PASSES, SPEC
-from tests.support import ROOT, Tree
+from tests.support import ROOT, Tree, replace_once
 
 
 @pytest.fixture
@@ -23,10 +23,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def change(tree: Tree, path: str, old: str, new: str) -> None:
-    file = tree.compiler / path
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
+    replace_once(tree.compiler / path, old, new)
 
 
 def test_a_comment_in_a_helper_reruns_the_passes_that_import_it_and_stops_there(tree: Tree) -> None:

@@ -6,7 +6,16 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.passes.corruptions import Corruption, Kernel, change, item, replace
+from tests.passes.corruptions import (
+    Corruption,
+    Kernel,
+    change,
+    item,
+    page_beside,
+    replace,
+    slot_beside,
+    tile_index_beside,
+)
 from tt_build.ir.index import num, var
 from tt_build.ir.lowered import (
     Block,
@@ -52,10 +61,8 @@ def _in_body(kernel: Kernel, role: str, edit: Callable[[tuple[Stmt, ...]], tuple
 
 # Pages and places
 
-
-@corruption("TTB403")
-def another_page(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1))
+for _shared in (page_beside, slot_beside, tile_index_beside):
+    corruption("TTB403")(_shared)
 
 
 @corruption("TTB403")
@@ -67,16 +74,6 @@ def first_page_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
 @corruption("TTB403", "TTB405")
 def page_of_the_other_matrix(kernel: Kernel, rng: random.Random) -> Kernel | None:
     return change(kernel, rng, ReadPage, lambda s: replace(s, page=s.page + var("bz")), lambda s: kernel.grid.z > 1)
-
-
-@corruption("TTB403")
-def slot_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, slot=s.slot + 1))
-
-
-@corruption("TTB403")
-def tile_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    return change(kernel, rng, TileOp, lambda s: replace(s, indices=(s.indices[0] + 1, *s.indices[1:])))
 
 
 @corruption("TTB403")

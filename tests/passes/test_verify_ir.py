@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from tests.passes.corruptions import CORRUPTIONS
-from tests.support import write_spec
+from tests.support import lowered
 from tt_build.ir.stages import LoweredKernel
 from tt_build.passes import verify_ir
-from tt_build.passes.pipeline import compile_kernel
 from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.loader import load_file
 from tt_build.targets import load_arch
 
 ROUNDS = 3  # seeds of each corruption
@@ -97,13 +95,7 @@ BASES["stacked_shard"]["inputs"]["B"] = _l1("width", [2, 1], [2, 96, 50])
 
 @cache
 def _lowered(name: str, folder: Path) -> LoweredKernel:
-    target = {"arch": "wormhole_b0", "grid": [4, 4]}
-    loaded = load_file(write_spec(folder, {"k": BASES[name]}, target=target))
-    assert not loaded.errors, loaded.errors
-    _, trail = compile_kernel(loaded.declarations[0])
-    kernel = trail[-2][1]
-    assert isinstance(kernel, LoweredKernel)
-    return kernel
+    return lowered(folder, BASES[name], target={"arch": "wormhole_b0", "grid": [4, 4]})
 
 
 @pytest.fixture(scope="module")
