@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 
 from tt_build.codegen.files import emit
-from tt_build.ir.stages import TILE, Buffer, VerifiedKernel
+from tt_build.ir.stages import TILE, Buffer, VerifiedKernel, memory_of
 from tt_build.passes.memory_space_lower import l1_tensor_bytes
 from tt_build.passes.pipeline import compile_at_verify_sizes, compile_kernel
 from tt_build.spec.loader import load_file
-from tt_build.spec.model import Declaration, Sharding, VerifySpec
+from tt_build.spec.model import Declaration, VerifySpec
 from tt_build.targets import DTYPES, load_arch
 from tt_build.verify.driver import RUNS, Job, Verdict, examine, scalar_values
 
@@ -38,8 +38,7 @@ def declarations() -> list[Declaration]:
 
 def in_dram(buffer: Buffer) -> bool:
     """Whether a tensor lies in DRAM."""
-    layout = buffer.layout
-    return layout.memory == "dram" if isinstance(layout, Sharding) else layout == "dram_interleaved"
+    return memory_of(buffer.layout) == "dram"
 
 
 def dram_bytes(kernel: VerifiedKernel) -> dict[str, tuple[int, int]]:

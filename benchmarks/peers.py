@@ -21,8 +21,9 @@ from pathlib import Path
 from null_build import edit
 from trees import scons, write_tree
 
+from tt_build.codegen.files import OUTPUTS
+
 ROUNDS = 5
-FILES = ("reader.cpp", "compute.cpp", "writer.cpp", "host_program.cpp", "CMakeLists.txt", "tt.plan.json")
 
 
 def steps(kernel: int) -> list[tuple[str, list[str]]]:
@@ -32,7 +33,7 @@ def steps(kernel: int) -> list[tuple[str, list[str]]]:
         output = f"out/k{kernel}/ir{stage:02d}.json"
         rows.append((source, [output]))
         source = output
-    return [*rows, (source, [f"out/k{kernel}/{file}" for file in FILES])]
+    return [*rows, (source, [f"out/k{kernel}/{file}" for file in OUTPUTS])]
 
 
 def command(source: str, outputs: list[str]) -> str:

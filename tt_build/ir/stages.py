@@ -28,6 +28,11 @@ from tt_build.spec.model import CoreRegion, MatmulSchedule, Sharding, Struct
 TILE = 32
 
 
+def memory_of(layout: str | Sharding) -> str:
+    """``dram`` or ``l1``."""
+    return layout.memory if isinstance(layout, Sharding) else layout.split("_")[0]
+
+
 class Tensor(Struct, frozen=True, kw_only=True):
     """An input or output with nothing left open. ``shape`` as declared, rank 1 to 4."""
 

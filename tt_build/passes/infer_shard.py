@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from tt_build.ir.stages import TILE, Buffer, Kernel, ScheduledKernel, ShardedKernel, Tensor
+from tt_build.ir.stages import TILE, Buffer, Kernel, ScheduledKernel, ShardedKernel, Tensor, memory_of
 from tt_build.passes.common import extend
 from tt_build.passes.shards import sharded_words, shards_of
 from tt_build.spec.model import Sharding
@@ -35,7 +35,7 @@ def buffer_of(kernel: Kernel, tensor: Tensor, arch: Arch) -> Buffer:
     by_rows = tensor.format == "row_major"
     dtype = DTYPES[tensor.dtype]
     page_size = columns * dtype.element_bytes if by_rows else dtype.tile_bytes
-    memory = layout.memory if isinstance(layout, Sharding) else layout.split("_")[0]
+    memory = memory_of(layout)
     alignment = arch.alignment.dram_page if memory == "dram" else arch.alignment.l1_page
     aligned = -(-page_size // alignment) * alignment
     shards = shards_of(kernel, tensor, arch) if isinstance(layout, Sharding) else None

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tt_build.ir.stages import TILE, Buffer, CircularBuffer, LoweredKernel
+from tt_build.ir.stages import TILE, Buffer, CircularBuffer, LoweredKernel, memory_of
 from tt_build.passes.memory_space_lower import l1_tensor_bytes
 from tt_build.passes.proof import fail
 from tt_build.spec.model import Sharding
@@ -39,7 +39,7 @@ def _check_buffer(kernel: LoweredKernel, buffer: Buffer, arch: Arch) -> None:
     if buffer.format != tensor.format or buffer.padded_shape != padded or buffer.needs_padding != needs_padding:
         fail(kernel, "TTB407", f"'{buffer.name}' is padded to {list(buffer.padded_shape)}")
     sharded = isinstance(buffer.layout, Sharding)
-    memory = buffer.layout.memory if isinstance(buffer.layout, Sharding) else buffer.layout.split("_")[0]
+    memory = memory_of(buffer.layout)
     step = arch.alignment.dram_page if memory == "dram" else arch.alignment.l1_page
     words = buffer.accessor_words
     page = columns * DTYPES[buffer.dtype].element_bytes if by_rows else DTYPES[buffer.dtype].tile_bytes
