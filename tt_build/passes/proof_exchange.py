@@ -53,11 +53,11 @@ def check_shared(kernel: LoweredKernel) -> Coordinates:
     parcel = {(block.cb, block.pages) for block in send.blocks}
     if parcel != {(s.cb, kernel.cb(s.cb).num_pages) for s in shared} or len(parcel) != len(send.blocks):
         fail(kernel, "TTB402", f"shared streams {[s.cb for s in shared]} are sent as {sorted(parcel)}")
-    covered = [core for rectangle in cover(tuple(i.core for i in kernel.work[1:])) for core in rectangle.cores()]
+    rectangles = cover(tuple(item.core for item in kernel.work[1:]))
+    covered = [core for rectangle in rectangles for core in rectangle.cores()]
     if sorted(covered) != sorted(item.core for item in kernel.work[1:]):
         fail(kernel, "TTB402", "the rectangles of receivers do not cover the other cores exactly once")
     words: list[int | ArgRef] = [ArgRef(noc_x=kernel.work[0].core), ArgRef(noc_y=kernel.work[0].core)]
-    rectangles = cover(tuple(item.core for item in kernel.work[1:]))
     for r in rectangles:
         corners = (ArgRef(noc_x=r.start), ArgRef(noc_y=r.start), ArgRef(noc_x=r.end), ArgRef(noc_y=r.end))
         words += [*corners, len(r.cores())]

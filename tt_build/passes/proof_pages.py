@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from msgspec.structs import replace
 
 from tt_build.ir.lowered import ReadPage, TileOp, WritePage, ZeroPadding, walk
 from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, PatternPlan, Stream
@@ -23,7 +24,7 @@ from tt_build.passes.proof_views import (
     pattern_slots,
     tiles_at,
 )
-from tt_build.passes.skeleton import Visit, visits
+from tt_build.passes.skeleton import Visit, in_order, visits
 from tt_build.targets import DTYPES
 
 
@@ -143,12 +144,8 @@ class _Proof:
         program = sunk(self.kernel.program).program
         for cb, visits_ in self.views.items():
             stream = self.streams[cb]
-            order = np.argsort(np.concatenate([visit.round for visit in visits_]), kind="stable")
-            tensors = [s.tensor for visit in visits_ for s in (visit.stmt,) if isinstance(s, ReadPage)]
-            names = np.concatenate([np.full(v.core.size, n) for v, n in zip(visits_, tensors, strict=True)])[order]
-            core, page, slot, *parts = (
-                np.concatenate(part)[order] for part in zip(*((v.core, *_with_parts(v)) for v in visits_), strict=True)
-            )
+            whole, names = in_order([replace(visit, values=_with_parts(visit)) for visit in visits_])
+            core, (page, slot, *parts) = whole.core, whole.values
             wanted = self._cores(cb, once=True)
             if not np.array_equal(core, wanted):
                 self._fail(f"ReadPage of {cb} runs {core.size} times, not {wanted.size}")
@@ -162,7 +159,7 @@ class _Proof:
             sources = np.array([program.values[source].name for source in tiles.source])
             if not np.array_equal(names, sources):
                 self._fail(f"ReadPage of {cb} reads other tensors than its view")
-            for tensor in dict.fromkeys(tensors):
+            for tensor in dict.fromkeys(names.tolist()):
                 here = names == tensor
                 expected = fields_of(self.kernel, tensor, tiles)  # of a tiled tensor the page alone
                 if any(not np.array_equal(x[here], y[here]) for x, y in zip((page, *parts), expected, strict=False)):

@@ -23,7 +23,7 @@ from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
-from tt_build.passes.skeleton import Visit, visits
+from tt_build.passes.skeleton import Visit, in_order, visits
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Tile id of the unit, row and column in the unit."""
@@ -104,17 +104,7 @@ class _Proof:
         moved, self.moved = self.moved, {}
         for cb, parts in moved.items():
             stream = self.streams[cb]
-            order = np.argsort(np.concatenate([visit.round for visit in parts]), kind="stable")
-            tensors = [stmt.tensor for visit in parts for stmt in (visit.stmt,) if isinstance(stmt, ReadPage)]
-            names = np.concatenate([np.full(v.core.size, t) for v, t in zip(parts, tensors, strict=True)])[order]
-            whole = Visit(
-                parts[0].stmt,
-                np.concatenate([visit.core for visit in parts])[order],
-                tuple(np.concatenate(column)[order] for column in zip(*(v.values for v in parts), strict=True)),
-                np.concatenate([visit.round for visit in parts])[order],
-                {name: np.concatenate([v.rounds[name] for v in parts])[order] for name in parts[0].rounds},
-                parts[0].sweep,
-            )
+            whole, names = in_order(parts)
             self._check_read(stream, whole, functools.partial(self._moved_pages, stream, names))
 
     def _moved_pages(self, stream: Stream, names: np.ndarray, places: Places) -> np.ndarray:

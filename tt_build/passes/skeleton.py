@@ -121,6 +121,27 @@ class Visit(msgspec.Struct, frozen=True):
     sweep: int
 
 
+def in_order(reads: list[Visit]) -> tuple[Visit, np.ndarray]:
+    """Several reads into one circular buffer as one, in the order in which they run, and the tensor of each time.
+
+    They have the same number of values.
+    """
+    order = np.argsort(np.concatenate([visit.round for visit in reads]), kind="stable")
+    tensors = [visit.stmt.tensor for visit in reads if isinstance(visit.stmt, ReadPage)]
+    names = [np.full(visit.core.size, tensor) for visit, tensor in zip(reads, tensors, strict=True)]
+    values = zip(*(visit.values for visit in reads), strict=True)
+    common = set.intersection(*({*visit.rounds} for visit in reads))
+    whole = Visit(
+        stmt=reads[0].stmt,
+        core=np.concatenate([visit.core for visit in reads])[order],
+        values=tuple(np.concatenate(column)[order] for column in values),
+        round=np.concatenate([visit.round for visit in reads])[order],
+        rounds={name: np.concatenate([visit.rounds[name] for visit in reads])[order] for name in sorted(common)},
+        sweep=reads[0].sweep,
+    )
+    return whole, np.concatenate(names)[order]
+
+
 def visits(body: KernelBody) -> list[Visit]:
     """Every transfer, tile operation and pack of a kernel.
 
