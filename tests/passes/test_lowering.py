@@ -82,6 +82,7 @@ def test_a_cut_value_that_is_an_output_too_is_read_from_its_own_buffer(tmp_path:
             "inputs": {"A": {"shape": [64, 64]}, "B": {"shape": [64, 64]}},
             "outputs": {name: {"shape": [64, 64]} for name in names},
             "compute": "C = A @ B\nD = exp(C)\nE = sin(C)\nF = cos(C)\nG = abs(C)",
+            "schedule": {"matmul": {"algorithm": "streaming"}},
         },
     )
     outputs = {result.cb for result in kernel.results}
@@ -142,6 +143,7 @@ def matmul(m: int, k: int, n: int, compute: str = "C = A @ B", **more: object) -
         "inputs": {"A": {"shape": [m, k]}, "B": {"shape": [k, n]}},
         "outputs": {"C": {"shape": [m, n]}},
         "compute": compute,
+        "schedule": {"matmul": {"algorithm": "streaming"}},
         **more,
     }
 

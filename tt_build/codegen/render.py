@@ -16,11 +16,13 @@ from tt_build.codegen.compiled import CompiledTemplates
 from tt_build.codegen.sfpu import call_of, call_text, init_text
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
+    Accumulate,
     Block,
     Exchange,
     FillTile,
     KernelBody,
     Loop,
+    MatmulBlock,
     PatternTile,
     ReadPage,
     Section,
@@ -60,6 +62,14 @@ class Sized(msgspec.Struct, frozen=True):
 
     name: str
     bytes: str
+
+
+class ChannelArguments(msgspec.Struct, frozen=True):
+    """The arguments of a channel: the first word's place, and what they are called."""
+
+    prefix: str
+    first: int
+    what: str
 
 
 def render_source(kernel: VerifiedKernel, body: KernelBody) -> str:
@@ -150,7 +160,7 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "cores": f"{len(kernel.work)} of {kernel.core_grid[0]} x {kernel.core_grid[1]} cores",
         "signature": [*(f"{names[t]}_address" for t in body.accessors), *body.runtime_args],
         "peers": body.peers,
-        "targets": body.targets,
+        "channels": _channels(body),
         "scalars": list(scalars.values()),
         "compile_args": body.compile_args,
         "accessors": accessors,
@@ -164,6 +174,18 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "uses_local_memory": any(isinstance(stmt, ZeroPadding | FillTile | PatternTile) for stmt in flat),
         "body": _printable(body.body, kernel, names, scalars),
     }
+
+
+def _channels(body: KernelBody) -> list[ChannelArguments]:
+    """Where the arguments of each channel begin, and how the head of the file tells of them."""
+    found, first = [], len(body.accessors) + len(body.runtime_args)
+    for channel in body.channels:
+        named = channel.name != "all"
+        what = f"{channel.name} sender, " if named else "sender, "
+        what += f"{channel.targets} rectangle{'s' * (channel.targets != 1)} of receivers"
+        found.append(ChannelArguments(f"{channel.name}_" if named else "", first, what))
+        first += channel.words
+    return found
 
 
 _UNSAFE = re.compile(r"[^\w./-]", re.ASCII)
@@ -201,6 +223,10 @@ def _headers(flat: list[Stmt]) -> list[str]:
         if isinstance(stmt, TileOp):
             default = "api/compute/bcast.h" if stmt.mode else "api/compute/eltwise_binary.h"
             found.add(_TILE_HEADERS.get(stmt.op, default))
+        elif isinstance(stmt, MatmulBlock):
+            found.add(_TILE_HEADERS["matmul"])
+        elif isinstance(stmt, Accumulate):
+            found.add("api/compute/pack.h")
         elif isinstance(stmt, SfpuInit | SfpuOp):
             found.add(call_of(stmt.function, stmt.form).header)
     return sorted(found)

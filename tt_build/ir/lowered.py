@@ -15,6 +15,9 @@ from tt_build.spec.model import Struct
 
 Role = Literal["reader", "compute", "writer"]
 TileOpName = Literal["copy", "transpose", "unary_bcast", "add", "sub", "mul", "matmul"]
+ChannelName = Literal["all", "row", "column"]
+"""Cores that share operands: all with work, those of a row of the grid of units, or of a column."""
+
 BroadcastMode = Literal["", "rows", "cols", "scalar"]
 CallWord = Union[int, str]  # noqa: UP007
 """A parameter of an SFPU call: its 32-bit word, or the name of the run-time scalar that holds it."""
@@ -214,10 +217,11 @@ class SharedBlock(Struct, frozen=True, kw_only=True):
 class SendShared(Struct, frozen=True, kw_only=True, tag="send_shared"):
     """Once ``receivers`` cores are ready: the blocks to all of them, then the word that they have come.
 
-    The other cores are the ``targets`` rectangles of the arguments. Semaphore ``ready`` is counted up here, ``sent`` is
-    set there.
+    The other cores are the ``targets`` rectangles of the channel's arguments. Semaphore ``ready`` is counted up here,
+    ``sent`` is set there; both are zero again before the next parcel.
     """
 
+    channel: ChannelName
     blocks: tuple[SharedBlock, ...]
     receivers: int
     targets: int
@@ -228,8 +232,39 @@ class SendShared(Struct, frozen=True, kw_only=True, tag="send_shared"):
 class ReceiveShared(Struct, frozen=True, kw_only=True, tag="receive_shared"):
     """Tell the sender that the pages are reserved, and wait until they have come."""
 
+    channel: ChannelName
     ready: int
     sent: int
+
+
+class MatmulBlock(Struct, frozen=True, kw_only=True, tag="matmul_block"):
+    """``matmul_block``: DST slots 0 .. rows * columns - 1 += one K tile of a subblock.
+
+    ``cbs`` and ``indices`` of the first tile of each operand; rows of the first operand are ``k_stride`` pages apart.
+    """
+
+    cbs: tuple[str, ...]
+    indices: tuple[Index, ...]
+    rows: int
+    columns: int
+    k_stride: Index
+    transpose: bool = False
+
+
+class MatmulBlockInit(Struct, frozen=True, kw_only=True, tag="matmul_block_init"):
+    """The init of ``MatmulBlock`` of that form."""
+
+    cbs: tuple[str, ...]
+    rows: int
+    columns: int
+    k_stride: Index
+    transpose: bool = False
+
+
+class Accumulate(Struct, frozen=True, kw_only=True, tag="accumulate"):
+    """``pack_reconfig_l1_acc``: from here on the packer adds to what lies in L1 (1), or replaces it (0)."""
+
+    on: int
 
 
 class Startup(Struct, frozen=True, kw_only=True, tag="startup"):
@@ -321,6 +356,9 @@ Stmt = Union[  # noqa: UP007
     Exchange,
     SendShared,
     ReceiveShared,
+    MatmulBlock,
+    MatmulBlockInit,
+    Accumulate,
     Startup,
     TileInit,
     TileOp,
@@ -350,14 +388,27 @@ class CoreValues(Struct, frozen=True, kw_only=True):
     values: tuple[RuntimeValue, ...]
 
 
+class Channel(Struct, frozen=True, kw_only=True):
+    """Arguments of a channel: the sender's coordinates, and for each of ``targets`` rectangles of receivers its corners
+    and the number of its cores.
+    """
+
+    name: ChannelName
+    targets: int
+
+    @property
+    def words(self) -> int:
+        """How many arguments these are."""
+        return 2 + 5 * self.targets
+
+
 class KernelBody(Struct, frozen=True, kw_only=True):
     """One generated source on its cores.
 
     ``accessors`` are the tensors that it reaches over the NoC: their base addresses are the first runtime arguments and
     their TensorAccessorArgs words follow the compile-time arguments, in this order. ``runtime_args`` names the rest;
     ``common_args`` are the run-time scalars, whose words all cores share. ``peers`` pairs of coordinates come last: the
-    cores that have the parts of the same unit, in order. Or else, where there are ``targets``, the coordinates of the
-    core that sends shared operands, and for each rectangle of the others its corners and the number of its cores.
+    cores that have the parts of the same unit, in order; or else the words of the ``channels``.
     """
 
     role: Role
@@ -365,7 +416,7 @@ class KernelBody(Struct, frozen=True, kw_only=True):
     accessors: tuple[str, ...] = ()
     runtime_args: tuple[str, ...] = ()
     peers: int = 0
-    targets: int = 0
+    channels: tuple[Channel, ...] = ()
     common_args: tuple[str, ...] = ()
     common_values: tuple[RuntimeValue, ...] = ()
     core_values: tuple[CoreValues, ...] = ()

@@ -27,6 +27,9 @@ from tt_build.spec.model import CoreRegion, MatmulSchedule, Sharding, Struct
 
 TILE = 32
 
+Operand = Literal["in0", "in1"]
+"""The first or the second operand of a matmul."""
+
 
 def memory_of(layout: str | Sharding) -> str:
     """``dram`` or ``l1``."""
@@ -124,6 +127,23 @@ class Parts(Struct, frozen=True, kw_only=True):
     spread: bool
 
 
+class Blocking(Struct, frozen=True, kw_only=True):
+    """How a matmul is blocked; everything in tiles.
+
+    A unit is an output ``block`` (rows, columns). Its core goes through K in steps of ``k_block`` and computes
+    ``subblock`` (rows, columns) of the output in a DST section. Buffers of operands hold ``depth`` steps.
+    ``shares`` has the operands that one core of a group reads and multicasts to the others: ``in0`` along a row of the
+    grid of units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0.
+    """
+
+    block: tuple[int, int]
+    k_block: int
+    subblock: tuple[int, int]
+    depth: int
+    noc: int = 0
+    shares: tuple[Operand, ...] = ()
+
+
 class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     """After ``infer_schedule``. ``unit_tiles`` is (height, width) of a unit in output tiles.
 
@@ -139,6 +159,7 @@ class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     work: tuple[CoreWork, ...]
     placed_by: str = ""
     parts: Parts | None = None
+    blocking: Blocking | None = None
 
 
 class Shards(Struct, frozen=True, kw_only=True):
@@ -258,7 +279,8 @@ class Stream(Struct, frozen=True, kw_only=True):
     ``view`` is the value of the sunk program (``passes.movement``) that the stream carries where that moves its inputs,
     else -1. ``sources`` are all places that its tiles come from where there are several, of one dtype; exactly one
     holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced`` counts the elements of the
-    dimension that a matmul reduces.
+    dimension that a matmul reduces. Where a matmul is blocked ``operand`` says along which axis of the grid of units
+    the stream is the same, and ``k`` streams have the ``extent`` of a step.
     """
 
     cb: str
@@ -274,6 +296,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...] = ()
     reduced: int = 0
     rows: Rows | None = None
+    operand: Operand | Literal[""] = ""
 
 
 class PatternPlan(Struct, frozen=True, kw_only=True):
@@ -463,8 +486,26 @@ class Residency(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Contraction(Struct, frozen=True, kw_only=True):
+    """A blocked matmul: circular buffer ``cb`` gets the unit's block of a x b, summed over ``k_tiles``.
+
+    ``cb`` belongs to an output that is the product itself (``is_output``), or to an intermediate that the sweeps read.
+    ``transpose_b`` transposes each tile of b. ``value`` is that of the sunk program.
+    """
+
+    value: int
+    a: str
+    b: str
+    cb: str
+    k_tiles: int
+    is_output: bool
+    transpose_b: bool = False
+
+
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
-    """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``."""
+    """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``; where a
+    matmul is blocked ``contractions`` come first.
+    """
 
     streams: tuple[Stream, ...]
     transposes: tuple[TransposePlan, ...]
@@ -475,6 +516,7 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     patterns: tuple[PatternPlan, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     residency: Residency | None = None
+    contractions: tuple[Contraction, ...] = ()
 
 
 class CircularBuffer(Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from tt_build.ir.stages import (
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
+from tt_build.passes.plan_blocks import unit_column, unit_row
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.sweep_loops import (
     block,
@@ -40,10 +41,12 @@ from tt_build.targets import DTYPES
 
 def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Statements of ``compute.cpp``, inits included."""
-    return _Compute(kernel).body()
+    return SweepCompute(kernel).body()
 
 
-class _Compute:
+class SweepCompute:
+    """Builds the body; blocked matmuls put their contraction in front of the sweeps of a unit."""
+
     def __init__(self, kernel: PaddedKernel) -> None:
         self.kernel = kernel
         self.streams: dict[str, Stream] = {stream.cb: stream for stream in kernel.streams}
@@ -51,28 +54,34 @@ class _Compute:
         self.results = {result.cb for result in kernel.results}
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.waited: set[str] = set()
-        self.sweep = kernel.sweeps[0]
+        self.sweep: Sweep | None = None
 
     def body(self) -> tuple[Stmt, ...]:
+        """All statements."""
         kernel = self.kernel
         shared = [s.cb for s in kernel.streams if s.per == "core"]
         shared += [*(mask.cb for mask in kernel.masks), *self.patterns]
-        inner = [*loops.definitions(kernel), *core_tiles(kernel)]
+        inner = [*loops.definitions(kernel), *core_tiles(kernel), *self.before_sweeps()]
         for number, sweep in enumerate(kernel.sweeps):
             self.sweep = sweep
             inner += self._waits(sweep)
             inner.append(block(number, sweep, self._folds(sweep) if sweep.folds else self._tiles(sweep)))
         held = [s.cb for s in kernel.streams if s.per == "unit"]
-        inner += [Pop(cb=cb, pages=self._pages(cb)) for cb in (*held, *self.settled)]
+        inner += [Pop(cb=cb, pages=self.pages(cb)) for cb in (*held, *self.settled)]
         body: tuple[Stmt, ...] = (
-            self._startup(),
-            *(Wait(cb=cb, pages=self._pages(cb)) for cb in shared),
+            self.startup(),
+            *(Wait(cb=cb, pages=self.pages(cb)) for cb in shared),
             loops.unit_loop(kernel, [], inner, []),
-            *(Pop(cb=cb, pages=self._pages(cb)) for cb in shared),
+            *(Pop(cb=cb, pages=self.pages(cb)) for cb in shared),
         )
         return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
 
-    def _startup(self) -> Startup:
+    def before_sweeps(self) -> list[Stmt]:
+        """What each unit does first."""
+        return []
+
+    def startup(self) -> Startup:
+        """How the engines start: with the circular buffers of the first operation."""
         sweep = self.kernel.sweeps[0]
         section = sweep.sections[0]
         out = sweep.folds[0].cb if not section.stores else section.stores[0][1]
@@ -83,7 +92,8 @@ class _Compute:
                 return Startup(a=step.cb, b=step.cb, out=out)
         return Startup(a=out, b=out, out=out)  # constants only: nothing is unpacked
 
-    def _pages(self, cb: str) -> Index:
+    def pages(self, cb: str) -> Index:
+        """A block of a circular buffer."""
         return num(self.kernel.cb(cb).block)
 
     def _waits(self, sweep: Sweep) -> list[Stmt]:
@@ -91,7 +101,7 @@ class _Compute:
         read = [cb for section in sweep.sections for step in section.steps for cb in _read(step)]
         held = [cb for cb in dict.fromkeys(read) if self._is_held(cb) and cb not in self.waited]
         self.waited.update(held)
-        return [Wait(cb=cb, pages=self._pages(cb)) for cb in held]
+        return [Wait(cb=cb, pages=self.pages(cb)) for cb in held]
 
     def _is_held(self, cb: str) -> bool:
         return cb in self.settled or (cb in self.streams and self.streams[cb].per == "unit")
@@ -107,12 +117,16 @@ class _Compute:
         if cb not in self.streams:
             return num(0)
         stream = self.streams[cb]
-        return block_slot(self.kernel, self.sweep) if stream.per == "sweep" else place_in(self.kernel, stream.extent)
+        return block_slot(self.kernel, self._now()) if stream.per == "sweep" else place_in(self.kernel, stream.extent)
 
     # Sweeps
 
+    def _now(self) -> Sweep:
+        assert self.sweep is not None
+        return self.sweep
+
     def _streamed(self) -> list[str]:
-        number = self.kernel.sweeps.index(self.sweep)
+        number = self.kernel.sweeps.index(self._now())
         return [s.cb for s in self.kernel.streams if s.per == "sweep" and s.sweep == number]
 
     def _tiles(self, sweep: Sweep) -> list[Stmt]:
@@ -126,9 +140,9 @@ class _Compute:
         after: list[Stmt] = [Pop(cb=cb, pages=pages) for cb in streamed]
         after += [Push(cb=cb, pages=pages) for cb in results]
         return [
-            *(Reserve(cb=cb, pages=self._pages(cb)) for cb in settled),
+            *(Reserve(cb=cb, pages=self.pages(cb)) for cb in settled),
             *lines(self.kernel, sweep, line(self.kernel, sweep, before, self._sections(sweep.sections), after)),
-            *(Push(cb=cb, pages=self._pages(cb)) for cb in settled),
+            *(Push(cb=cb, pages=self.pages(cb)) for cb in settled),
         ]
 
     def _sections(self, sections: Sequence[SectionPlan]) -> list[Stmt]:
@@ -166,9 +180,9 @@ class _Compute:
         body = each_part(self.kernel, sweep, body if len(folds[0].axes) == 2 else lines(self.kernel, sweep, body))
         targets = [_target(fold) for fold in folds]
         return [
-            *(Reserve(cb=cb, pages=self._pages(cb)) for cb in targets),
+            *(Reserve(cb=cb, pages=self.pages(cb)) for cb in targets),
             *body,
-            *(Push(cb=cb, pages=self._pages(cb)) for cb in targets),
+            *(Push(cb=cb, pages=self.pages(cb)) for cb in targets),
             *(stmt for fold in folds if fold.parts_cb for stmt in self._combined(fold)),
         ]
 
@@ -179,12 +193,12 @@ class _Compute:
         load = TileOp(op="copy", cbs=(fold.parts_cb,), indices=(number,), dst=1)
         add = Loop(var="part", count=dim("parts", self.kernel.parts.count), body=(load, _combine(fold, 0, 1)))
         math = (_start(fold, 0), add, *_scaled(fold, 0))
-        pages = self._pages(fold.parts_cb)
+        pages = self.pages(fold.parts_cb)
         return [
             Wait(cb=fold.parts_cb, pages=pages),
-            Reserve(cb=fold.cb, pages=self._pages(fold.cb)),
+            Reserve(cb=fold.cb, pages=self.pages(fold.cb)),
             Section(math=math, packs=(self._pack(0, fold.cb),)),
-            Push(cb=fold.cb, pages=self._pages(fold.cb)),
+            Push(cb=fold.cb, pages=self.pages(fold.cb)),
             Pop(cb=fold.parts_cb, pages=pages),
         ]
 
@@ -252,10 +266,20 @@ class _Compute:
             return statements
         return self._in_last_tile(step.axis, statements)
 
+    def _output_tiles(self, axis: Literal["rows", "columns"]) -> int:
+        return self.kernel.buffer(self.kernel.outputs[0].name).tiles[0 if axis == "rows" else 1]
+
+    def _in_output(self, axis: Literal["rows", "columns"]) -> Index:
+        """The row or column of the present tile in the output."""
+        place = unit_row if axis == "rows" else unit_column
+        return place(self.kernel, self._output_tiles(axis))
+
     def _in_last_tile(self, axis: Literal["rows", "columns"], statements: list[Stmt]) -> list[Stmt]:
         """Statements for the unit's last tile along an axis."""
         parts, place = self.kernel.parts, var("tile_row" if axis == "rows" else "tile_column")
-        tiles = self.sweep.extent[0 if axis == "rows" else 1]
+        tiles = self._now().extent[0 if axis == "rows" else 1]
+        if self.kernel.blocking is not None:
+            return [When(a=self._in_output(axis), b=num(self._output_tiles(axis) - 1), body=tuple(statements))]
         if parts is not None and parts.spread and parts.axis == axis:
             place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
             tiles = parts.total

@@ -15,15 +15,17 @@ import math
 import msgspec
 from msgspec.structs import astuple
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, Parts, ScheduledKernel, Tensor
+from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
+from tt_build.passes.blockings import Candidate
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.matmul_schedule import plan_blocks
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
-from tt_build.spec.model import CoreRegion
+from tt_build.passes.regions import region_of
 from tt_build.targets import DTYPES, Arch
 
 ELEMENTWISE = "elementwise"
@@ -31,13 +33,15 @@ STREAMING_MATMUL = "streaming_matmul"
 REDUCTION = "reduction"
 REDUCTIONS = ("sum", "mean", "max", "min")
 
-_ALGORITHMS = ("auto", "streaming")
-
 
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
     _refuse_unsupported(kernel, arch)
     algorithm = _algorithm(kernel)
+    if algorithm == STREAMING_MATMUL:
+        plan = plan_blocks(kernel, arch)
+        if plan is not None:
+            return _blocked(kernel, arch, plan)
     unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
     region, policy = region_of(kernel, arch), kernel.choice.policy
@@ -65,6 +69,25 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
         work=work,
         placed_by=placing.name if placing is not None else "",
         parts=parts,
+    )
+
+
+def _blocked(kernel: DefaultedKernel, arch: Arch, plan: Candidate) -> ScheduledKernel:
+    """The schedule of a blocked matmul: a unit is a block of the output."""
+    block, grid = plan.blocking.block, plan.grid
+    _check_declared(kernel, block, grid)
+    region = plan.region(region_of(kernel, arch).at)
+    return extend(
+        ScheduledKernel,
+        kernel,
+        algorithm=f"{plan.algorithm}_matmul",
+        policy=plan.policy,
+        order=plan.order,
+        grid=grid,
+        unit_tiles=block,
+        region=region,
+        work=assign(plan.policy, grid, region, kernel.core_grid),
+        blocking=plan.blocking,
     )
 
 
@@ -110,35 +133,15 @@ def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str]
 
 
 def _refuse_schedule(kernel: DefaultedKernel) -> None:
-    choice = kernel.choice
-    matmul = choice.matmul
-    if matmul is None:
+    if kernel.choice.matmul is None or any(value.op == "matmul" for value in kernel.program.values):
         return
-    if matmul.algorithm not in _ALGORITHMS:
-        refuse(
-            kernel,
-            "TTB202",
-            f"matmul algorithm '{matmul.algorithm}' cannot be lowered yet",
-            path=("schedule", "matmul", "algorithm"),
-            help=f"use one of {', '.join(_ALGORITHMS)}",
-        )
-    for key in ("block", "k_block", "subblock", "noc", "depth", "order"):
-        if getattr(matmul, key) is not None:
-            refuse(
-                kernel,
-                "TTB202",
-                f"'matmul: {{{key}: ...}}' belongs to a blocked algorithm, which cannot be lowered yet",
-                path=("schedule", "matmul", key),
-                help="leave it out: the streaming algorithm chooses its own blocks",
-            )
-    if not any(value.op == "matmul" for value in kernel.program.values):
-        refuse(
-            kernel,
-            "TTB202",
-            "'schedule: {matmul: ...}' on a kernel without a matmul",
-            path=("schedule", "matmul"),
-            help="leave it out",
-        )
+    refuse(
+        kernel,
+        "TTB202",
+        "'schedule: {matmul: ...}' on a kernel without a matmul",
+        path=("schedule", "matmul"),
+        help="leave it out",
+    )
 
 
 def _refuse_matmuls(kernel: DefaultedKernel) -> None:
@@ -280,21 +283,3 @@ def _check_declared(kernel: DefaultedKernel, unit: tuple[int, int], grid: Grid) 
             path=("grid",),
             help=f"write grid: {shown}, or leave it out",
         )
-
-
-def region_of(kernel: Kernel, arch: Arch) -> CoreRegion:
-    """The cores in use; refuses those outside the core grid."""
-    cores = kernel.choice.cores
-    columns, rows = kernel.core_grid
-    if cores is None:
-        return CoreRegion(at=(0, 0), size=(columns, rows))
-    (x, y), (w, h) = cores.at, cores.size
-    if min(x, y) < 0 or min(w, h) < 1 or x + w > columns or y + h > rows:
-        refuse(
-            kernel,
-            "TTB203",
-            f"cores at {list(cores.at)} of size {list(cores.size)} lie outside the grid of {columns} x {rows} cores",
-            path=("schedule", "cores"),
-            help=f"{arch.name} here has cores [0, 0] to [{columns - 1}, {rows - 1}]",
-        )
-    return cores

@@ -15,6 +15,8 @@ import msgspec
 from tt_build.ir.lowered import (
     Block,
     Loop,
+    MatmulBlock,
+    MatmulBlockInit,
     Pack,
     Reconfig,
     Section,
@@ -35,7 +37,7 @@ Format = tuple[str, bool]
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What is configured; None where it is not known."""
 
-    fpu: TileInit | None = None
+    fpu: TileInit | MatmulBlockInit | None = None
     sfpu: SfpuInit | None = None
     srca: Format | None = None
     srcb: Format | None = None
@@ -63,7 +65,7 @@ class _Placer:
                 a, b = (stmt.b, stmt.a) if stmt.reverse else (stmt.a, stmt.b)
                 state = State(srca=self.format(a), srcb=self.format(b), pack=self.format(stmt.out))
                 placed.append(stmt)
-            elif isinstance(stmt, TileOp | SfpuOp | Pack):
+            elif isinstance(stmt, TileOp | MatmulBlock | SfpuOp | Pack):
                 setup, state = self._before(stmt, state)
                 placed += [*setup, stmt]
             elif isinstance(stmt, Section):
@@ -96,7 +98,7 @@ class _Placer:
 
     def _hoist(self, body: tuple[Stmt, ...], state: State) -> tuple[list[Stmt], State]:
         """Configure in front of a loop what its whole body shares."""
-        ops = [s for s in walk(body) if isinstance(s, TileOp)]
+        ops = [s for s in walk(body) if isinstance(s, TileOp | MatmulBlock)]
         calls = [s for s in walk(body) if isinstance(s, SfpuOp)]
         packs = [s for s in walk(body) if isinstance(s, Pack)]
         setup: list[Stmt] = []
@@ -112,7 +114,7 @@ class _Placer:
             setup += more
         return setup, state
 
-    def _before(self, stmt: TileOp | SfpuOp | Pack, state: State) -> tuple[list[Stmt], State]:
+    def _before(self, stmt: TileOp | MatmulBlock | SfpuOp | Pack, state: State) -> tuple[list[Stmt], State]:
         """What must be configured for a statement, and the state after that."""
         setup: list[Stmt] = []
         if isinstance(stmt, Pack):
@@ -138,13 +140,17 @@ class _Placer:
         return setup, state
 
 
-def _init_of(op: TileOp) -> TileInit:
+def _init_of(op: TileOp | MatmulBlock) -> TileInit | MatmulBlockInit:
+    if isinstance(op, MatmulBlock):
+        return MatmulBlockInit(
+            cbs=op.cbs, rows=op.rows, columns=op.columns, k_stride=op.k_stride, transpose=op.transpose
+        )
     return TileInit(op=op.op, cbs=op.cbs, mode=op.mode, transpose=op.transpose)
 
 
-def _sources(op: TileOp) -> tuple[tuple[str, str], ...]:
+def _sources(op: TileOp | MatmulBlock) -> tuple[tuple[str, str], ...]:
     """Which source register each circular buffer goes through (section 4: a matmul takes its operands crosswise)."""
-    if op.op == "matmul":
+    if isinstance(op, MatmulBlock) or op.op == "matmul":
         return ("srca", op.cbs[1]), ("srcb", op.cbs[0])
     if op.op == "unary_bcast":  # SrcB, or SrcA on the way to DST for 32-bit formats
         return ("srca", op.cbs[0]), ("srcb", op.cbs[0])

@@ -10,6 +10,7 @@ Rejects what does not fit L1 even with blocks of one tile (TTB301), more circula
 
 from __future__ import annotations
 
+import math
 from typing import NoReturn
 
 from tt_build.ir.handwritten import BoundSources
@@ -33,7 +34,7 @@ DEPTH = 2  # blocks: one is filled while the other is drained
 
 def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Place every stream in L1."""
-    if kernel.sweeps:
+    if kernel.sweeps or kernel.contractions:
         return _sweeps(kernel, arch)
     k_tiles = max(
         (s.k_tiles for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)), default=1
@@ -69,13 +70,16 @@ def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch
 def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Two units deep where that fits, else one; then the largest blocks of what a sweep streams."""
     budget = _budget(kernel, arch)
-    longest = max(line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps)
+    longest = max((line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps), default=1)
+    k_block = kernel.blocking.k_block if kernel.blocking is not None else 1
     for depth in (DEPTH, 1):
         for block in range(min(MAX_BLOCK, longest), 0, -1):
             buffers = sweep_buffers(kernel, block, depth)
             if sum(cb.size for cb in buffers) <= budget:
                 _check_count(kernel, buffers, arch)
-                return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=1, k_block=1, sweep_block=block)
+                return extend(
+                    BufferedKernel, kernel, circular_buffers=buffers, batch=1, k_block=k_block, sweep_block=block
+                )
     return _refuse_l1(kernel, buffers, budget, arch)
 
 
@@ -133,6 +137,8 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     add = buffers.add
     for stream in kernel.streams:
         tiles, blocks = stream.extent[0] * stream.extent[1], {"core": 1, "unit": depth}.get(stream.per, DEPTH)
+        if stream.per == "k" and kernel.blocking is not None:
+            blocks = kernel.blocking.depth
         if stream.per == "sweep":
             tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep], kernel.parts))
         dtype = kernel.tensor(stream.tensor).dtype
@@ -142,8 +148,10 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     for pattern in kernel.patterns:
         add(pattern.cb, PATTERN_DTYPE, pattern.tiles, pattern.tiles)
     for result in kernel.results:
-        block = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts))
-        add(result.cb, kernel.tensor(result.tensor).dtype, block, DEPTH * block)
+        block, blocks = math.prod(kernel.unit_tiles), depth
+        if result.sweep >= 0:
+            block, blocks = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts)), DEPTH
+        add(result.cb, kernel.tensor(result.tensor).dtype, block, blocks * block)
     spilled = {sweep.spill for sweep in kernel.sweeps}
     for item in kernel.intermediates:
         block, blocks = (1, 2) if item.cb in spilled else (item.tiles, 1)
@@ -189,10 +197,10 @@ def _shard_pages(kernel: StagedKernel, tensor: str) -> int:
 
 def l1_tensor_bytes(kernel: MappedKernel | BoundSources, arch: Arch) -> int:
     """Bytes that the kernel's own L1 tensors take of each core's L1: the allocator gives all cores the same."""
-    return sum(_bytes_in_l1(buffer, arch) for buffer in kernel.buffers)
+    return sum(bytes_in_l1(buffer, arch) for buffer in kernel.buffers)
 
 
-def _bytes_in_l1(buffer: Buffer, arch: Arch) -> int:
+def bytes_in_l1(buffer: Buffer, arch: Arch) -> int:
     """A shard, or an equal share of the pages, which go round all workers; in steps of 64 B, as allocated."""
     if buffer.shards is not None:
         pages = buffer.shards.pages if buffer.shards.memory == "l1" else 0
@@ -203,7 +211,7 @@ def _bytes_in_l1(buffer: Buffer, arch: Arch) -> int:
 
 def refuse_tensors(kernel: MappedKernel | BoundSources, arch: Arch) -> None:
     """Refuse tensors that fill L1 themselves."""
-    sizes = {buffer: _bytes_in_l1(buffer, arch) for buffer in kernel.buffers}
+    sizes = {buffer: bytes_in_l1(buffer, arch) for buffer in kernel.buffers}
     largest = max(sizes, key=lambda buffer: sizes[buffer])
     rows = "\n".join(f"  {buffer.name:<16} {size:>9} B" for buffer, size in sizes.items() if size)
     refuse(

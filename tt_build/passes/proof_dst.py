@@ -4,7 +4,7 @@ engine adds to them.
 
 from __future__ import annotations
 
-from tt_build.ir.lowered import Block, Loop, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
+from tt_build.ir.lowered import Block, Loop, MatmulBlock, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
 from tt_build.ir.stages import LoweredKernel
 from tt_build.passes.proof import fail
 from tt_build.passes.tensorize_steps import FILL
@@ -31,12 +31,12 @@ def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
 
 
 def _operations(section: Section) -> list[Stmt]:
-    return [s for s in walk(section.packs) if isinstance(s, TileOp | SfpuOp | Pack)]
+    return [s for s in walk(section.packs) if isinstance(s, TileOp | MatmulBlock | SfpuOp | Pack)]
 
 
 def _check_outside(kernel: LoweredKernel, statements: tuple[Stmt, ...]) -> None:
     for stmt in statements:
-        if isinstance(stmt, TileOp | SfpuOp | Pack):
+        if isinstance(stmt, TileOp | MatmulBlock | SfpuOp | Pack):
             fail(kernel, "TTB404", f"{type(stmt).__name__} outside a DST section")
         if isinstance(stmt, Loop | When | Block):
             _check_outside(kernel, stmt.body)
@@ -48,6 +48,11 @@ def _check_math(kernel: LoweredKernel, statements: tuple[Stmt, ...], written: se
             fail(kernel, "TTB404", "Pack in the math part of a section")
         if isinstance(stmt, Loop | When | Block):
             _check_math(kernel, stmt.body, written)
+        elif isinstance(stmt, MatmulBlock):
+            slots = set(range(stmt.rows * stmt.columns))
+            if slots & written:
+                fail(kernel, "TTB404", f"matmul_block adds to DST slots {sorted(slots & written)}, which are not clean")
+            written |= slots
         elif isinstance(stmt, TileOp):
             if stmt.op in ("matmul", "mul") and stmt.dst in written:
                 fail(kernel, "TTB404", f"{stmt.op} adds to DST slot {stmt.dst}, which is not clean")

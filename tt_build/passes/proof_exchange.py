@@ -2,68 +2,149 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
 from tt_build.ir.index import num, var
-from tt_build.ir.lowered import Exchange, ReceiveShared, SendShared, When, walk
+from tt_build.ir.lowered import Channel, ChannelName, Exchange, KernelBody, ReceiveShared, SendShared, Stmt, When, walk
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel
 from tt_build.ir.work import block_of, tile_ids
+from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.proof import fail
 from tt_build.passes.shard_to_core_map import cover
-from tt_build.passes.tensorize_shared import IS_SENDER
+from tt_build.passes.simplify import bodies_of
 from tt_build.targets import Arch
 
 Coordinates = tuple[int | ArgRef, ...]
 
 
 def check_semaphores(kernel: LoweredKernel, arch: Arch) -> None:
-    """Every semaphore has one use, and the hardware has it (TTB402)."""
-    flat = [stmt for body in kernel.bodies for stmt in walk(body.body)]
-    used = [number for stmt in flat if isinstance(stmt, SendShared) for number in (stmt.ready, stmt.sent)]
-    used += [stmt.semaphore for stmt in flat if isinstance(stmt, Exchange)]
+    """Every semaphore has one use, an exchange or a channel of one kernel, and the hardware has it (TTB402)."""
+    flat = [(body.role, stmt) for body in kernel.bodies for stmt in walk(body.body)]
+    channels = {
+        (role, stmt.channel, stmt.ready, stmt.sent)
+        for role, stmt in flat
+        if isinstance(stmt, SendShared | ReceiveShared)
+    }
+    used = [number for _, _, ready, sent in channels for number in (ready, sent)]
+    used += [stmt.semaphore for _, stmt in flat if isinstance(stmt, Exchange)]
     if (
         len(set(used)) != len(used)
-        or tuple(used) != kernel.semaphores
+        or sorted(used) != sorted(kernel.semaphores)
         or any(not 0 <= s < arch.semaphores for s in used)
     ):
-        fail(kernel, "TTB402", f"semaphores {list(kernel.semaphores)} for uses of {used}")
+        fail(kernel, "TTB402", f"semaphores {list(kernel.semaphores)} for uses of {sorted(used)}")
 
 
-def check_shared(kernel: LoweredKernel) -> Coordinates:
-    """The words that a reader needs to send or receive what all cores share: the sender, and rectangles of the others.
+def check_shared(kernel: LoweredKernel, body: KernelBody) -> dict[tuple[int, int], dict[ChannelName, Coordinates]]:
+    """The words that each core needs for each channel of a kernel: its sender, and rectangles of the others.
 
-    One core sends, all others receive, each once, with the same two semaphores; every shared stream is in the parcel
-    with all its pages (TTB402).
+    In each channel one core of a group sends, all others receive, as often, with the same two semaphores; the group's
+    cores do their units in step; every shared stream is in one parcel, whole (TTB402).
     """
-    shared = [s for s in kernel.streams if s.per == "core"] if len(kernel.work) > 1 else []
-    reader = kernel.bodies[0]
-    sides = {stmt.b: stmt.body for stmt in reader.body if isinstance(stmt, When) and stmt.a == var(IS_SENDER)}
-    sends = [s for body in kernel.bodies for s in walk(body.body) if isinstance(s, SendShared)]
-    receives = [s for body in kernel.bodies for s in walk(body.body) if isinstance(s, ReceiveShared)]
-    if not shared:
-        if sends or receives or sides:
-            fail(kernel, "TTB402", "shared operands are sent, though there are none")
-        return ()
-    if len(sends) != 1 or len(receives) != 1 or set(sides) != {num(0), num(1)}:
-        fail(kernel, "TTB402", f"{len(sends)} cores send shared operands, {len(receives)} kinds receive them")
-    (send,), (receive,) = sends, receives
-    if sides[num(1)][-1] != send or sides[num(0)] != (receive,):
-        fail(kernel, "TTB402", "shared operands are sent before they have been read, or by others than the sender")
-    if (send.ready, send.sent) != (receive.ready, receive.sent) or send.receivers != len(kernel.work) - 1:
-        fail(kernel, "TTB402", f"{send.receivers} receivers of {len(kernel.work)} cores, or other semaphores")
-    parcel = {(block.cb, block.pages) for block in send.blocks}
-    if parcel != {(s.cb, kernel.cb(s.cb).num_pages) for s in shared} or len(parcel) != len(send.blocks):
-        fail(kernel, "TTB402", f"shared streams {[s.cb for s in shared]} are sent as {sorted(parcel)}")
-    rectangles = cover(tuple(item.core for item in kernel.work[1:]))
-    covered = [core for rectangle in rectangles for core in rectangle.cores()]
-    if sorted(covered) != sorted(item.core for item in kernel.work[1:]):
-        fail(kernel, "TTB402", "the rectangles of receivers do not cover the other cores exactly once")
-    words: list[int | ArgRef] = [ArgRef(noc_x=kernel.work[0].core), ArgRef(noc_y=kernel.work[0].core)]
-    for r in rectangles:
-        corners = (ArgRef(noc_x=r.start), ArgRef(noc_y=r.start), ArgRef(noc_x=r.end), ArgRef(noc_y=r.end))
-        words += [*corners, len(r.cores())]
-    if send.targets != len(rectangles) or reader.targets != len(rectangles):
-        fail(kernel, "TTB405", f"{send.targets} of {len(rectangles)} rectangles of receivers")
-    return tuple(words)
+    pairs = list(_parcels(kernel, body))
+    flat = walk(body.body)
+    if len(pairs) != sum(isinstance(s, SendShared) for s in flat) or len(pairs) != sum(
+        isinstance(s, ReceiveShared) for s in flat
+    ):
+        fail(kernel, "TTB402", f"{body.role} sends what nobody receives, or receives what nobody sends")
+    names = {send.channel for send, _ in pairs}
+    if {channel.name for channel in body.channels} != names or len(body.channels) != len(names):
+        fail(kernel, "TTB405", f"{body.role} has arguments for channels {body.channels}, and uses {sorted(names)}")
+    words: dict[tuple[int, int], dict[ChannelName, Coordinates]] = {item.core: {} for item in kernel.work}
+    for channel in body.channels:
+        sends = [send for send, _ in pairs if send.channel == channel.name]
+        for core, found in _channel_words(kernel, channel, sends, 1 if body.role == "writer" else 0).items():
+            words[core][channel.name] = found
+    return words
+
+
+def _parcels(kernel: LoweredKernel, body: KernelBody) -> Iterator[tuple[SendShared, ReceiveShared]]:
+    """Both sides of each parcel: the sender's branch ends with sending, the other has nothing but receiving."""
+    for statements in _lists(body.body):
+        for first, second in itertools.pairwise(statements):
+            if not (isinstance(first, When) and first.body and isinstance(first.body[-1], SendShared)):
+                continue
+            send, flag = first.body[-1], var(IS_SENDER[first.body[-1].channel])
+            receive = ReceiveShared(channel=send.channel, ready=send.ready, sent=send.sent)
+            wanted = When(a=flag, b=num(0), body=(receive,))
+            if (first.a, first.b) != (flag, num(1)) or second != wanted:
+                fail(kernel, "TTB402", f"{body.role}: the two sides of a parcel of channel {send.channel} differ")
+            yield send, receive
+
+
+def _lists(body: tuple[Stmt, ...]) -> Iterator[tuple[Stmt, ...]]:
+    yield body
+    for stmt in body:
+        for inner in bodies_of(stmt):
+            yield from _lists(inner)
+
+
+def _channel_words(
+    kernel: LoweredKernel, channel: Channel, sends: list[SendShared], noc: int
+) -> dict[tuple[int, int], Coordinates]:
+    """The words of one channel on each core."""
+    _check_parcels(kernel, channel.name, sends)
+    found: dict[tuple[int, int], Coordinates] = {}
+    for members in _groups(kernel, channel.name):
+        sender, *others = members
+        rectangles = cover(tuple(others))
+        if sorted(core for r in rectangles for core in r.cores()) != sorted(others):
+            fail(kernel, "TTB402", "the rectangles of receivers do not cover the other cores exactly once")
+        if any(send.receivers != len(others) or send.targets != len(rectangles) for send in sends):
+            fail(kernel, "TTB402", f"{sends[0].receivers} receivers of {len(others)}")
+        if channel.targets != len(rectangles):
+            fail(kernel, "TTB405", f"{channel.targets} of {len(rectangles)} rectangles of receivers")
+        words: list[int | ArgRef] = [ArgRef(noc_x=sender), ArgRef(noc_y=sender)]
+        for r in rectangles:
+            first, last = (r.start, r.end) if noc == 0 else (r.end, r.start)
+            words += [ArgRef(noc_x=first), ArgRef(noc_y=first), ArgRef(noc_x=last), ArgRef(noc_y=last)]
+            words.append(len(r.cores()))
+        found |= dict.fromkeys(members, tuple(words))
+    return found
+
+
+def senders(kernel: LoweredKernel, channel: str) -> list[int]:
+    """Of the cores with work, by number, those that read for the others of a channel."""
+    order = [item.core for item in kernel.work]
+    return [order.index(members[0]) for members in _groups(kernel, channel)]
+
+
+def _groups(kernel: LoweredKernel, channel: str) -> list[list[tuple[int, int]]]:
+    """The cores that go through the same rows, or columns, of the grid of units in the same order; or all cores."""
+    found: dict[bytes, list[tuple[int, int]]] = {}
+    for item in kernel.work:
+        tiles = np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64)
+        plane = kernel.grid.x * kernel.grid.y
+        along = tiles // kernel.grid.x if channel == "row" else tiles // plane * plane + tiles % kernel.grid.x
+        found.setdefault(b"" if channel == "all" else along.tobytes(), []).append(item.core)
+    return list(found.values())
+
+
+def _check_parcels(kernel: LoweredKernel, channel: str, sends: list[SendShared]) -> None:
+    """Each stream that the cores of a channel share is in one parcel, with all pages of a block."""
+    shares = kernel.blocking.shares if kernel.blocking is not None else ()
+    if channel == "all":
+        shared = [s.cb for s in kernel.streams if s.per == "core"]
+    else:
+        operand = "in0" if channel == "row" else "in1"
+        shared = [s.cb for s in kernel.streams if s.operand == operand and operand in shares]
+    sent = [(block.cb, block.pages) for send in sends for block in send.blocks]
+    if sorted(sent) != sorted((cb, kernel.cb(cb).block) for cb in shared):
+        fail(kernel, "TTB402", f"shared streams {shared} are sent as {sorted(sent)}")
+
+
+def check_sent(kernel: LoweredKernel) -> None:
+    """What cores share is sent: nobody waits for a stream that only another core reads (TTB402)."""
+    sent = {b.cb for body in kernel.bodies for s in walk(body.body) if isinstance(s, SendShared) for b in s.blocks}
+    shares = kernel.blocking.shares if kernel.blocking is not None else ()
+    wanted = {s.cb for s in kernel.streams if s.per == "core"} if len(kernel.work) > 1 else set()
+    wanted |= {s.cb for s in kernel.streams if s.operand in shares}
+    if sent != wanted:
+        fail(kernel, "TTB402", f"streams {sorted(sent)} are sent, {sorted(wanted)} are shared")
 
 
 def check_exchanges(kernel: LoweredKernel) -> dict[tuple[int, int], Coordinates]:

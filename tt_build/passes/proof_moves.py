@@ -15,6 +15,7 @@ from tt_build.ir.lowered import (
     FillTile,
     KernelBody,
     Loop,
+    MatmulBlock,
     Pack,
     PatternTile,
     Pointer,
@@ -32,6 +33,7 @@ from tt_build.ir.lowered import (
     ZeroPadding,
 )
 from tt_build.ir.stages import CbTraffic, LoweredKernel
+from tt_build.ir.work import CoreWork, block_of, tile_ids
 from tt_build.passes.proof import fail
 from tt_build.passes.skeleton import Move, moves
 
@@ -42,18 +44,33 @@ def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mappi
     ``arguments`` are the loop's on each core.
     """
     totals: dict[str, int] = {cb.name: 0 for cb in kernel.circular_buffers}
-    alike: dict[tuple[tuple[str, int], ...], int] = {}
+    alike: dict[tuple[object, ...], list[dict[str, int]]] = {}
     for item in kernel.work:
         values = dict(arguments[item.core])
-        if kernel.parts is None or not kernel.parts.spread:  # where a unit lies changes no move
+        if kernel.blocking is not None:  # a unit at a ragged edge has fewer tiles
+            key = edges(kernel, item)
+        elif kernel.parts is None or not kernel.parts.spread:  # where a unit lies changes no move
             values = {name: item.count if name == "num_tiles" else 1 for name in values}
-        key = tuple(values.items())
-        alike[key] = alike.get(key, 0) + 1
-    for key, cores in alike.items():
-        pushed = _run(kernel, dict(key))
+            key = tuple(values.items())
+        else:
+            key = tuple(values.items())
+        alike.setdefault(key, []).append(values)
+    for same in alike.values():
+        cores = len(same)
+        pushed = _run(kernel, same[0])
         for name, pages in pushed.items():
             totals[name] += pages * cores
     return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
+
+
+def edges(kernel: LoweredKernel, item: CoreWork) -> tuple[object, ...]:
+    """Rows and columns of tiles of each unit of the core, one after the other."""
+    found: list[tuple[int, int]] = []
+    (high, wide), (rows, columns) = kernel.unit_tiles, kernel.buffer(kernel.outputs[0].name).tiles
+    for tile in tile_ids(item, kernel.order, kernel.grid):
+        bx, by, _ = block_of(tile, kernel.grid)
+        found.append((min(high, rows - by * high), min(wide, columns - bx * wide)))
+    return tuple(found)
 
 
 def _run(kernel: LoweredKernel, names: Mapping[str, int]) -> dict[str, int]:
@@ -168,7 +185,7 @@ def _problem(stmt: Stmt, held: _Held) -> str:
         return "not reserved" if stmt.cb not in held.reserved else "reads under way" * (stmt.cb in held.arriving)
     if isinstance(stmt, Pop):
         return "not awaited" if stmt.cb not in held.awaited else "writes under way" * (stmt.cb in held.leaving)
-    if isinstance(stmt, TileOp):
+    if isinstance(stmt, TileOp | MatmulBlock):
         return "" if set(stmt.cbs) <= held.awaited else "not awaited"
     if isinstance(stmt, Pack):
         return "" if stmt.cb in held.reserved else "not reserved"

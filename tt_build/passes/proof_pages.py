@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from msgspec.structs import replace
 
-from tt_build.ir.lowered import ReadPage, TileOp, WritePage, ZeroPadding, walk
+from tt_build.ir.lowered import Pack, ReadPage, TileOp, WritePage, ZeroPadding, walk
 from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, PatternPlan, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
@@ -39,8 +39,9 @@ def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
     seen: list[tuple[str, str]] = []
     for body in kernel.bodies:
         for visit in visits(body):
-            proof.check(visit)
             stmt = visit.stmt
+            assert isinstance(stmt, ReadPage | WritePage | TileOp | Pack)
+            proof.check(stmt, visit)
             if isinstance(stmt, ReadPage | WritePage):
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
                 pages = int(visit.core.size) if stmt.rows is None else int(visit.values[2].sum())
@@ -79,9 +80,8 @@ class _Proof:
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.views: dict[str, list[Visit]] = {}
 
-    def check(self, visit: Visit) -> None:
+    def check(self, stmt: ReadPage | WritePage | TileOp | Pack, visit: Visit) -> None:
         """Compare one statement's pages, slots and indices with what they must be."""
-        stmt = visit.stmt
         if isinstance(stmt, ReadPage | WritePage):
             self._check_form(stmt)
         if isinstance(stmt, ReadPage):
@@ -189,6 +189,7 @@ class _Proof:
 
     def _same(self, visit: Visit, expected: tuple[Callable[[], np.ndarray], ...]) -> None:
         stmt = visit.stmt
+        assert isinstance(stmt, ReadPage | WritePage | TileOp | Pack)
         cbs = stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,)
         core = self._cores(cbs[0], once=isinstance(stmt, ReadPage))
         if not np.array_equal(visit.core, core):

@@ -49,7 +49,7 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
                 proof.check_write(stmt, visit)
             elif isinstance(stmt, TileOp):
                 proof.check_tiles(stmt, visit)
-            else:
+            elif isinstance(stmt, Pack):
                 proof.check_pack(stmt, visit)
             if isinstance(stmt, ReadPage | WritePage):
                 kind = "read" if isinstance(stmt, ReadPage) else "written"

@@ -58,7 +58,7 @@ _PARTS: dict[str, Part] = {
     "the sweeps": lambda k: tuple(sweep.what for sweep in k.sweeps),
     "the masks of ragged edges": lambda k: (k.masks, k.zero_fills),
     "the streams": lambda k: (k.streams, k.transposes, k.results),
-    "whether cores share operands": lambda k: any(body.targets for body in k.bodies),
+    "whether cores share operands": lambda k: [[channel.name for channel in body.channels] for body in k.bodies],
     "the DST sections": lambda k: (k.sections, k.intermediates, k.sweeps),
 }
 

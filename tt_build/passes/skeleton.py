@@ -17,6 +17,7 @@ from tt_build.ir.lowered import (
     KernelBody,
     Let,
     Loop,
+    MatmulBlock,
     Pack,
     Pop,
     Push,
@@ -28,6 +29,7 @@ from tt_build.ir.lowered import (
     Wait,
     When,
     WritePage,
+    ZeroPadding,
     ZOrderPoint,
 )
 
@@ -102,7 +104,7 @@ def _z_order_point(
     return x, y
 
 
-Visited = ReadPage | WritePage | TileOp | Pack
+Visited = ReadPage | WritePage | TileOp | Pack | MatmulBlock | ZeroPadding
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -142,8 +144,11 @@ def in_order(reads: list[Visit]) -> tuple[Visit, np.ndarray]:
     return whole, np.concatenate(names)[order]
 
 
-def visits(body: KernelBody) -> list[Visit]:
-    """Every transfer, tile operation and pack of a kernel.
+_USUAL = (ReadPage, WritePage, TileOp, Pack)
+
+
+def visits(body: KernelBody, kinds: tuple[type[Visited], ...] = _USUAL) -> list[Visit]:
+    """Every transfer, tile operation and pack of a kernel, or its statements of these ``kinds``.
 
     All cores run at once: every name is an array with an axis for the core and one for each loop around the statement,
     and a mask tells which rounds take place. ``KeyError`` for a name that nothing defines.
@@ -153,13 +158,14 @@ def visits(body: KernelBody) -> list[Visit]:
         name: np.array([values.values[skip + i] for values in body.core_values], dtype=np.int64)
         for i, name in enumerate(body.runtime_args)
     }
-    return _visits(body.body, names, np.ones(len(body.core_values), dtype=bool))
+    return _visits(body.body, names, np.ones(len(body.core_values), dtype=bool), kinds)
 
 
 def _visits(
     body: tuple[Stmt, ...],
     names: dict[str, np.ndarray],
     mask: np.ndarray,
+    kinds: tuple[type[Visited], ...],
     counters: tuple[str, ...] = (),
     sweep: int = -1,
 ) -> list[Visit]:
@@ -174,16 +180,16 @@ def _visits(
             inner = {name: values[..., None] for name, values in names.items() if values.ndim}
             constants = {name: values for name, values in names.items() if not values.ndim}
             scope, within = {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count)
-            found += _visits(stmt.body, scope, within, (*counters, stmt.var), sweep)
+            found += _visits(stmt.body, scope, within, kinds, (*counters, stmt.var), sweep)
         elif isinstance(stmt, Block):
-            found += _visits(stmt.body, names, mask, counters, stmt.sweep)
+            found += _visits(stmt.body, names, mask, kinds, counters, stmt.sweep)
         elif isinstance(stmt, When):
             met = evaluate_array(stmt.a, names) == evaluate_array(stmt.b, names)
-            found += _visits(stmt.body, names, mask & met, counters, sweep)
+            found += _visits(stmt.body, names, mask & met, kinds, counters, sweep)
         elif isinstance(stmt, Section):
-            found += _visits(stmt.math, names, mask, counters, sweep)
-            found += _visits(stmt.packs, names, mask, counters, sweep)
-        elif isinstance(stmt, ReadPage | WritePage | TileOp | Pack):
+            found += _visits(stmt.math, names, mask, kinds, counters, sweep)
+            found += _visits(stmt.packs, names, mask, kinds, counters, sweep)
+        elif isinstance(stmt, kinds):
             arrays = (np.broadcast_to(evaluate_array(index, names), mask.shape)[mask] for index in _indices(stmt))
             cores = np.arange(mask.shape[0]).reshape(-1, *(1,) * (mask.ndim - 1))
             counted = {name: np.broadcast_to(names[name], mask.shape)[mask] for name in counters}
@@ -196,8 +202,10 @@ def _visits(
 
 
 def _indices(stmt: Visited) -> tuple[Index, ...]:
-    if isinstance(stmt, TileOp):
+    if isinstance(stmt, TileOp | MatmulBlock):
         return stmt.indices
+    if isinstance(stmt, ZeroPadding):
+        return (stmt.slot,)
     if isinstance(stmt, Pack):
         return () if stmt.index is None else (stmt.index,)
     return stmt.page, stmt.slot, *(index for index in (stmt.rows, stmt.column, stmt.columns) if index is not None)

@@ -13,8 +13,8 @@ import math
 from tt_build.ir.handwritten import DefaultedSources, ScheduledSources
 from tt_build.ir.work import Grid, assign
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.infer_schedule import region_of
 from tt_build.passes.pages import tiles_of
+from tt_build.passes.regions import region_of
 from tt_build.passes.shard_to_core_map import cover
 from tt_build.targets import Arch
 

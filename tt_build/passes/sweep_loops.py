@@ -8,6 +8,7 @@ core with one part has fewer tiles in the last (``core_tiles``), and a core with
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -90,8 +91,10 @@ def each_part(kernel: PaddedKernel, sweep: Sweep, inside: Sequence[Stmt]) -> lis
 
 
 def core_tiles(kernel: PaddedKernel) -> list[Stmt]:
-    """How many tiles of a spread unit the core has."""
+    """How many tiles of the present unit the core has, where units or cores differ."""
     parts = kernel.parts
+    if kernel.blocking is not None:
+        return block_edges(kernel)
     if parts is None or not parts.spread or not _is_ragged(parts):
         return []
     tiles = dim("part_tiles", parts.tiles)
@@ -116,6 +119,26 @@ def place_in(kernel: PaddedKernel, extent: tuple[int, int]) -> Index:
     return (var("tile_row") * _extent(kernel, "columns", columns) if rows > 1 else num(0)) + var("tile_column")
 
 
+def block_span(kernel: PaddedKernel, axis: Literal["rows", "columns"]) -> Span:
+    """The tiles of the output along one axis that a unit of a blocked matmul has; fewer at a ragged edge."""
+    at = 0 if axis == "rows" else 1
+    size, total = kernel.unit_tiles[at], kernel.buffer(kernel.outputs[0].name).tiles[at]
+    ragged = total % size != 0
+    count = var(axis) if ragged else _extent(kernel, axis, size)
+    return Span(_NAMES[at], size, count, num(0))
+
+
+def block_edges(kernel: PaddedKernel) -> list[Stmt]:
+    """How many rows and columns of tiles the present unit of a blocked matmul has, where not all have as many."""
+    found: list[Stmt] = []
+    for at, (axis, block) in enumerate((("rows", "by"), ("columns", "bx"))):
+        size, total = kernel.unit_tiles[at], kernel.buffer(kernel.outputs[0].name).tiles[at]
+        if total % size:
+            whole = _extent(kernel, axis, size)
+            found.append(Let(name=axis, value=minimum(whole, dim(f"output_{axis}", total) - var(block) * whole)))
+    return found
+
+
 _NAMES = ("tile_row", "tile_column")
 
 
@@ -123,6 +146,8 @@ def _span(kernel: PaddedKernel, name: str, size: int) -> Span:
     """The loop over the tiles of one axis."""
     parts, axis = kernel.parts, "rows" if name == "tile_row" else "columns"
     whole = _extent(kernel, axis, size)
+    if kernel.blocking is not None and size > 1:
+        return block_span(kernel, "rows" if name == "tile_row" else "columns")
     if parts is None or parts.axis != axis or not parts.spread or size != min(parts.tiles, parts.total):
         return Span(name, size, whole, num(0))
     # a value of one row or column is the same for all parts, and so is a part of one tile
@@ -134,6 +159,8 @@ def _extent(kernel: PaddedKernel, axis: str, size: int) -> Index:
     if size == 1:
         return num(1)
     largest = max((sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps), default=size)
+    if kernel.blocking is not None:
+        largest = kernel.unit_tiles[0 if axis == "rows" else 1]
     return dim(f"unit_{axis}" if size == largest else f"unit_{axis}_{size}", size)
 
 

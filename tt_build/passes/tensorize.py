@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from tt_build.ir.index import Dim, dims_in, names_in
 from tt_build.ir.lowered import (
+    Channel,
+    ChannelName,
     CompileArg,
     CoreValues,
     Exchange,
@@ -25,28 +27,31 @@ from tt_build.ir.lowered import (
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, PaddedKernel
 from tt_build.ir.work import CoreWork
-from tt_build.passes import compute_sweeps, tensorize_sweeps
+from tt_build.passes import compute_blocks, compute_sweeps, tensorize_blocks, tensorize_sweeps
+from tt_build.passes.channels import IS_SENDER, Group, coordinates, groups, noc_of, words
 from tt_build.passes.common import extend
 from tt_build.passes.parts import peers_of
 from tt_build.passes.simplify import indices_of, simplify
 from tt_build.passes.tensorize_compute import compute
 from tt_build.passes.tensorize_reader import reader
-from tt_build.passes.tensorize_shared import IS_SENDER, target_words, targets_of
 from tt_build.passes.tensorize_writer import writer
+
+ROLES: tuple[Role, ...] = ("reader", "compute", "writer")
 
 
 def apply(kernel: PaddedKernel) -> LoweredKernel:
     """Write the three kernels."""
-    by_sweeps = bool(kernel.sweeps)
-    bodies = (
-        _kernel(kernel, "reader", tensorize_sweeps.reader(kernel) if by_sweeps else reader(kernel)),
-        _kernel(kernel, "compute", compute_sweeps.compute(kernel) if by_sweeps else compute(kernel)),
-        _kernel(kernel, "writer", tensorize_sweeps.writer(kernel) if by_sweeps else writer(kernel)),
-    )
+    if kernel.blocking is not None:
+        written = tensorize_blocks.reader(kernel), compute_blocks.compute(kernel), tensorize_blocks.writer(kernel)
+    elif kernel.sweeps:
+        written = tensorize_sweeps.reader(kernel), compute_sweeps.compute(kernel), tensorize_sweeps.writer(kernel)
+    else:
+        written = reader(kernel), compute(kernel), writer(kernel)
+    bodies = tuple(_kernel(kernel, role, body) for role, body in zip(ROLES, written, strict=True))
     flat = [stmt for body in bodies for stmt in walk(body.body)]
     used = [number for stmt in flat if isinstance(stmt, SendShared) for number in (stmt.ready, stmt.sent)]
     used += [stmt.semaphore for stmt in flat if isinstance(stmt, Exchange)]
-    return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(used))
+    return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(dict.fromkeys(used)))
 
 
 def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> KernelBody:
@@ -56,9 +61,10 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     indices = [index for stmt in flat for index in indices_of(stmt)]
     dims: dict[str, Dim] = {d.name: d for index in indices for d in dims_in(index)}
     read = frozenset[str]().union(*(names_in(index) for index in indices))
-    arguments = tuple(name for name in (*kernel.loop.args, IS_SENDER) if name in read)
-    shares = any(isinstance(stmt, SendShared) for stmt in flat)
-    targets = target_words(kernel) if shares else ()
+    arguments = tuple(name for name in (*kernel.loop.args, *IS_SENDER.values()) if name in read)
+    sends = {stmt.channel: stmt for stmt in flat if isinstance(stmt, SendShared)}
+    shared = {channel: groups(kernel, channel) for channel in sends}
+    noc = noc_of(role)
     peers = peers_of(kernel) if any(isinstance(stmt, Exchange) for stmt in flat) else {}
     scalars = scalars_of(body)
     return KernelBody(
@@ -67,7 +73,7 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
         accessors=accessors,
         runtime_args=arguments,
         peers=len(next(iter(peers.values()), ())),
-        targets=len(targets_of(kernel)) if shares else 0,
+        channels=tuple(Channel(name=name, targets=send.targets) for name, send in sends.items()),
         common_args=scalars,
         common_values=tuple(ArgRef(scalar=name) for name in scalars),
         core_values=tuple(
@@ -75,9 +81,9 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
                 core=item.core,
                 values=(
                     *(ArgRef(address_of=tensor) for tensor in accessors),
-                    *_work_values(item, arguments, is_sender=item == kernel.work[0]),
-                    *(coordinate for peer in peers.get(item.core, ()) for coordinate in _coordinates(peer)),
-                    *targets,
+                    *_work_values(item, arguments, shared),
+                    *(coordinate for peer in peers.get(item.core, ()) for coordinate in coordinates(peer)),
+                    *(word for group in shared.values() for word in words(group[item.core], noc=noc)),
                 ),
             )
             for item in kernel.work
@@ -86,11 +92,9 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     )
 
 
-def _coordinates(core: tuple[int, int]) -> tuple[ArgRef, ArgRef]:
-    return ArgRef(noc_x=core), ArgRef(noc_y=core)
-
-
-def _work_values(item: CoreWork, arguments: tuple[str, ...], *, is_sender: bool) -> tuple[RuntimeValue, ...]:
+def _work_values(
+    item: CoreWork, arguments: tuple[str, ...], shared: dict[ChannelName, dict[tuple[int, int], Group]]
+) -> tuple[RuntimeValue, ...]:
     x, y, w, h = item.rect or (0, 0, 0, 0)
     values = {
         "start_tile": item.start,
@@ -99,6 +103,6 @@ def _work_values(item: CoreWork, arguments: tuple[str, ...], *, is_sender: bool)
         "rect_y": y,
         "rect_width": w,
         "rect_height": h,
-        IS_SENDER: int(is_sender),
+        **{IS_SENDER[name]: int(group[item.core].sender == item.core) for name, group in shared.items()},
     }
     return tuple(values[name] for name in arguments)

@@ -48,9 +48,9 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         if stream.per == "unit":
             inner += _whole(kernel, stream)
     for number, sweep in enumerate(kernel.sweeps):
-        streamed = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
-        if streamed:
-            inner.append(block(number, sweep, _streamed(kernel, sweep, streamed)))
+        streams = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
+        if streams:
+            inner.append(block(number, sweep, streamed(kernel, sweep, streams)))
     if any(stream.per != "core" for stream in kernel.streams):
         body.append(loops.unit_loop(kernel, [], inner, []))
     return tuple(body)
@@ -67,13 +67,17 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         results = [r for r in kernel.results if r.sweep == number]
         if not results:
             continue
-        pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
-        cbs = [r.cb for r in results]
-        writes = [stmt for result in results for stmt in _write(kernel, result, slot)]
-        after: list[Stmt] = [Barrier(what="flushed"), *popped(cbs, pages)]
-        walk = line(kernel, sweep, awaited(cbs, pages), writes, after)
-        inner.append(block(number, sweep, lines(kernel, sweep, walk)))
+        inner.append(block(number, sweep, written(kernel, sweep, results)))
     return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
+
+
+def written(kernel: PaddedKernel, sweep: Sweep, results: list[OutputStream]) -> list[Stmt]:
+    """The tiles that a sweep computes, block by block to memory."""
+    pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
+    cbs = [r.cb for r in results]
+    writes = [stmt for result in results for stmt in _write(kernel, result, slot)]
+    after: list[Stmt] = [Barrier(what="flushed"), *popped(cbs, pages)]
+    return lines(kernel, sweep, line(kernel, sweep, awaited(cbs, pages), writes, after))
 
 
 def _exchange(kernel: PaddedKernel, fold: Fold, semaphore: int) -> list[Stmt]:
@@ -113,7 +117,8 @@ def _whole(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     return filled([stream.cb], pages, [*every_tile(kernel, stream.extent, read), Barrier(what="read")])
 
 
-def _streamed(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
+def streamed(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
+    """The tiles that come while a sweep runs, block by block."""
     pages, slot = block_pages(kernel, sweep), block_slot(kernel, sweep)
     before = opened([s.cb for s in streams], pages)
     after: list[Stmt] = [Barrier(what="read"), *(Push(cb=s.cb, pages=pages) for s in streams)]

@@ -37,6 +37,12 @@ def _padding(tensor: Tensor) -> Padding:
 def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
     sources = {turn.target: turn.source for turn in kernel.transposes}
     fills: list[ZeroFill] = []
+    for plan in kernel.contractions:
+        stream = next(s for s in kernel.streams if s.cb == plan.a)
+        if stream.reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
+            _refuse_block(kernel, stream.tensor, stream.reduced)
+        if stream.reduced % TILE:
+            fills.append(ZeroFill(cb=stream.cb, axis="columns", first=stream.reduced % TILE))
     for section in kernel.sections:
         for step in section.steps:
             if not isinstance(step, MatmulStep):

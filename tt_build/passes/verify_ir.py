@@ -23,10 +23,12 @@ from tt_build.ir.lowered import KernelBody, Let, Loop, ReadPage, Stmt, WritePage
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, VerifiedKernel
 from tt_build.ir.work import CoreWork, tile_ids
+from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.common import extend
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_blocks import check_blocks
 from tt_build.passes.proof_dst import check_dst
-from tt_build.passes.proof_exchange import check_exchanges, check_semaphores, check_shared
+from tt_build.passes.proof_exchange import check_exchanges, check_semaphores, check_sent, check_shared
 from tt_build.passes.proof_memory import check_memory
 from tt_build.passes.proof_moves import check_moves, check_pages_held
 from tt_build.passes.proof_padding import check_block_padding
@@ -34,7 +36,6 @@ from tt_build.passes.proof_pages import check_pages
 from tt_build.passes.proof_sweeps import check_sweeps
 from tt_build.passes.simplify import bodies_of, indices_of
 from tt_build.passes.skeleton import define
-from tt_build.passes.tensorize_shared import IS_SENDER
 from tt_build.targets import Arch
 
 
@@ -48,8 +49,10 @@ def apply(kernel: LoweredKernel, arch: Arch) -> VerifiedKernel:
     dst = check_dst(kernel, arch)
     for body in kernel.bodies:
         check_pages_held(kernel, body)
-    traffic = check_moves(kernel, {item.core: _arguments(item) | {IS_SENDER: 1} for item in kernel.work})
-    read, written = check_sweeps(kernel) if kernel.sweeps else check_pages(kernel)
+    sends = dict.fromkeys(IS_SENDER.values(), 1)
+    traffic = check_moves(kernel, {item.core: _arguments(item) | sends for item in kernel.work})
+    check = check_blocks if kernel.blocking is not None else check_sweeps if kernel.sweeps else check_pages
+    read, written = check(kernel)
     check_block_padding(kernel)
     return extend(
         VerifiedKernel,
@@ -92,7 +95,7 @@ def _check_work(kernel: LoweredKernel) -> None:
 def _check_walks(kernel: LoweredKernel, walks: list[list[int]]) -> None:
     """The persistent loop's own expressions give each core the tiles of its walk, in order."""
     for body in kernel.bodies:
-        if set(body.runtime_args) - {*kernel.loop.args, IS_SENDER}:
+        if set(body.runtime_args) - {*kernel.loop.args, *IS_SENDER.values()}:
             fail(kernel, "TTB405", f"{body.role} takes {body.runtime_args}; the loop has {kernel.loop.args}")
     for item, tiles in zip(kernel.work, walks, strict=True):
         names = {name: np.asarray(value) for name, value in _arguments(item).items()}
@@ -115,10 +118,12 @@ def _arguments(item: CoreWork) -> dict[str, int]:
 def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
     cores = [item.core for item in kernel.work]
     check_semaphores(kernel, arch)
-    peers, targets = check_exchanges(kernel), check_shared(kernel)
+    peers = check_exchanges(kernel)
+    check_sent(kernel)
     for body in kernel.bodies:
+        shared = check_shared(kernel, body)
         words = len(body.accessors) + len(body.runtime_args) + 2 * body.peers
-        words += 2 + 5 * body.targets if body.targets else 0
+        words += sum(channel.words for channel in body.channels)
         if words + len(body.common_args) > arch.runtime_args:
             fail(kernel, "TTB405", f"{body.role} has {words} runtime arguments; {arch.runtime_args} are allowed")
         if [values.core for values in body.core_values] != cores:
@@ -129,12 +134,14 @@ def _check_arguments(kernel: LoweredKernel, arch: Arch) -> None:
         _check_compile_args(kernel, body)
         _check_scalars(kernel, body)
         for values, item in zip(body.core_values, kernel.work, strict=True):
-            work = _arguments(item) | {IS_SENDER: int(item == kernel.work[0])}
+            own = (ArgRef(noc_x=item.core), ArgRef(noc_y=item.core))
+            sends = {IS_SENDER[name]: int(found[:2] == own) for name, found in shared[item.core].items()}
+            work = _arguments(item) | sends
             expected = (
                 *(ArgRef(address_of=t) for t in body.accessors),
                 *(work[name] for name in body.runtime_args),
                 *(peers[item.core] if body.peers else ()),
-                *(targets if body.targets else ()),
+                *(word for found in shared[item.core].values() for word in found),
             )
             if values.values != expected:
                 fail(kernel, "TTB405", f"{body.role} on {values.core} has other arguments than it reads")

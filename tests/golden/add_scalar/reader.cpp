@@ -37,6 +37,7 @@ void kernel_main() {
             constexpr uint32_t targets = 2;
             const uint32_t sent = get_semaphore(1);
             noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 63);
+            noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 0);
             noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
             for (uint32_t target = 0; target < targets; ++target) {
                 const uint32_t at = first_target + 5 * target;
@@ -60,6 +61,7 @@ void kernel_main() {
         }
     }
     if (is_sender == 0) {
+        noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 0);
         noc_semaphore_inc(get_noc_addr(sender_x, sender_y, get_semaphore(0)), 1);
         noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
         noc_async_atomic_barrier();

@@ -1,0 +1,400 @@
+"""The ways to block a matmul: every legal plan of a kernel, and which of them is taken.
+
+Used by ``infer_schedule``. A plan is legal where its buffers fit L1, its subblock fits DST, and, where cores share
+operands, all of them go through the same number of units in step. Plans are ranked by the cost model
+(``tt_build.model``); those that it cannot tell apart by bytes from DRAM, cores with work, bytes over the NoC, L1.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from tt_build.ir.stages import Blocking, DefaultedKernel, Operand
+from tt_build.ir.work import Grid
+from tt_build.spec.model import CoreRegion
+from tt_build.targets import DTYPES, Arch
+from tt_build.targets.arch import load_arch
+
+ALGORITHMS = ("reuse", "mcast_1d_in0", "mcast_1d_in1", "mcast_2d")
+K_BLOCKS = (1, 2, 4, 8, 16)
+DEPTH = 2
+SHARES: dict[str, tuple[Operand, ...]] = {
+    "reuse": (),
+    "mcast_1d_in0": ("in0",),
+    "mcast_1d_in1": ("in1",),
+    "mcast_2d": ("in0", "in1"),
+}
+
+
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the declaration says, in tiles; None and empty where it leaves it to the planner."""
+
+    algorithm: str = ""
+    block: tuple[int, int] | None = None
+    k_block: int | None = None
+    subblock: tuple[int, int] | None = None
+    noc: int | None = None
+    depth: int | None = None
+    order: str = ""
+    policy: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A matmul as the planner sees it; extents in tiles.
+
+    ``held`` are bytes of operands behind the product: a column of the block's tiles, a row of them, and a unit.
+    ``gathered`` tells whether the output's own buffer can gather the product in one step along K, and in several.
+    """
+
+    m: int
+    k: int
+    n: int
+    z: int
+    arch: str
+    cores: tuple[int, int]
+    in0_bytes: int
+    in1_bytes: int
+    out_bytes: int
+    product_bytes: int
+    phases: int
+    dst_tiles: int
+    budget: int
+    held: tuple[int, int, int]
+    gathered: tuple[bool, bool]
+    fixed: Fixed = Fixed()
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A legal plan. ``cores`` are columns and rows in use, ``rounds`` the units of each core across, down, over z."""
+
+    algorithm: str
+    cores: tuple[int, int]
+    grid: Grid
+    policy: str
+    order: str
+    blocking: Blocking
+    l1_bytes: int
+    dram_bytes: int
+    noc_bytes: int
+    cycles: int
+    bound: str
+    busy: int
+
+    def region(self, at: tuple[int, int]) -> CoreRegion:
+        """The cores in use."""
+        return CoreRegion(at=at, size=self.cores)
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan that is taken, the best of another algorithm or block, and how many there were."""
+
+    taken: Candidate
+    second: Candidate | None
+    legal: int
+
+
+@functools.lru_cache(maxsize=256)
+def choose(problem: Problem) -> Choice | None:
+    """The best legal plan; None where there is none."""
+    arch = load_arch(problem.arch)
+    found = list(_candidates(problem, arch))
+    if not found:
+        return None
+    taken = _best(found, arch)
+    others = [plan for plan in found if _kind(plan) != _kind(taken)]
+    return Choice(taken=taken, second=_best(others, arch) if others else None, legal=len(found))
+
+
+def _kind(plan: Candidate) -> tuple[object, ...]:
+    return plan.algorithm, plan.blocking.block, plan.cores
+
+
+def _best(plans: list[Candidate], arch: Arch) -> Candidate:
+    """The first by cost; within the model's error of it by bytes, cores and size."""
+    fastest = min(plan.cycles for plan in plans)
+    alike = (plan for plan in plans if plan.cycles * 100 <= fastest * (100 + _ERROR[arch.name]))
+    return min(
+        alike,
+        key=lambda plan: (
+            plan.dram_bytes,
+            -plan.busy,
+            plan.noc_bytes,
+            plan.cycles,
+            -plan.blocking.k_block,
+            plan.l1_bytes,
+            msgspec.json.encode(plan),
+        ),
+    )
+
+
+def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
+    """Every legal plan that the declaration allows."""
+    fixed = problem.fixed
+    for algorithm in ALGORITHMS:
+        if fixed.algorithm and fixed.algorithm != algorithm:
+            continue
+        for cores, block, policy, order in _shapes(problem, algorithm):
+            if (fixed.policy and fixed.policy != policy) or (fixed.order and fixed.order != order):
+                continue
+            grid = Grid(x=-(-problem.n // block[1]), y=-(-problem.m // block[0]), z=problem.z)
+            for blocking in _steps(problem, algorithm, block):
+                l1 = l1_bytes(problem, blocking)
+                if l1 <= problem.budget:
+                    yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
+
+
+def _shapes(problem: Problem, algorithm: str) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
+    """Cores in use, block, policy and order."""
+    if algorithm == "reuse":
+        yield from _independent(problem)
+    elif algorithm == "mcast_2d":
+        yield from _planes(problem)
+    else:
+        yield from _lines(problem, algorithm)
+
+
+def _independent(problem: Problem) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
+    fixed, (width, height) = problem.fixed, problem.cores
+    most = 2 * width * height
+    rows = [fixed.block[0]] if fixed.block else _parts_of(problem.m, most)
+    columns = [fixed.block[1]] if fixed.block else _parts_of(problem.n, most)
+    for m in rows:
+        for n in columns:
+            yield (width, height), (m, n), fixed.policy or "contiguous", fixed.order or "row_major"
+
+
+def _parts_of(extent: int, most: int) -> list[int]:
+    """Sizes of the blocks of an axis that is cut into 1, 2, ... parts, each size once."""
+    return sorted({-(-extent // parts) for parts in range(1, min(extent, most) + 1)})
+
+
+def _planes(problem: Problem) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
+    """Rectangles of at least 2 x 2 cores, each with as many blocks across and down."""
+    order = problem.fixed.order or "row_major"
+    for across, down in _rectangles(problem.cores):
+        if across < 2 or down < 2:
+            continue
+        for rows, columns in _blocks(problem, down, across):
+            yield (across, down), (rows, columns), "rectangular", order
+
+
+def _lines(problem: Problem, algorithm: str) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
+    """Cores side by side along the operand that they do not share."""
+    along_columns = algorithm == "mcast_1d_in0"
+    for across, down in _rectangles(problem.cores):
+        count = across * down
+        if count < 2:
+            continue
+        parts = (1, count) if along_columns else (count, 1)
+        for rows, columns in _blocks(problem, *parts):
+            yield (across, down), (rows, columns), "strided", "row_major" if along_columns else "column_major"
+
+
+def _rectangles(cores: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    for across in range(cores[0], 0, -1):
+        for down in range(cores[1], 0, -1):
+            yield across, down
+
+
+def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int]]:
+    """Blocks of which each core has as many rows and columns of blocks as the others; the largest that fit L1.
+
+    Where the output does not fit L1 in one block a core, several follow each other.
+    """
+    fixed = problem.fixed.block
+    if fixed is not None:
+        if -(-problem.m // fixed[0]) % down == 0 and -(-problem.n // fixed[1]) % across == 0:
+            yield fixed
+        return
+    for rounds in range(1, 65):
+        fits = False
+        for below in range(1, rounds + 1):
+            if rounds % below:
+                continue
+            parts = down * below, across * (rounds // below)
+            block = -(-problem.m // parts[0]), -(-problem.n // parts[1])
+            if (-(-problem.m // block[0]), -(-problem.n // block[1])) != parts:
+                continue
+            smallest = Blocking(block=block, k_block=1, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
+            if l1_bytes(problem, smallest) <= problem.budget:
+                fits = True
+                yield block
+        if fits:
+            return
+
+
+def _steps(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
+    """Steps along K and subblocks of a block."""
+    fixed = problem.fixed
+    sizes = {size for size in (*K_BLOCKS, problem.k) if size <= problem.k and size <= max(K_BLOCKS)}
+    subblock = fixed.subblock or best_subblock(block, problem.dst_tiles)
+    if math.prod(subblock) > problem.dst_tiles or block[0] % subblock[0] or block[1] % subblock[1]:
+        return
+    for size in [min(fixed.k_block, problem.k)] if fixed.k_block else sorted(sizes):
+        yield Blocking(
+            block=block,
+            k_block=size,
+            subblock=subblock,
+            depth=fixed.depth or DEPTH,
+            noc=fixed.noc or 0,
+            shares=SHARES[algorithm],
+        )
+
+
+def best_subblock(block: tuple[int, int], dst_tiles: int) -> tuple[int, int]:
+    """The largest subblock that divides the block and fits DST; the squarest, then the widest of these."""
+    pairs = (
+        (rows, columns)
+        for rows in range(1, min(block[0], dst_tiles) + 1)
+        for columns in range(1, dst_tiles // rows + 1)
+        if block[0] % rows == 0 and block[1] % columns == 0
+    )
+    return max(pairs, key=lambda pair: (pair[0] * pair[1], min(pair), pair[1]))
+
+
+def l1_bytes(problem: Problem, blocking: Blocking) -> int:
+    """Bytes of circular buffers that the plan needs at least."""
+    rows, columns = blocking.block
+    row, column, unit = problem.held
+    operands = blocking.depth * blocking.k_block * (rows * problem.in0_bytes + columns * problem.in1_bytes)
+    direct = problem.gathered[0 if blocking.k_block >= problem.k else 1]
+    product = rows * columns * (problem.out_bytes if direct else problem.product_bytes)
+    behind = 0 if direct else columns * row + rows * column + unit
+    return operands + product + behind
+
+
+# The model of a matmul's time: kernel-performance.md section 4.2, fitted there to published measurements.
+
+_ERROR = {"wormhole_b0": 8, "blackhole": 6}
+"""Per cent within which two plans count as equally fast."""
+
+
+class _Rates(msgspec.Struct, frozen=True):
+    unpack: int
+    tile_overhead: int
+    fixed: int
+    read: int
+    multicast: int
+    dram: int
+    latency: int
+
+
+_RATES = {
+    "wormhole_b0": _Rates(46, 4, 5500, 24, 24, 190, 470),
+    "blackhole": _Rates(80, 2, 10000, 40, 41, 255, 537),
+}
+
+
+def _costed(
+    problem: Problem,
+    arch: Arch,
+    algorithm: str,
+    cores: tuple[int, int],
+    grid: Grid,
+    policy: str,
+    order: str,
+    blocking: Blocking,
+    l1: int,
+) -> Candidate:
+    """The plan with its bytes and its time."""
+    rates = _RATES[arch.name]
+    (rows, columns), shares = blocking.block, blocking.shares
+    count = cores[0] * cores[1]
+    units = -(-grid.units // count)
+    busy = min(count, grid.units)
+    in0, in1 = problem.k * problem.in0_bytes, problem.k * problem.in1_bytes
+    reads0, reads1 = problem.m * grid.x * grid.z, problem.n * grid.y * grid.z
+    across, down = (cores if algorithm == "mcast_2d" else (count, count)) if shares else (1, 1)
+    received0 = reads0 * in0 * (across - 1) // across if "in0" in shares else 0
+    received1 = reads1 * in1 * (down - 1) // down if "in1" in shares else 0
+    dram0 = reads0 * in0 // (across if "in0" in shares else 1)
+    dram1 = reads1 * in1 // (down if "in1" in shares else 1)
+    written = problem.m * problem.n * problem.z * problem.out_bytes
+    dram = dram0 + dram1 + written
+    steps = units * -(-problem.k // blocking.k_block)
+    streamed = max(problem.in0_bytes, problem.in1_bytes)
+    other = min(problem.in0_bytes, problem.in1_bytes) / min(blocking.subblock)
+    high, wide = blocking.subblock
+    tiles = units * rows * columns * problem.k
+    math_cycles = tiles * (max(16 * problem.phases, (streamed + other / max(high, wide)) / rates.unpack) + 0)
+    math_cycles += tiles * rates.tile_overhead + steps * rows * columns * 90
+    own0 = units * rows * in0 * (1 / rates.read + (1 / rates.multicast if "in0" in shares else 0))
+    own1 = units * columns * in1 * (1 / rates.read + (1 / rates.multicast if "in1" in shares else 0))
+    reading = max(own0, own1) if blocking.noc == 1 else own0 + own1
+    reading += steps * rates.latency * (1 if blocking.noc == 1 else 2)
+    bounds = {"math": math_cycles, "reading": reading, "dram": dram / rates.dram}
+    bound = max(bounds, key=lambda name: bounds[name])
+    return Candidate(
+        algorithm=algorithm,
+        cores=cores,
+        grid=grid,
+        policy=policy,
+        order=order,
+        blocking=blocking,
+        l1_bytes=l1,
+        dram_bytes=dram,
+        noc_bytes=received0 + received1,
+        cycles=rates.fixed + math.ceil(bounds[bound]),
+        bound=bound,
+        busy=busy,
+    )
+
+
+def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple[int, int], fixed: Fixed) -> Problem:
+    """The kernel's matmul; its operands are plain inputs."""
+    program = kernel.program
+    (value,) = (v for v in program.values if v.op == "matmul")
+    first, second = (kernel.tensor(program.values[arg].name) for arg in value.args)
+    output = kernel.outputs[0]
+    rows, columns = output.matrix
+    inner = first.matrix[1]
+    wide = kernel.math.fp32_accumulate
+    bound = program.outputs[0]
+    alone = len(program.outputs) == 1 and program.values[bound.value].op == "matmul"
+    alone = alone and not (DTYPES[output.dtype].is_block and columns % 32)
+    return Problem(
+        m=-(-rows // 32),
+        k=-(-inner // 32),
+        n=-(-columns // 32),
+        z=math.prod(output.batch),
+        arch=arch.name,
+        cores=cores,
+        in0_bytes=DTYPES[first.dtype].tile_bytes,
+        in1_bytes=DTYPES[second.dtype].tile_bytes,
+        out_bytes=DTYPES[output.dtype].tile_bytes,
+        product_bytes=4096 if wide else 2048,
+        phases={"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}[kernel.math.fidelity],
+        dst_tiles=arch.dst_capacity(fp32=wide),
+        budget=budget,
+        held=_held(kernel),
+        gathered=(alone, alone and output.dtype == ("float32" if wide else "bfloat16")),
+        fixed=fixed,
+    )
+
+
+def _held(kernel: DefaultedKernel) -> tuple[int, int, int]:
+    """Bytes of the buffers behind the product; what sections hand on is counted as a tile a value."""
+    program, output = kernel.program, kernel.outputs[0]
+    row = column = unit = 0
+    for tensor in kernel.outputs:
+        unit += 2 * DTYPES[tensor.dtype].tile_bytes
+    for index, value in enumerate(program.values):
+        if value.op != "input":
+            unit += 4096
+            continue
+        readers = [v for v in program.values if index in v.args and v.op != "matmul"]
+        if not readers and all(b.value != index for b in program.outputs):
+            continue
+        size = DTYPES[kernel.tensor(value.name).dtype].tile_bytes
+        rows, columns = value.shape[-2] == 1 < output.matrix[0], value.shape[-1] == 1 < output.matrix[1]
+        if rows and not columns:
+            row += size
+        elif columns and not rows:
+            column += size
+        else:
+            unit += 2 * size
+    return row, column, unit

@@ -1,0 +1,213 @@
+"""``schedule: {matmul: ...}``: what the declaration fixes of a blocked matmul, and the plan that is taken.
+
+Used by ``infer_schedule``. A matmul for which neither a policy nor an algorithm is stated is the planner's choice.
+Where blocks cannot be lowered, it streams, or, where a blocked algorithm is asked for, it is refused (TTB202).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NoReturn
+
+import msgspec
+
+from tt_build.ir.stages import TILE, DefaultedKernel, Kernel
+from tt_build.passes.blockings import Candidate, Choice, Fixed, Problem, best_subblock, choose, problem_of
+from tt_build.passes.common import refuse
+from tt_build.passes.infer_shard import buffer_of
+from tt_build.passes.memory_space_lower import bytes_in_l1
+from tt_build.passes.movement import MOVES, sunk
+from tt_build.passes.placement import placing_tensor
+from tt_build.passes.regions import region_of
+from tt_build.spec.model import MatmulSchedule
+from tt_build.targets import Arch
+
+_KEYS = ("block", "k_block", "subblock", "noc", "depth", "order")
+
+
+def plan_blocks(kernel: DefaultedKernel, arch: Arch) -> Candidate | None:
+    """The plan of a blocked matmul; None where it streams."""
+    choice = choice_of(kernel, arch)
+    return choice.taken if choice is not None else None
+
+
+def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
+    """The plan and what else there was; None where the matmul streams."""
+    stated = kernel.choice.matmul or MatmulSchedule()
+    asked = stated.algorithm not in ("auto", "streaming") or any(getattr(stated, key) is not None for key in _KEYS)
+    if not asked and (stated.algorithm == "streaming" or _is_streamed(kernel)):
+        return None
+    if stated.algorithm == "streaming":
+        key = next(key for key in _KEYS if getattr(stated, key) is not None)
+        _refuse(kernel, key, f"'matmul: {{{key}: ...}}' belongs to a blocked algorithm", "leave it out")
+    obstacle = _obstacle(kernel)
+    if obstacle:
+        if asked:
+            _refuse(kernel, "algorithm", f"this matmul cannot be blocked yet: {obstacle}", "use algorithm: streaming")
+        return None
+    problem = _problem(kernel, arch, stated)
+    found = choose(problem)
+    if found is None and asked:
+        _refuse_fixed(kernel, problem)
+    return found
+
+
+def _is_streamed(kernel: DefaultedKernel) -> bool:
+    """Whether the declaration says so without the word: a policy, an order, or a grid of single tiles."""
+    if {"policy", "order"} & {*kernel.choice.stated}:
+        return True
+    tiles = [-(-extent // TILE) for extent in reversed(kernel.outputs[0].matrix)]
+    return kernel.declared_block == (TILE, TILE) or list((kernel.declared_grid or ())[:2]) == tiles
+
+
+def _obstacle(kernel: DefaultedKernel) -> str:
+    """Why the matmul cannot be blocked yet; empty where it can."""
+    program = sunk(kernel.program).program
+    values = program.values
+    matmul = next(value for value in values if value.op == "matmul")
+    if any(values[arg].op != "input" for arg in matmul.args):
+        return "an operand is moved"
+    if matmul.transpose[0]:
+        return "its first operand is transposed"
+    if any(value.op in MOVES or value.op == "pattern" for value in values):
+        return "a tensor behind it is moved"
+    rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
+    if rows:
+        return f"'{rows}' is row_major"
+    placing = placing_tensor(kernel)
+    return f"the shards of '{placing.name}' place the work" if placing is not None else ""
+
+
+def _problem(kernel: DefaultedKernel, arch: Arch, stated: MatmulSchedule) -> Problem:
+    region = region_of(kernel, arch)
+    taken = sum(bytes_in_l1(buffer_of(kernel, tensor, arch), arch) for tensor in kernel.tensors)
+    return problem_of(
+        msgspec.structs.replace(kernel, program=sunk(kernel.program).program),
+        arch,
+        budget=arch.l1_allocatable - taken,
+        cores=region.size,
+        fixed=_fixed(kernel, stated),
+    )
+
+
+def _fixed(kernel: DefaultedKernel, stated: MatmulSchedule) -> Fixed:
+    choice = kernel.choice
+    return Fixed(
+        algorithm="" if stated.algorithm == "auto" else stated.algorithm,
+        block=_pair(_tiles(kernel, "block", stated.block)) or _declared_block(kernel),
+        k_block=_k_block(kernel, stated.k_block),
+        subblock=_pair(_tiles(kernel, "subblock", stated.subblock)),
+        noc=stated.noc,
+        depth=stated.depth,
+        order=stated.order or (choice.order if "order" in choice.stated else ""),
+        policy=choice.policy if "policy" in choice.stated else "",
+    )
+
+
+def _tiles(kernel: DefaultedKernel, key: str, elements: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if elements is None:
+        return None
+    if any(size % TILE for size in elements):
+        shown = list(elements) if len(elements) > 1 else elements[0]
+        better = [-(-size // TILE) * TILE for size in elements]
+        _refuse(
+            kernel,
+            key,
+            f"'{key}: {shown}' is no multiple of a tile",
+            f"write {key}: {better if len(better) > 1 else better[0]}",
+        )
+    return tuple(size // TILE for size in elements)
+
+
+def _pair(tiles: tuple[int, ...] | None) -> tuple[int, int] | None:
+    return (tiles[0], tiles[1]) if tiles is not None else None
+
+
+def _k_block(kernel: DefaultedKernel, stated: int | None) -> int | None:
+    if stated is None:
+        return None
+    tiles = _tiles(kernel, "k_block", (stated,))
+    assert tiles is not None
+    return tiles[0]
+
+
+def _declared_block(kernel: DefaultedKernel) -> tuple[int, int] | None:
+    if kernel.declared_block is not None and not any(size % TILE for size in kernel.declared_block):
+        return kernel.declared_block[0] // TILE, kernel.declared_block[1] // TILE
+    if kernel.declared_grid is None:
+        return None
+    columns, rows = kernel.declared_grid[:2]
+    height, width = (-(-extent // TILE) for extent in kernel.outputs[0].matrix)
+    return -(-height // rows), -(-width // columns)
+
+
+def _refuse_fixed(kernel: DefaultedKernel, problem: Problem) -> NoReturn:
+    """No plan is left: name the key without which there would be one, or L1."""
+    fixed = problem.fixed
+    if fixed.subblock is not None:
+        _check_subblock(kernel, problem, fixed)
+    taken = Fixed()
+    for key in ("algorithm", "block", "policy", "order", "noc", "depth", "k_block", "subblock"):
+        value = getattr(fixed, key)
+        if value == getattr(taken, key):
+            continue
+        before = choose(msgspec.structs.replace(problem, fixed=taken))
+        taken = msgspec.structs.replace(taken, **{key: value})
+        if choose(msgspec.structs.replace(problem, fixed=taken)) is None and before is not None:
+            plan, blocking = before.taken, before.taken.blocking
+            legal = f"{plan.algorithm} of blocks [{blocking.block[0] * TILE}, {blocking.block[1] * TILE}]"
+            if key in ("policy", "order"):
+                path: tuple[str, ...] = ("schedule", key)
+                if key == "order" and kernel.choice.matmul is not None and kernel.choice.matmul.order is not None:
+                    path = ("schedule", "matmul", "order")
+                refuse(
+                    kernel,
+                    "TTB202",
+                    f"{taken.algorithm or 'a blocked matmul'} has {key} {getattr(plan, key)} here, not '{value}'",
+                    path=path,
+                    help="leave it out, or use algorithm: reuse, which has any",
+                )
+            _refuse(
+                kernel,
+                key,
+                f"no plan on {problem.cores[0]} x {problem.cores[1]} cores has that {key}{_why(problem, taken, key)}",
+                f"leave it out; the planner would take {legal}, k_block {blocking.k_block * TILE}",
+            )
+    _refuse(
+        kernel, "algorithm", f"no blocks of this matmul fit the {problem.budget} B of L1 that are left", "use streaming"
+    )
+
+
+def _why(problem: Problem, taken: Fixed, key: str) -> str:
+    if key == "algorithm" and min(problem.cores) < 2 and taken.algorithm == "mcast_2d":
+        return ": it needs at least 2 x 2 cores"
+    if key == "algorithm":
+        return f": {problem.m} x {problem.n} output tiles give its cores no equal number of blocks"
+    if key in ("depth", "k_block"):
+        return f" within {problem.budget} B of L1"
+    return ": its cores would not all have as many blocks, or L1 would not hold them"
+
+
+def _check_subblock(kernel: DefaultedKernel, problem: Problem, fixed: Fixed) -> None:
+    assert fixed.subblock is not None
+    if math.prod(fixed.subblock) > problem.dst_tiles:
+        _refuse(
+            kernel,
+            "subblock",
+            f"a subblock of {fixed.subblock[0]} x {fixed.subblock[1]} tiles needs {math.prod(fixed.subblock)} of "
+            f"{problem.dst_tiles} tiles of DST",
+            f"use at most {problem.dst_tiles} tiles" + (", or fp32_accumulate: false" if problem.dst_tiles < 8 else ""),
+        )
+    if fixed.block is not None and any(b % s for b, s in zip(fixed.block, fixed.subblock, strict=True)):
+        better = best_subblock(fixed.block, problem.dst_tiles)
+        _refuse(
+            kernel,
+            "subblock",
+            f"a subblock of {fixed.subblock[0]} x {fixed.subblock[1]} tiles does not divide a block of "
+            f"{fixed.block[0]} x {fixed.block[1]}",
+            f"write subblock: [{better[0] * TILE}, {better[1] * TILE}], or leave it out",
+        )
+
+
+def _refuse(kernel: Kernel, key: str, message: str, help_: str) -> NoReturn:
+    refuse(kernel, "TTB202", message, path=("schedule", "matmul", key), help=help_)

@@ -1,0 +1,199 @@
+"""Blocked matmuls: MappedKernel -> StagedKernel. Used by ``plan_stages`` where ``infer_schedule`` chose blocks.
+
+A unit is a block of output tiles. The contraction gathers the product of the unit's rows of the first and columns of
+the second operand, step by step along K; what else the outputs need is one sweep over the block, which reads the
+product from L1. Where an output is the product itself, and its buffer can gather it, there is no sweep.
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.index import Index, dim, num, var
+from tt_build.ir.stages import (
+    TILE,
+    Contraction,
+    Intermediate,
+    MappedKernel,
+    Operand,
+    OutputStream,
+    StagedKernel,
+    Stream,
+    Sweep,
+    Tensor,
+)
+from tt_build.lang.program import Value
+from tt_build.passes.common import extend
+from tt_build.passes.dst_sections import Leaf, Store
+from tt_build.passes.pages import page_in_unit, tiles_of
+from tt_build.passes.stage_planner import StagePlanner, broadcast_of
+from tt_build.passes.tile_dtypes import enters_fpu, masked_columns
+from tt_build.targets import Arch
+
+
+def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
+    """Plan the contraction and the sweep behind it."""
+    planner = _Planner(kernel, arch)
+    (index,) = (i for i, value in enumerate(planner.program.values) if value.op == "matmul")
+    contraction = planner.contraction(index)
+    sweeps: tuple[Sweep, ...] = () if contraction.is_output else (planner.sweep(index, contraction),)
+    return extend(
+        StagedKernel,
+        kernel,
+        streams=tuple(planner.streams),
+        transposes=(),
+        sections=(),
+        intermediates=(*planner.intermediates, *planner.cutter.intermediates),
+        results=tuple(planner.results),
+        masks=tuple(planner.masks),
+        sweeps=sweeps,
+        contractions=(contraction,),
+    )
+
+
+def unit_row(kernel: MappedKernel, extent: int) -> Index:
+    """The row of the present tile in the output; ``extent`` rows of tiles in all."""
+    return _in_unit("by", "tile_row", "unit_rows", kernel.unit_tiles[0], extent)
+
+
+def unit_column(kernel: MappedKernel, extent: int) -> Index:
+    """The column of the present tile in the output; ``extent`` columns of tiles in all."""
+    return _in_unit("bx", "tile_column", "unit_columns", kernel.unit_tiles[1], extent)
+
+
+def _in_unit(block: str, place: str, name: str, tiles: int, extent: int) -> Index:
+    if tiles == 1:
+        return var(block)
+    return var(place) if tiles >= extent else var(block) * dim(name, tiles) + var(place)
+
+
+class _Planner(StagePlanner):
+    def __init__(self, kernel: MappedKernel, arch: Arch) -> None:
+        super().__init__(kernel, arch, kernel.outputs[0])
+        assert kernel.blocking is not None
+        self.blocking = kernel.blocking
+        self.rows, self.columns = tiles_of(self.output)
+
+    def contraction(self, index: int) -> Contraction:
+        """The matmul, and where its result goes."""
+        value = self.program.values[index]
+        reduced = self.program.values[value.args[0]].shape[-2 if value.transpose[0] else -1]
+        k_tiles = -(-reduced // TILE)
+        rows, columns = self.blocking.block
+        first = self._operand(value, 0, (rows, self.blocking.k_block), reduced)
+        second = self._operand(value, 1, (self.blocking.k_block, columns), reduced)
+        output = self._direct_output(index, k_tiles)
+        if output is not None:
+            cb = self._result(output, sweep=-1)
+        else:
+            cb = self.names.unique("cb_product")
+            dtype = "float32" if self.fp32 else "bfloat16"
+            exact = self.fp32
+            self.intermediates.append(
+                Intermediate(cb=cb, dtype=dtype, tiles=rows * columns, unpack_to_dest=exact, extent=self.blocking.block)
+            )
+        return Contraction(
+            value=index,
+            a=first,
+            b=second,
+            cb=cb,
+            k_tiles=k_tiles,
+            is_output=output is not None,
+            transpose_b=value.transpose[1],
+        )
+
+    def _direct_output(self, index: int, k_tiles: int) -> Tensor | None:
+        """The output that is the product itself, where the packer can gather it in the output's own buffer.
+
+        With one step along K any dtype will do; with several the packer adds in the dtype of the buffer, which must be
+        as wide as DST.
+        """
+        if len(self.program.outputs) != 1 or self.program.outputs[0].value != index:
+            return None
+        tensor = self.kernel.tensor(self.program.outputs[0].tensor)
+        wide = "float32" if self.fp32 else "bfloat16"
+        if masked_columns(tensor.matrix[1], tensor.dtype):
+            return None
+        return tensor if k_tiles <= self.blocking.k_block or tensor.dtype == wide else None
+
+    def _operand(self, value: Value, number: int, extent: tuple[int, int], reduced: int) -> str:
+        operand: Operand = "in0" if number == 0 else "in1"
+        tensor = self.kernel.tensor(self.program.values[value.args[number]].name)
+        place = (unit_row(self.kernel, self.rows), var("k"))
+        if operand == "in1":
+            place = (var("k"), unit_column(self.kernel, self.columns))
+        row, column = place[::-1] if value.transpose[number] else place
+        return self.shared_stream(
+            Stream(
+                cb=f"cb_{self.identifiers[tensor.name]}",
+                tensor=tensor.name,
+                page=page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column),
+                per="k",
+                extent=extent,
+                reduced=reduced,
+                operand=operand,
+            )
+        )
+
+    def sweep(self, index: int, contraction: Contraction) -> Sweep:
+        """What the outputs need beside the product, tile by tile."""
+        leaves = {i: self._leaf(i) for i in range(len(self.program.values)) if self._is_loaded(i)}
+        leaves[index] = Leaf(
+            cb=contraction.cb, bcast="", transpose=False, fpu=enters_fpu("float32" if self.fp32 else "bfloat16")
+        )
+        stores: list[Store] = []
+        for binding in self.program.outputs:
+            tensor = self.kernel.tensor(binding.tensor)
+            cb = self._result(tensor, sweep=0)
+            self.cutter.dtypes[cb] = tensor.dtype
+            stores.append(self.cutter.store(binding.value, cb, tensor.dtype))
+        sections = self.cutter.sections(stores, leaves, {})
+        what = ", ".join(self.identifiers[b.tensor] for b in self.program.outputs) + " from the product"
+        return Sweep(what=what, extent=self.blocking.block, by_columns=False, sections=sections)
+
+    def _is_loaded(self, index: int) -> bool:
+        value = self.program.values[index]
+        readers = (v for v in self.program.values if index in v.args and v.op != "matmul")
+        bound = any(b.value == index for b in self.program.outputs)
+        return value.op == "input" and (bound or next(readers, None) is not None)
+
+    def _leaf(self, index: int) -> Leaf:
+        """An operand of the sweep: a tile of each place, or a row, a column or a tile that the unit holds."""
+        value = self.program.values[index]
+        tensor = self.kernel.tensor(value.name)
+        bcast = broadcast_of(value.shape, self.output.matrix)
+        row = num(0) if bcast in ("rows", "scalar") else unit_row(self.kernel, self.rows)
+        column = num(0) if bcast in ("cols", "scalar") else unit_column(self.kernel, self.columns)
+        page = page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column)
+        height, width = self.blocking.block
+        unpack_to_dest = tensor.dtype == "float32" and self.fp32
+        stream = Stream(
+            cb=f"cb_{self.identifiers[tensor.name]}",
+            tensor=tensor.name,
+            page=page,
+            per="sweep",
+            sweep=0,
+            unpack_to_dest=unpack_to_dest,
+        )
+        if bcast == "scalar" and page == num(0):
+            held = Stream(cb=stream.cb, tensor=tensor.name, page=page, per="core", unpack_to_dest=unpack_to_dest)
+        elif bcast:
+            extent = (1 if bcast in ("rows", "scalar") else height, 1 if bcast in ("cols", "scalar") else width)
+            operand: Operand = "in1" if bcast == "rows" else "in0"
+            held = Stream(
+                cb=stream.cb,
+                tensor=tensor.name,
+                page=page,
+                per="unit",
+                extent=extent,
+                unpack_to_dest=unpack_to_dest,
+                operand=operand,
+            )
+        else:
+            held = stream
+        return Leaf(cb=self.shared_stream(held), bcast=bcast, transpose=False, fpu=enters_fpu(tensor.dtype))
+
+    def _result(self, tensor: Tensor, *, sweep: int) -> str:
+        cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
+        place = unit_row(self.kernel, self.rows), unit_column(self.kernel, self.columns)
+        page = page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *place)
+        self.results.append(OutputStream(cb=cb, tensor=tensor.name, page=page, sweep=sweep))
+        return cb

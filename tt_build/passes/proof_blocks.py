@@ -1,0 +1,429 @@
+"""Proofs about blocked matmuls, used by ``verify_ir``: every tile of the product gathers each K tile of its row and its
+column once, from where the reader put it, and every output page is written once.
+
+The expected pages come from shapes by NumPy's broadcasting and from the counters of the loops, not from the page
+expressions that the passes made.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import msgspec
+import numpy as np
+
+from tt_build.ir.lowered import (
+    Accumulate,
+    Block,
+    KernelBody,
+    Loop,
+    MatmulBlock,
+    Pack,
+    ReadPage,
+    Section,
+    Stmt,
+    TileOp,
+    When,
+    WritePage,
+    ZeroPadding,
+    walk,
+)
+from tt_build.ir.stages import TILE, LoweredKernel, Stream
+from tt_build.ir.work import tile_ids
+from tt_build.passes.movement import sunk
+from tt_build.passes.proof import fail
+from tt_build.passes.proof_exchange import senders
+from tt_build.passes.skeleton import Visit, visits
+
+Places = dict[str, np.ndarray]
+"""For each time: core, unit of the core, row and column of tiles in the unit, and the block's bx, by, bz."""
+
+
+def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
+    """Pages that the bodies read and write on all cores together, by tensor (TTB403, TTB408)."""
+    proof = _Proof(kernel)
+    reader, compute, writer = kernel.bodies
+    for body in (reader, writer):
+        for visit in visits(body, (ReadPage, WritePage, ZeroPadding)):
+            proof.transfer(visit)
+    proof.check_read()
+    proof.check_written()
+    proof.check_contractions(compute)
+    proof.check_accumulation(compute)
+    proof.check_sweep(compute)
+    return proof.pages_read, proof.pages_written
+
+
+class _Proof:
+    def __init__(self, kernel: LoweredKernel) -> None:
+        self.kernel = kernel
+        assert kernel.blocking is not None
+        self.blocking = kernel.blocking
+        self.block = kernel.blocking.block
+        self.k_block = kernel.blocking.k_block
+        (self.plan,) = kernel.contractions
+        self.tiles = kernel.buffer(kernel.outputs[0].name).tiles
+        walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
+        self.ids = np.concatenate(walks)
+        sizes = np.asarray([walk_.size for walk_ in walks])
+        self.first = np.cumsum(sizes) - sizes
+        self.core = np.repeat(np.arange(len(walks)), sizes)
+        self.streams = {stream.cb: stream for stream in kernel.streams}
+        self.results = {result.cb: result for result in kernel.results}
+        self.reads: dict[str, Visit] = {}
+        self.written: dict[str, np.ndarray] = {}
+        self.zeroed: list[Visit] = []
+        self.pages_read: dict[str, int] = {}
+        self.pages_written: dict[str, int] = {}
+
+    # Places
+
+    def places(self, visit: Visit) -> Places:
+        """Where each time of a statement is."""
+        zero = np.zeros_like(visit.core)
+        unit = visit.rounds.get("unit", zero)
+        ids, grid = self.ids[self.first[visit.core] + unit], self.kernel.grid
+        column = visit.rounds.get("tile_column", zero)
+        if "i" in visit.rounds:  # blocks of what is streamed
+            block = visit.rounds.get("block", zero)
+            column = block * min(self.kernel.sweep_block, self.block[1]) + visit.rounds["i"]
+        return {
+            "core": visit.core,
+            "unit": unit,
+            "row": visit.rounds.get("tile_row", zero),
+            "column": column,
+            "bx": ids % grid.x,
+            "by": ids // grid.x % grid.y,
+            "bz": ids // (grid.x * grid.y),
+        }
+
+    def pages(self, tensor: str, turned: bool, bz: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Pages of a tensor's tiles as the program uses it, broadcast to the output's leading dimensions."""
+        own, batch = self.kernel.tensor(tensor), self.kernel.outputs[0].batch
+        height, width = self.kernel.buffer(tensor).tiles
+        pages = np.arange(self.kernel.buffer(tensor).pages).reshape(*own.batch, height, width)
+        if turned:
+            pages = np.swapaxes(pages, -1, -2)
+        extra = len(batch) - len(own.batch)
+        pages = pages.reshape((1,) * max(extra, 0) + pages.shape)
+        if extra < 0:
+            pages = pages.reshape(*batch, *pages.shape[-2:])
+        whole = np.broadcast_to(pages, (*batch, *pages.shape[-2:])).reshape(-1, *pages.shape[-2:])
+        rows, columns = whole.shape[-2:]
+        self._within(row, self.tiles[0] if rows == 1 else rows, "row")
+        self._within(column, self.tiles[1] if columns == 1 else columns, "column")
+        row, column = (row if rows > 1 else np.zeros_like(row)), (column if columns > 1 else np.zeros_like(column))
+        return np.asarray(whole[bz, row, column])
+
+    def _within(self, index: np.ndarray, extent: int, what: str) -> None:
+        if index.size and int(index.max()) >= extent:
+            self._fail(f"{what} {int(index.max())} of {extent} tiles")
+
+    # Transfers
+
+    def transfer(self, visit: Visit) -> None:
+        """A read, a write or a zero fill."""
+        stmt = visit.stmt
+        if isinstance(stmt, ZeroPadding):
+            self.zeroed.append(visit)
+        elif isinstance(stmt, ReadPage):
+            if stmt.cb in self.reads or stmt.cb not in self.streams or self.streams[stmt.cb].tensor != stmt.tensor:
+                self._fail(f"reads '{stmt.tensor}' into {stmt.cb}")
+            self.reads[stmt.cb] = visit
+            self.pages_read[stmt.tensor] = self.pages_read.get(stmt.tensor, 0) + int(visit.core.size)
+        else:
+            assert isinstance(stmt, WritePage)
+            self._check_write(stmt, visit)
+
+    def check_read(self) -> None:
+        """Each stream brings its tiles to their places."""
+        if set(self.reads) != set(self.streams):
+            self._fail(f"reads into {sorted(self.reads)}, not {sorted(self.streams)}")
+        for cb, visit in self.reads.items():
+            stream = self.streams[cb]
+            if stream.per == "k":
+                self._check_operand(stream, visit)
+            else:
+                self._check_held(stream, visit)
+
+    def _check_operand(self, stream: Stream, visit: Visit) -> None:
+        """The tiles of each step along K, on the cores that read: each once, at its place in the step's block."""
+        at, first = self.places(visit), stream.cb == self.plan.a
+        kk = visit.rounds["kk"]
+        k = visit.rounds["k_step"] * self.k_block + kk
+        self._within(k, self.plan.k_tiles, "k")
+        self._within(kk, self.k_block, "k of a step")
+        if first:
+            row = at["by"] * self.block[0] + at["row"]
+            wanted = self.pages(stream.tensor, False, at["bz"], row, k)
+            slot = at["row"] * self.k_block + kk
+            place, extent, index = row, self.block[0], at["row"]
+        else:
+            column = at["bx"] * self.block[1] + at["column"]
+            wanted = self.pages(stream.tensor, self._turned(), at["bz"], k, column)
+            slot = kk * self.block[1] + at["column"]
+            place, extent, index = column, self.block[1], at["column"]
+        self._within(index, extent, "tile of a block")
+        self._same(visit, (wanted, slot), stream.cb)
+        self._once((at["core"], at["unit"], place, k), stream.cb)
+        axis = 0 if first else 1
+        expected = self._valid(axis)[self._readers(stream)].sum() * self.plan.k_tiles
+        self._count(visit, int(expected), stream.cb)
+
+    def _turned(self) -> bool:
+        value = next(v for v in sunk(self.kernel.program).program.values if v.op == "matmul")
+        if self.plan.transpose_b != value.transpose[1] or value.transpose[0]:
+            self._fail("an operand is transposed, or not, against the program")
+        return self.plan.transpose_b
+
+    def _valid(self, axis: int) -> np.ndarray:
+        """For each unit of all cores: its rows, or columns, that the output has."""
+        grid, size, total = self.kernel.grid, self.block[axis], self.tiles[axis]
+        block = self.ids % grid.x if axis else self.ids // grid.x % grid.y
+        return np.asarray(np.minimum(size, total - block * size))
+
+    def _readers(self, stream: Stream) -> np.ndarray:
+        """A mask of the units whose cores read the stream themselves."""
+        if stream.per == "core":
+            return np.asarray(self.core == 0)
+        if stream.operand and stream.operand in self.blocking.shares:
+            channel = "row" if stream.operand == "in0" else "column"
+            return np.isin(self.core, senders(self.kernel, channel))
+        return np.ones_like(self.core, dtype=bool)
+
+    def _check_held(self, stream: Stream, visit: Visit) -> None:
+        """What the outputs need beside the product: a tile of each place, a row, a column, or one tile of all."""
+        at = self.places(visit)
+        row, column = at["by"] * self.block[0] + at["row"], at["bx"] * self.block[1] + at["column"]
+        wanted = self.pages(stream.tensor, False, at["bz"], row, column)
+        height, width = self.kernel.buffer(stream.tensor).tiles
+        rows = self._valid(0) if height > 1 or stream.per == "sweep" else np.ones_like(self.core)
+        columns = self._valid(1) if width > 1 or stream.per == "sweep" else np.ones_like(self.core)
+        if stream.per == "sweep":
+            slot = visit.rounds.get("i", np.zeros_like(visit.core))
+            self._in_order(visit, at, stream.cb)
+        else:
+            slot = at["row"] * stream.extent[1] + at["column"]
+            shape = tuple(b if e > 1 else 1 for b, e in zip(self.block, (height, width), strict=True))
+            if stream.extent != shape and stream.per != "core":
+                self._fail(f"{stream.cb} holds {stream.extent} tiles a unit, not {shape}")
+        self._same(visit, (wanted, slot), stream.cb)
+        self._once((at["core"], at["unit"], at["row"], at["column"]), stream.cb)
+        readers = self._readers(stream)
+        expected = 1 if stream.per == "core" else int((rows * columns)[readers].sum())
+        self._count(visit, expected, stream.cb)
+        if stream.per == "core" and (visit.core.any() or self.kernel.buffer(stream.tensor).pages != 1):
+            self._fail(f"{stream.cb} is not one tile that the first core reads")
+
+    def _check_write(self, stmt: WritePage, visit: Visit) -> None:
+        result = self.results.get(stmt.cb)
+        if result is None or result.tensor != stmt.tensor or stmt.cb in self.written:
+            self._fail(f"writes '{stmt.tensor}' from {stmt.cb}")
+        at = self.places(visit)
+        row, column = at["by"] * self.block[0] + at["row"], at["bx"] * self.block[1] + at["column"]
+        wanted = self.pages(result.tensor, False, at["bz"], row, column)
+        if result.sweep < 0:
+            slot = at["row"] * self.block[1] + at["column"]
+        else:
+            slot = visit.rounds.get("i", np.zeros_like(visit.core))
+            self._in_order(visit, at, stmt.cb)
+        self._same(visit, (wanted, slot), stmt.cb)
+        self.written[stmt.cb] = np.sort(visit.values[0])
+        self.pages_written[stmt.tensor] = self.pages_written.get(stmt.tensor, 0) + int(visit.core.size)
+
+    def check_written(self) -> None:
+        """Every page of every output once; the reduced dimension's padding zeroed, and nothing else."""
+        for cb, result in self.results.items():
+            pages = self.kernel.buffer(result.tensor).pages
+            if cb not in self.written or not np.array_equal(self.written[cb], np.arange(pages)):
+                self._fail(f"pages of '{result.tensor}' are not written exactly once")
+        self._check_zeroed()
+
+    def _check_zeroed(self) -> None:
+        value = next(v for v in sunk(self.kernel.program).program.values if v.op == "matmul")
+        reduced = self.kernel.tensor(self.streams[self.plan.a].tensor).shape[-1]
+        if -(-reduced // TILE) != self.plan.k_tiles or value.op != "matmul":
+            self._fail(f"{self.plan.k_tiles} K tiles for {reduced} elements")
+        if not reduced % TILE:
+            if self.zeroed:
+                fail(self.kernel, "TTB408", "tiles without padding are zeroed")
+            return
+        if len(self.zeroed) != 1:
+            fail(self.kernel, "TTB408", f"padding of K zeroed by {len(self.zeroed)} statements, needed by 1")
+        (visit,) = self.zeroed
+        stmt, at = visit.stmt, self.places(visit)
+        assert isinstance(stmt, ZeroPadding)
+        if (stmt.cb, stmt.axis, stmt.first) != (self.plan.a, "columns", reduced % TILE):
+            fail(self.kernel, "TTB408", f"zeroes {stmt.axis} from {stmt.first} on in {stmt.cb}")
+        step, last = divmod(self.plan.k_tiles - 1, self.k_block)
+        wanted = at["row"] * self.k_block + last
+        stream = self.streams[self.plan.a]
+        count = int(self._valid(0)[self._readers(stream)].sum())
+        right = np.array_equal(visit.values[0], wanted) and (visit.rounds["k_step"] == step).all()
+        if not right or visit.core.size != count or len(np.unique(self._keys(at, "core", "unit", "row"))) != count:
+            fail(self.kernel, "TTB408", "the last K tile of a row of the first operand is not zeroed once")
+
+    # Compute
+
+    def check_contractions(self, compute: KernelBody) -> None:
+        """On one core: in each step each subblock goes through the step's K tiles, and lands at its place."""
+        one = msgspec.structs.replace(compute, core_values=compute.core_values[:1])
+        found = visits(one, (MatmulBlock, Pack))
+        steps = [v for v in found if isinstance(v.stmt, MatmulBlock)]
+        packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == self.plan.cb]
+        if len(steps) != 1:
+            self._fail(f"{len(steps)} matmul_block statements")
+        (visit,) = steps
+        stmt = visit.stmt
+        assert isinstance(stmt, MatmulBlock)
+        (high, wide), width = self.blocking.subblock, self.block[1]
+        stride = getattr(stmt.k_stride, "value", -1)
+        if (stmt.rows, stmt.columns, stride) != (high, wide, self.k_block) or stmt.cbs != (self.plan.a, self.plan.b):
+            self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles, {stride} apart, from {stmt.cbs}")
+        if stmt.transpose != self._turned():
+            self._fail("matmul_block transposes the second operand, or not, against the program")
+        kk, step = visit.rounds["kk"], visit.rounds["k_step"]
+        row, k0 = np.divmod(visit.values[0], self.k_block)
+        k1, column = np.divmod(visit.values[1], width)
+        extent = np.minimum(self.k_block, self.plan.k_tiles - step * self.k_block)
+        if not (np.array_equal(k0, kk) and np.array_equal(k1, kk)) or (kk >= extent).any():
+            self._fail("a matmul_block meets tiles of different K, or of none")
+        self._within(row + high - 1, self.block[0], "row of a block")
+        self._within(column + wide - 1, width, "column of a block")
+        sections = self._keys(visit.rounds, "unit", "k_step", "subblock_row", "subblock_column")
+        per_section = np.unique(sections, return_counts=True)[1]
+        units = int(self.kernel.work[0].count)
+        count = units * (self.block[0] // high) * (width // wide)
+        if per_section.size != count * -(-self.plan.k_tiles // self.k_block) or visit.core.size != (
+            count * self.plan.k_tiles
+        ):
+            self._fail("a subblock does not meet every K tile once")
+        places = np.unique(np.stack([sections, row * width + column]), axis=1)
+        if places.shape[1] != per_section.size or len(packs) != high * wide:
+            self._fail("a subblock moves while it gathers, or is not packed whole")
+        self._check_packs(packs, places)
+
+    def _check_packs(self, packs: list[Visit], places: np.ndarray) -> None:
+        (_, wide), width = self.blocking.subblock, self.block[1]
+        covered: list[np.ndarray] = []
+        for visit in packs:
+            stmt = visit.stmt
+            assert isinstance(stmt, Pack)
+            if stmt.index is None:
+                self._fail(f"packs {stmt.cb} in order")
+            r, c = divmod(stmt.dst, wide)
+            sections = self._keys(visit.rounds, "unit", "k_step", "subblock_row", "subblock_column")
+            found = np.unique(np.stack([sections, visit.values[0] - (r * width + c)]), axis=1)
+            if visit.core.size != places.shape[1] or not np.array_equal(found, places):
+                self._fail(f"DST slot {stmt.dst} is packed at another place than its own")
+            covered.append(self._keys(visit.rounds, "unit", "k_step") * (self.block[0] * width) + visit.values[0])
+        steps = int(self.kernel.work[0].count) * -(-self.plan.k_tiles // self.k_block)
+        if len(np.unique(np.concatenate(covered))) != steps * self.block[0] * width:
+            self._fail("a tile of the product is not packed once a step")
+
+    def check_accumulation(self, compute: KernelBody) -> None:
+        """The packer replaces in the first step along K, adds in the others, and replaces everywhere else."""
+        if self._run(compute.body, step=-1, adding=0):
+            self._fail("the packer still adds behind the last step")
+
+    def _run(self, body: tuple[Stmt, ...], step: int, adding: int) -> int:
+        """Execute what turns accumulation on and off; three steps along K stand for all."""
+        for stmt in body:
+            if isinstance(stmt, Accumulate):
+                adding = stmt.on
+            elif isinstance(stmt, Loop) and stmt.var == "k_step":
+                for now in range(min(3, -(-self.plan.k_tiles // self.k_block))):
+                    adding = self._run(stmt.body, now, adding)
+            elif isinstance(stmt, Loop | Block):
+                adding = self._run(stmt.body, step, adding)
+            elif isinstance(stmt, When):
+                tests_step = getattr(stmt.a, "name", "") == "k_step"
+                if any(isinstance(s, Accumulate) for s in walk(stmt.body)) and not tests_step:
+                    self._fail("accumulation depends on something else than the step")
+                if not tests_step or getattr(stmt.b, "value", -1) == step:
+                    adding = self._run(stmt.body, step, adding)
+            elif isinstance(stmt, Section):
+                adding = self._run((*stmt.math, *stmt.packs), step, adding)
+            elif isinstance(stmt, Pack):
+                wanted = int(stmt.cb == self.plan.cb and step > 0)
+                if adding != wanted:
+                    self._fail(f"the packer {'adds to' if adding else 'replaces'} {stmt.cb} in step {step}")
+        return adding
+
+    def check_sweep(self, compute: KernelBody) -> None:
+        """Tile operations and packs behind the product: each tile of the output, from its places."""
+        masks = {mask.cb for mask in self.kernel.masks}
+        handed = {i.cb for i in self.kernel.intermediates if i.extent is None}
+        used: set[str] = set()
+        whole = int((self._valid(0) * self._valid(1)).sum())
+        for visit in visits(compute, (TileOp, Pack)) if self.kernel.sweeps else []:
+            stmt, at = visit.stmt, self.places(visit)
+            if isinstance(stmt, Pack):
+                if stmt.cb == self.plan.cb:
+                    continue
+                if stmt.index is not None or stmt.cb not in {*self.results, *handed}:
+                    self._fail(f"packs {stmt.cb} at {stmt.index}")
+                self._in_order(visit, at, stmt.cb)
+                self._count(visit, whole, stmt.cb)
+                continue
+            assert isinstance(stmt, TileOp)
+            last = at["bx"] * self.block[1] + at["column"] == self.tiles[1] - 1
+            masked = bool(masks & {*stmt.cbs})
+            count = int(self._valid(0)[self.ids % self.kernel.grid.x == self.kernel.grid.x - 1].sum())
+            if masked and not last.all():
+                self._fail("a mask is applied elsewhere than in the last column of tiles")
+            self._count(visit, count if masked else whole, ", ".join(stmt.cbs))
+            self._in_order(visit, at, ", ".join(stmt.cbs))
+            for cb, index in zip(stmt.cbs, visit.values, strict=True):
+                used.add(cb)
+                if not np.array_equal(index, self._index(cb, visit, at)):
+                    self._fail(f"{stmt.op} takes another tile of {cb} than that of its place")
+        wanted = {self.plan.cb} if self.kernel.sweeps else set()
+        wanted |= {s.cb for s in self.kernel.streams if s.per != "k"} | masks
+        if not wanted <= used:
+            self._fail(f"nobody reads {sorted(wanted - used)}")
+
+    def _index(self, cb: str, visit: Visit, at: Places) -> np.ndarray:
+        """Where the tile of the present place lies in a circular buffer."""
+        zero = np.zeros_like(visit.core)
+        if cb == self.plan.cb:
+            return np.asarray(at["row"] * self.block[1] + at["column"])
+        stream = self.streams.get(cb)
+        if stream is None or stream.per == "core":
+            return zero
+        if stream.per == "sweep":
+            return visit.rounds.get("i", zero)
+        rows, columns = stream.extent
+        return np.asarray((at["row"] if rows > 1 else zero) * columns + (at["column"] if columns > 1 else zero))
+
+    # Comparisons
+
+    def _keys(self, values: dict[str, np.ndarray], *names: str) -> np.ndarray:
+        """One number for each combination of counters; a loop that is not there counts as 0."""
+        first = next(iter(values.values()))
+        key = np.zeros_like(first)
+        for name in names:
+            key = key * (1 << 15) + values.get(name, np.zeros_like(first))
+        return key
+
+    def _in_order(self, visit: Visit, at: Places, cb: str) -> None:
+        """Units one after the other, row by row: all kernels walk a block alike."""
+        key = self._keys(at, "core", "unit", "row", "column")
+        if (np.diff(key) <= 0).any():
+            self._fail(f"tiles of {cb} are not met row by row")
+
+    def _once(self, parts: tuple[np.ndarray, ...], cb: str) -> None:
+        if np.unique(np.stack(parts), axis=1).shape[1] != parts[0].size:
+            self._fail(f"a tile of {cb} is fetched twice")
+
+    def _count(self, visit: Visit, expected: int, cb: str) -> None:
+        if visit.core.size != expected:
+            self._fail(f"{visit.core.size} tiles of {cb}, not {expected}")
+
+    def _same(self, visit: Visit, wanted: tuple[np.ndarray, ...], cb: str) -> None:
+        for found, right in zip(visit.values, wanted, strict=True):
+            if not np.array_equal(found, np.broadcast_to(right, found.shape)):
+                self._fail(f"{type(visit.stmt).__name__} of {cb} touches another page or slot than its own")
+
+    def _fail(self, message: str) -> NoReturn:
+        fail(self.kernel, "TTB403", message)
