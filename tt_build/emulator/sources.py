@@ -33,6 +33,8 @@ _KNOWN_STD = {
     "type_traits",
     "utility",
 }
+_API_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"(api/[^"]+)"', re.M)
+_HEADERS = Path(__file__).parent / "include"
 _STD_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<([^>]+)>", re.M)
 _NEEDS_OWN_UNIT = re.compile(r"^[ \t]*(#[ \t]*pragma[ \t]+once|namespace\b|inline[ \t]+namespace\b|extern\b)", re.M)
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
@@ -91,6 +93,7 @@ def noc_and_processor(kernel: PlanKernel) -> tuple[int, int]:
 def build_sources(plan: Plan, root: Path, arch: Arch, words: dict[str, tuple[int, ...]]) -> Sources:
     """The libraries of all kernels of a plan whose sources lie under ``root``."""
     bodies: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    headers: dict[tuple[str, tuple[str, ...]], dict[str, None]] = {}
     own: list[tuple[Unit, ...]] = []
     entries: list[tuple[Entry, ...]] = []
     contents: list[bytes] = []
@@ -111,9 +114,16 @@ def build_sources(plan: Plan, root: Path, arch: Arch, words: dict[str, tuple[int
                 found.append(Entry(len(own), symbol))
             else:
                 bodies.setdefault((header, defines), []).append(body)
+                headers.setdefault((header, defines), {}).update(
+                    dict.fromkeys(name for name in _API_INCLUDE.findall(text) if (_HEADERS / name).is_file())
+                )
                 found.append(Entry(0, symbol))
         entries.append(tuple(found))
-    shared = tuple(Unit("\n".join(parts), header, defines) for (header, defines), parts in bodies.items())
+    # A header is read once a unit: outside the namespaces of the kernels that share it.
+    shared = tuple(
+        Unit("\n".join([*(f'#include "{name}"' for name in headers[kind]), *parts]), *kind)
+        for kind, parts in bodies.items()
+    )
     return Sources(libraries=(shared, *own), entries=tuple(entries), key=digest(*contents))
 
 

@@ -100,13 +100,17 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 @functools.lru_cache(maxsize=256)
 def choose(problem: Problem) -> Choice | None:
     """The best legal plan; None where there is none."""
-    arch = load_arch(problem.arch)
-    found = list(_candidates(problem, arch))
+    arch, found = load_arch(problem.arch), legal(problem)
     if not found:
         return None
     taken = _best(found, arch)
     others = [plan for plan in found if _kind(plan) != _kind(taken)]
     return Choice(taken=taken, second=_best(others, arch) if others else None, legal=len(found))
+
+
+def legal(problem: Problem) -> list[Candidate]:
+    """Every plan that the planner may choose."""
+    return list(_candidates(problem, load_arch(problem.arch)))
 
 
 def _kind(plan: Candidate) -> tuple[object, ...]:

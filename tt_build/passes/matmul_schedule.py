@@ -45,7 +45,7 @@ def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
         if asked:
             _refuse(kernel, "algorithm", f"this matmul cannot be blocked yet: {obstacle}", "use algorithm: streaming")
         return None
-    problem = _problem(kernel, arch, stated)
+    problem = matmul_problem(kernel, arch)
     found = choose(problem)
     if found is None and asked:
         _refuse_fixed(kernel, problem)
@@ -78,7 +78,9 @@ def _obstacle(kernel: DefaultedKernel) -> str:
     return f"the shards of '{placing.name}' place the work" if placing is not None else ""
 
 
-def _problem(kernel: DefaultedKernel, arch: Arch, stated: MatmulSchedule) -> Problem:
+def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:
+    """The kernel's matmul as the planner sees it, with what the declaration fixes."""
+    stated = kernel.choice.matmul or MatmulSchedule()
     region = region_of(kernel, arch)
     taken = sum(bytes_in_l1(buffer_of(kernel, tensor, arch), arch) for tensor in kernel.tensors)
     return problem_of(
