@@ -1,0 +1,252 @@
+"""Corruptions of blocked matmuls: steps along K, subblocks, accumulation, shared operands. As those of
+``corruptions``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.passes.corruptions import (
+    Corruption,
+    Kernel,
+    change,
+    item,
+    page_beside,
+    replace,
+    slot_beside,
+    tile_index_beside,
+)
+from tt_build.ir.index import num, var
+from tt_build.ir.lowered import (
+    Accumulate,
+    Barrier,
+    Loop,
+    MatmulBlock,
+    Pack,
+    Pop,
+    Push,
+    ReadPage,
+    ReceiveShared,
+    SendShared,
+    Wait,
+    When,
+    WritePage,
+    ZeroPadding,
+)
+from tt_build.passes.channels import IS_SENDER
+
+BLOCK_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
+
+
+def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
+    def register(function: Corruption) -> Corruption:
+        BLOCK_CORRUPTIONS[function.__name__] = (function, codes)
+        return function
+
+    return register
+
+
+for _shared in (page_beside, slot_beside, tile_index_beside):
+    corruption("TTB403")(_shared)
+
+
+def _matmul(kernel: Kernel, rng: random.Random, edit: Callable[[Any], Any]) -> Kernel | None:
+    return change(kernel, rng, MatmulBlock, edit)
+
+
+@corruption("TTB403")
+def first_operand_one_tile_on(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _matmul(kernel, rng, lambda s: replace(s, indices=(s.indices[0] + 1, s.indices[1])))
+
+
+@corruption("TTB403")
+def second_operand_one_tile_on(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _matmul(kernel, rng, lambda s: replace(s, indices=(s.indices[0], s.indices[1] + 1)))
+
+
+@corruption("TTB403")
+def operands_exchanged(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _matmul(kernel, rng, lambda s: replace(s, cbs=s.cbs[::-1]))
+
+
+@corruption("TTB403")
+def rows_further_apart(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    stride = kernel.blocking.k_block + 1 if kernel.blocking is not None else 0
+    return _matmul(kernel, rng, lambda s: replace(s, k_stride=num(stride)))
+
+
+@corruption("TTB403")
+def transposed_or_not(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _matmul(kernel, rng, lambda s: replace(s, transpose=not s.transpose))
+
+
+@corruption("TTB403", "TTB404")
+def subblock_of_another_shape(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _matmul(kernel, rng, lambda s: replace(s, rows=s.columns + 1, columns=s.rows))
+
+
+@corruption("TTB403", "TTB405")
+def one_k_tile_less(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Loop, lambda s: replace(s, count=s.count - 1), lambda s: s.var == "kk")
+
+
+@corruption("TTB402", "TTB403", "TTB405")
+def one_step_less(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Loop, lambda s: replace(s, count=s.count - 1), lambda s: s.var == "k_step")
+
+
+@corruption("TTB403")
+def packed_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Pack, lambda s: replace(s, index=s.index + 1), lambda s: s.index is not None)
+
+
+@corruption("TTB403")
+def packed_in_order(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Pack, lambda s: replace(s, index=None), lambda s: s.index is not None)
+
+
+@corruption("TTB403", "TTB404")
+def another_slot_packed(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Pack, lambda s: replace(s, dst=s.dst + 1), lambda s: s.index is not None)
+
+
+@corruption("TTB403")
+def never_adds(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Accumulate, lambda s: replace(s, on=0), lambda s: s.on == 1)
+
+
+@corruption("TTB403")
+def adds_for_ever(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Accumulate, lambda s: replace(s, on=1), lambda s: s.on == 0)
+
+
+@corruption("TTB403")
+def adds_from_another_step_on(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    def late(stmt: Any) -> bool:
+        return isinstance(stmt, When) and any(isinstance(s, Accumulate) for s in stmt.body)
+
+    return change(kernel, rng, When, lambda s: replace(s, b=num(rng.choice([0, 2]))), late)
+
+
+@corruption("TTB408", "TTB402")
+def padding_not_zeroed(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, ZeroPadding, lambda _: None)
+
+
+@corruption("TTB408")
+def padding_of_another_tile_zeroed(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, ZeroPadding, lambda s: replace(s, slot=s.slot + 1))
+
+
+@corruption("TTB408")
+def padding_zeroed_from_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, ZeroPadding, lambda s: replace(s, first=s.first + 1))
+
+
+@corruption("TTB408")
+def padding_zeroed_in_another_step(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    def zeroes(stmt: Any) -> bool:
+        return isinstance(stmt, When) and stmt.a == var("k_step") and not isinstance(stmt.body[0], Accumulate)
+
+    return change(kernel, rng, When, lambda s: replace(s, b=num(0)), zeroes)
+
+
+@corruption("TTB402")
+def sent_under_way(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Barrier, lambda _: None, lambda s: s.what == "read")
+
+
+@corruption("TTB402")
+def fewer_receivers(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, SendShared, lambda s: replace(s, receivers=s.receivers - 1))
+
+
+@corruption("TTB402", "TTB405")
+def more_rectangles(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, SendShared, lambda s: replace(s, targets=s.targets + 1))
+
+
+@corruption("TTB402")
+def part_of_a_block_sent(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(
+        kernel,
+        rng,
+        SendShared,
+        lambda s: replace(s, blocks=tuple(replace(b, pages=b.pages + 1) for b in s.blocks)),
+    )
+
+
+@corruption("TTB402")
+def other_channel(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    def swap(stmt: Any) -> Any:
+        return replace(stmt, channel="column" if stmt.channel == "row" else "row")
+
+    return change(kernel, rng, (SendShared, ReceiveShared), swap)
+
+
+@corruption("TTB402")
+def other_semaphore(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (SendShared, ReceiveShared), lambda s: replace(s, sent=s.ready))
+
+
+@corruption("TTB402")
+def nobody_receives(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, ReceiveShared, lambda _: None)
+
+
+@corruption("TTB402", "TTB405")
+def everybody_sends(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    flags = {*IS_SENDER.values()}
+    return change(
+        kernel, rng, When, lambda s: replace(s, a=num(1)), lambda s: getattr(s.a, "name", "") in flags and s.b == num(1)
+    )
+
+
+@corruption("TTB405")
+def sender_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """A core that believes that it sends, or does not."""
+    for number, body in enumerate(kernel.bodies):
+        flags = [i for i, name in enumerate(body.runtime_args) if name in IS_SENDER.values()]
+        if flags:
+            at = len(body.accessors) + rng.choice(flags)
+            core = rng.randrange(len(body.core_values))
+            values = list(body.core_values)
+            words = list(values[core].values)
+            words[at] = 1 - int(words[at])  # type: ignore[arg-type]
+            values[core] = replace(values[core], values=tuple(words))
+            return item(kernel, "bodies", number, core_values=tuple(values))
+    return None
+
+
+@corruption("TTB402")
+def not_shared_after_all(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The plan shares nothing, the kernels send."""
+    if kernel.blocking is None or not kernel.blocking.shares:
+        return None
+    return replace(kernel, blocking=replace(kernel.blocking, shares=()))
+
+
+@corruption("TTB402")
+def product_not_awaited(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    product = {i.cb for i in kernel.intermediates if i.extent is not None}
+    return change(kernel, rng, Wait, lambda _: None, lambda s: s.cb in product)
+
+
+@corruption("TTB402")
+def operands_kept(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    operands = {s.cb for s in kernel.streams if s.per == "k"}
+    return change(kernel, rng, Pop, lambda _: None, lambda s: s.cb in operands)
+
+
+@corruption("TTB402")
+def step_not_announced(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    operands = {s.cb for s in kernel.streams if s.per == "k"}
+    return change(kernel, rng, Push, lambda _: None, lambda s: s.cb in operands)
+
+
+@corruption("TTB403", "TTB405")
+def first_block_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    many = {b.name for b in kernel.buffers if b.pages > 1}
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
