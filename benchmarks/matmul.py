@@ -4,8 +4,8 @@
     python -m benchmarks.matmul --write     writes it into docs/matmul.md, between its markers
 
 Every figure is from the emulator's counters of a run of the generated kernels. The SDK's example ``matmul_multi_core``
-reads its operands tile by tile, as ``algorithm: streaming`` does; its example ``matmul_multicore_reuse`` takes the blocks
-that ``bmm_op_utils::get_large_matmul_params`` gives, 2 tiles of K a step.
+reads its operands tile by tile, as ``algorithm: streaming`` does; its example ``matmul_multicore_reuse`` takes the
+blocks that ``bmm_op_utils::get_large_matmul_params`` gives, 2 tiles of K a step.
 """
 
 from __future__ import annotations

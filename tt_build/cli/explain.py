@@ -74,6 +74,7 @@ def compiled(loaded: SpecFile, entry: Declared) -> VerifiedKernel | VerifiedSour
 
 def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     """Algorithm, grid, blocks, work, memory, and where each choice comes from."""
+    from tt_build.cli.matmul_text import matmul_head, matmul_rows
     from tt_build.targets import load_arch
 
     arch = load_arch(kernel.arch)
@@ -86,6 +87,9 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     lines += _table(_choices(entry, kernel))
     lines += ["", "work"]
     lines += _table(_work(kernel))
+    if kernel.matmul_choice is not None:
+        lines += ["", matmul_head(kernel)]
+        lines += _table(matmul_rows(kernel))
     if kernel.residency is not None:
         lines += ["", f"sweeps over the tiles of a unit: {kernel.residency.choice} ({kernel.residency.reason})"]
         lines += _table(_sweeps(kernel))
@@ -131,6 +135,8 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     own, shared = entry.kernel, entry.defaults
 
     def origin(section: str, key: str) -> str:
+        if section == "schedule" and kernel.blocking is not None and key not in kernel.choice.stated:
+            return "the planner"
         for holder, name in ((own, "the kernel"), (shared, "the file's defaults")):
             values = getattr(holder, section, None)
             if values is not None and getattr(values, key, None) is not None:
@@ -145,6 +151,8 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     by = "the kernel: schedule.matmul.algorithm" if asked else "the planner"
     block = "a barrier; as many as fit L1 with the other buffers, at most 16"
     whole = "what is reduced together" if kernel.sweeps else "one tile"
+    if kernel.blocking is not None:
+        whole, block = "the planner", "a step"
     rows: list[tuple[str, ...]] = [
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),

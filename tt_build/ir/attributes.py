@@ -12,6 +12,7 @@ import msgspec
 from tt_build.ir.handwritten import BoundSources, DefaultedSources, ScheduledSources, VerifiedSources
 from tt_build.ir.stages import (
     TILE,
+    Blocking,
     BufferedKernel,
     Kernel,
     LoweredKernel,
@@ -34,6 +35,8 @@ def stamped(kernel: Kernel) -> Attributes:
     attrs = _defaults(kernel)
     if isinstance(kernel, ScheduledKernel | ScheduledSources):
         attrs |= _schedule(kernel)
+    if isinstance(kernel, ScheduledKernel) and kernel.blocking is not None:
+        attrs["tt_matmul"] = _matmul(kernel, kernel.blocking)
     if isinstance(kernel, ShardedKernel | BoundSources):
         attrs |= _shard(kernel)
     if isinstance(kernel, PersistentKernel):
@@ -101,6 +104,16 @@ def _schedule(kernel: ScheduledKernel | ScheduledSources) -> Attributes:
         "tt_num_cores": kernel.core_grid[0] * kernel.core_grid[1],
         "tt_tiles_per_core": tiles_per_core(kernel.work, grid.units, kernel.core_grid),
     }
+
+
+def _matmul(kernel: ScheduledKernel, blocking: Blocking) -> Attributes:
+    """How the matmul is blocked, in tiles; what the planner estimated, and what came second."""
+    told = msgspec.to_builtins(blocking)
+    choice = kernel.matmul_choice
+    if choice is not None:
+        told |= {"estimate": msgspec.to_builtins(choice.taken), "legal_plans": choice.legal}
+        told["second"] = msgspec.to_builtins(choice.second)
+    return dict(told)
 
 
 def _shard(kernel: ShardedKernel | BoundSources) -> Attributes:

@@ -144,6 +144,27 @@ class Blocking(Struct, frozen=True, kw_only=True):
     shares: tuple[Operand, ...] = ()
 
 
+class MatmulPlan(Struct, frozen=True, kw_only=True):
+    """A legal plan of a matmul in figures: tiles, cores (columns, rows), estimated cycles and what bounds them."""
+
+    algorithm: str
+    cores: tuple[int, int]
+    block: tuple[int, int]
+    k_block: int
+    cycles: int
+    bound: str
+    dram_bytes: int
+    noc_bytes: int
+
+
+class MatmulChoice(Struct, frozen=True, kw_only=True):
+    """The plan that was taken of ``legal`` ones, and the best with another algorithm, block or region."""
+
+    taken: MatmulPlan
+    second: MatmulPlan | None
+    legal: int
+
+
 class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     """After ``infer_schedule``. ``unit_tiles`` is (height, width) of a unit in output tiles.
 
@@ -160,6 +181,7 @@ class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     placed_by: str = ""
     parts: Parts | None = None
     blocking: Blocking | None = None
+    matmul_choice: MatmulChoice | None = None
 
 
 class Shards(Struct, frozen=True, kw_only=True):

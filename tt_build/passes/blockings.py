@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tt_build.ir.stages import Blocking, DefaultedKernel, Operand
+from tt_build.ir.stages import Blocking, DefaultedKernel, MatmulChoice, MatmulPlan, Operand, Tensor
 from tt_build.ir.work import Grid
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import DTYPES, Arch
@@ -46,7 +46,8 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A matmul as the planner sees it; extents in tiles.
 
-    ``held`` are bytes of operands behind the product: a column of the block's tiles, a row of them, and a unit.
+    ``held`` are bytes of operands behind the product: of a column of the block's tiles, of a row of them, and a unit.
+    ``behind`` are their tile bytes: of operands that are rows, columns, one number a matrix, one number, and all of it.
     ``gathered`` tells whether the output's own buffer can gather the product in one step along K, and in several.
     """
 
@@ -59,11 +60,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     in0_bytes: int
     in1_bytes: int
     out_bytes: int
+    written_bytes: int
     product_bytes: int
     phases: int
     dst_tiles: int
     budget: int
     held: tuple[int, int, int]
+    behind: tuple[int, int, int, int, int]
     gathered: tuple[bool, bool]
     fixed: Fixed = Fixed()
 
@@ -84,6 +87,20 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     bound: str
     busy: int
 
+    @property
+    def figures(self) -> MatmulPlan:
+        """What people are told of it."""
+        return MatmulPlan(
+            algorithm=self.algorithm,
+            cores=self.cores,
+            block=self.blocking.block,
+            k_block=self.blocking.k_block,
+            cycles=self.cycles,
+            bound=self.bound,
+            dram_bytes=self.dram_bytes,
+            noc_bytes=self.noc_bytes,
+        )
+
     def region(self, at: tuple[int, int]) -> CoreRegion:
         """The cores in use."""
         return CoreRegion(at=at, size=self.cores)
@@ -95,6 +112,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     taken: Candidate
     second: Candidate | None
     legal: int
+
+    @property
+    def figures(self) -> MatmulChoice:
+        """What people are told of it."""
+        second = self.second.figures if self.second is not None else None
+        return MatmulChoice(taken=self.taken.figures, second=second, legal=self.legal)
 
 
 @functools.lru_cache(maxsize=256)
@@ -313,13 +336,17 @@ def _costed(
     in0, in1 = problem.k * problem.in0_bytes, problem.k * problem.in1_bytes
     reads0, reads1 = problem.m * grid.x * grid.z, problem.n * grid.y * grid.z
     across, down = (cores if algorithm == "mcast_2d" else (count, count)) if shares else (1, 1)
-    received0 = reads0 * in0 * (across - 1) // across if "in0" in shares else 0
-    received1 = reads1 * in1 * (down - 1) // down if "in1" in shares else 0
-    dram0 = reads0 * in0 // (across if "in0" in shares else 1)
-    dram1 = reads1 * in1 // (down if "in1" in shares else 1)
-    written = problem.m * problem.n * problem.z * problem.out_bytes
-    dram = dram0 + dram1 + written
+    across, down = (across if "in0" in shares else 1), (down if "in1" in shares else 1)
+    row, column, number, once, full = problem.behind
+    held0 = (reads0 * column + grid.units * number) // across
+    dram = reads0 * in0 // across + held0 + reads1 * (in1 + row) // down + once
+    dram += problem.m * problem.n * problem.z * (full + problem.written_bytes)
     steps = units * -(-problem.k // blocking.k_block)
+    parcel0 = -(-problem.k // blocking.k_block) * blocking.k_block * problem.in0_bytes
+    parcel1 = -(-problem.k // blocking.k_block) * blocking.k_block * problem.in1_bytes
+    received0 = grid.units * (across - 1) // across * (rows * (parcel0 + column) + number)
+    received1 = grid.units * (down - 1) // down * columns * (parcel1 + row)
+    received = received0 + received1 + (busy - 1) * once
     streamed = max(problem.in0_bytes, problem.in1_bytes)
     other = min(problem.in0_bytes, problem.in1_bytes) / min(blocking.subblock)
     high, wide = blocking.subblock
@@ -341,7 +368,7 @@ def _costed(
         blocking=blocking,
         l1_bytes=l1,
         dram_bytes=dram,
-        noc_bytes=received0 + received1,
+        noc_bytes=received,
         cycles=rates.fixed + math.ceil(bounds[bound]),
         bound=bound,
         busy=busy,
@@ -370,35 +397,51 @@ def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple
         in0_bytes=DTYPES[first.dtype].tile_bytes,
         in1_bytes=DTYPES[second.dtype].tile_bytes,
         out_bytes=DTYPES[output.dtype].tile_bytes,
+        written_bytes=sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs),
         product_bytes=4096 if wide else 2048,
         phases={"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}[kernel.math.fidelity],
         dst_tiles=arch.dst_capacity(fp32=wide),
         budget=budget,
         held=_held(kernel),
+        behind=_behind(kernel),
         gathered=(alone, alone and output.dtype == ("float32" if wide else "bfloat16")),
         fixed=fixed,
     )
 
 
-def _held(kernel: DefaultedKernel) -> tuple[int, int, int]:
-    """Bytes of the buffers behind the product; what sections hand on is counted as a tile a value."""
-    program, output = kernel.program, kernel.outputs[0]
-    row = column = unit = 0
-    for tensor in kernel.outputs:
-        unit += 2 * DTYPES[tensor.dtype].tile_bytes
-    for index, value in enumerate(program.values):
-        if value.op != "input":
-            unit += 4096
-            continue
-        readers = [v for v in program.values if index in v.args and v.op != "matmul"]
-        if not readers and all(b.value != index for b in program.outputs):
-            continue
-        size = DTYPES[kernel.tensor(value.name).dtype].tile_bytes
-        rows, columns = value.shape[-2] == 1 < output.matrix[0], value.shape[-1] == 1 < output.matrix[1]
-        if rows and not columns:
+def _behind(kernel: DefaultedKernel) -> tuple[int, int, int, int, int]:
+    """Tile bytes of what the outputs need beside the product, by kind: ``Problem.behind``."""
+    output = kernel.outputs[0]
+    row = column = number = once = full = 0
+    for tensor in _read_behind(kernel):
+        size = DTYPES[tensor.dtype].tile_bytes
+        rows, columns = tensor.matrix[0] == 1 < output.matrix[0], tensor.matrix[1] == 1 < output.matrix[1]
+        if rows and columns:
+            number, once = (number, once + size) if math.prod(tensor.batch) == 1 else (number + size, once)
+        elif rows:
             row += size
-        elif columns and not rows:
+        elif columns:
             column += size
         else:
-            unit += 2 * size
-    return row, column, unit
+            full += size
+    return row, column, number, once, full
+
+
+def _read_behind(kernel: DefaultedKernel) -> list[Tensor]:
+    """Inputs that something else than the matmul reads."""
+    program = kernel.program
+    found: list[Tensor] = []
+    for index, value in enumerate(program.values):
+        readers = (v for v in program.values if index in v.args and v.op != "matmul")
+        bound = any(b.value == index for b in program.outputs)
+        if value.op == "input" and (bound or next(readers, None) is not None):
+            found.append(kernel.tensor(value.name))
+    return found
+
+
+def _held(kernel: DefaultedKernel) -> tuple[int, int, int]:
+    """Bytes of the buffers behind the product; what sections hand on is counted as a tile a value."""
+    row, column, number, once, full = _behind(kernel)
+    handed = 4096 * sum(value.op != "input" for value in kernel.program.values)
+    results = sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs)
+    return row, column, 2 * (number + once + full + results) + handed

@@ -18,9 +18,9 @@ from msgspec.structs import astuple
 from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
-from tt_build.passes.blockings import Candidate
+from tt_build.passes.blockings import Choice
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.matmul_schedule import plan_blocks
+from tt_build.passes.matmul_schedule import choice_of
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
@@ -39,9 +39,9 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     _refuse_unsupported(kernel, arch)
     algorithm = _algorithm(kernel)
     if algorithm == STREAMING_MATMUL:
-        plan = plan_blocks(kernel, arch)
-        if plan is not None:
-            return _blocked(kernel, arch, plan)
+        choice = choice_of(kernel, arch)
+        if choice is not None:
+            return _blocked(kernel, arch, choice)
     unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
     region, policy = region_of(kernel, arch), kernel.choice.policy
@@ -72,8 +72,9 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     )
 
 
-def _blocked(kernel: DefaultedKernel, arch: Arch, plan: Candidate) -> ScheduledKernel:
+def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> ScheduledKernel:
     """The schedule of a blocked matmul: a unit is a block of the output."""
+    plan = choice.taken
     block, grid = plan.blocking.block, plan.grid
     _check_declared(kernel, block, grid)
     region = plan.region(region_of(kernel, arch).at)
@@ -88,6 +89,7 @@ def _blocked(kernel: DefaultedKernel, arch: Arch, plan: Candidate) -> ScheduledK
         region=region,
         work=assign(plan.policy, grid, region, kernel.core_grid),
         blocking=plan.blocking,
+        matmul_choice=choice.figures,
     )
 
 

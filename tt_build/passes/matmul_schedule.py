@@ -12,7 +12,7 @@ from typing import NoReturn
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Kernel
-from tt_build.passes.blockings import Candidate, Choice, Fixed, Problem, best_subblock, choose, problem_of
+from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, problem_of
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.memory_space_lower import bytes_in_l1
@@ -23,12 +23,6 @@ from tt_build.spec.model import MatmulSchedule
 from tt_build.targets import Arch
 
 _KEYS = ("block", "k_block", "subblock", "noc", "depth", "order")
-
-
-def plan_blocks(kernel: DefaultedKernel, arch: Arch) -> Candidate | None:
-    """The plan of a blocked matmul; None where it streams."""
-    choice = choice_of(kernel, arch)
-    return choice.taken if choice is not None else None
 
 
 def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:

@@ -14,6 +14,7 @@ import msgspec
 
 from tt_build.ir.index import Dim, Num
 from tt_build.ir.stages import (
+    Contraction,
     FillStep,
     Fold,
     Intermediate,
@@ -45,6 +46,7 @@ _EXTENTS: dict[type[msgspec.Struct], tuple[str, ...]] = {
     Intermediate: ("extent", "tiles"),
     MatmulStep: ("k_tiles",),
     TransposePlan: ("k_tiles",),
+    Contraction: ("k_tiles",),
     Fold: ("scale",),
 }
 """Fields of which only none, one and several are told apart."""
@@ -57,8 +59,9 @@ _PARTS: dict[str, Part] = {
     "the parts of long reductions": lambda k: _parts(k),
     "the sweeps": lambda k: tuple(sweep.what for sweep in k.sweeps),
     "the masks of ragged edges": lambda k: (k.masks, k.zero_fills),
-    "the streams": lambda k: (k.streams, k.transposes, k.results),
+    "the streams": lambda k: (k.streams, k.transposes, k.results, k.contractions),
     "whether cores share operands": lambda k: [[channel.name for channel in body.channels] for body in k.bodies],
+    "how the matmul is blocked": lambda k: _blocking(k),
     "the DST sections": lambda k: (k.sections, k.intermediates, k.sweeps),
 }
 
@@ -67,6 +70,20 @@ def _parts(kernel: VerifiedKernel) -> str:
     if kernel.parts is None:
         return "none"
     return "on cores of their own" if kernel.parts.spread else "one after the other"
+
+
+def _blocking(kernel: VerifiedKernel) -> Any:
+    """Loops of a blocked matmul: over nothing, one or several; ragged or not."""
+    blocking = kernel.blocking
+    if blocking is None:
+        return None
+    (plan,) = kernel.contractions
+    tiles = kernel.buffer(kernel.outputs[0].name).tiles
+    steps = -(-plan.k_tiles // blocking.k_block)
+    sizes = (steps, *blocking.block, *(b // s for b, s in zip(blocking.block, blocking.subblock, strict=True)))
+    ragged = (plan.k_tiles % blocking.k_block > 0, *(t % b > 0 for t, b in zip(tiles, blocking.block, strict=True)))
+    units = max(item.count for item in kernel.work)
+    return blocking.shares, blocking.noc, blocking.depth, _count((*sizes, units)), ragged, plan.is_output
 
 
 def check_same_structure(declaration: Declaration, kernel: VerifiedKernel, smaller: VerifiedKernel) -> None:

@@ -1,0 +1,48 @@
+"""A blocked matmul in words: what the planner took, what bounds it, what came second."""
+
+from __future__ import annotations
+
+from tt_build.ir.stages import MatmulPlan, VerifiedKernel
+
+_SHARES = {
+    (): "each core reads its operands",
+    ("in0",): "one core reads the first operand for all",
+    ("in1",): "one core reads the second operand for all",
+    ("in0", "in1"): "cores of a row share the first operand, those of a column the second",
+}
+
+
+def matmul_rows(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
+    """A table: each plan with its blocks, estimate and bytes."""
+    choice = kernel.matmul_choice
+    if choice is None:
+        return []
+    rows: list[tuple[str, ...]] = [
+        ("plan", "algorithm", "cores", "block", "K a step", "estimate", "bound by", "DRAM", "NoC")
+    ]
+    rows.append(("taken", *_cells(choice.taken)))
+    if choice.second is not None:
+        rows.append(("second", *_cells(choice.second)))
+    return rows
+
+
+def matmul_head(kernel: VerifiedKernel) -> str:
+    """What the table is about."""
+    assert kernel.matmul_choice is not None
+    assert kernel.blocking is not None
+    rows, columns = kernel.blocking.subblock
+    shares = _SHARES[kernel.blocking.shares]
+    return f"matmul: {kernel.matmul_choice.legal:,} legal plans; {shares}; subblocks of {rows} x {columns} tiles in DST"
+
+
+def _cells(plan: MatmulPlan) -> tuple[str, ...]:
+    return (
+        plan.algorithm,
+        f"{plan.cores[0]} x {plan.cores[1]}",
+        f"{plan.block[0]} x {plan.block[1]}",
+        str(plan.k_block),
+        f"{plan.cycles:,} cycles",
+        plan.bound,
+        f"{plan.dram_bytes:,} B",
+        f"{plan.noc_bytes:,} B",
+    )
