@@ -40,6 +40,9 @@ BASES = {
     ),
     "line": _kernel(32, 250, 600, "Y = A @ B", {"algorithm": "mcast_1d_in0", "k_block": 64}),
     "column": _kernel(600, 100, 96, "Y = A @ B * s", {"algorithm": "mcast_1d_in1", "k_block": 32}, s=[1, 1]),
+    "gate": _kernel(
+        200, 230, 160, "Y = silu(A @ B) * (A @ G)", {"algorithm": "mcast_2d", "k_block": 64}, G=[230, 160]
+    ),
     "alone": _kernel(160, 96, 160, "Y = A @ B", {"algorithm": "reuse", "block": [64, 64], "k_block": 32}),
 }  # fmt: skip
 

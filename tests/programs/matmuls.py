@@ -44,11 +44,15 @@ def matmuls(draw: Draw) -> Kernel:
         "B": {"shape": [*(() if shared else batch), *((n, k) if turned else (k, n))], "dtype": draw(floats)},
     }
     shapes = {"row": [1, n], "column": [*batch, m, 1], "full": [*batch, m, n], "scalar": [1, 1]}
+    product = "(A @ B.T)" if turned else "(A @ B)"
+    if draw(st.integers(0, 4)) == 0:  # a gate: a second matmul that goes through K with the first
+        inputs["G"] = {**inputs["B"], "dtype": draw(floats)}
+        product = f"(sigmoid({product.replace('B', 'G')}) * {product})"
     inputs |= {name: {"shape": shape, "dtype": draw(floats)} for name, shape in shapes.items() if name in epilogue}
     kernel = {
         "inputs": inputs,
         "outputs": {"C": {"shape": [*batch, m, n], "dtype": draw(floats)}},
-        "compute": f"C = {epilogue.format('(A @ B.T)' if turned else '(A @ B)')}",
+        "compute": f"C = {epilogue.format(product)}",
         "math": {"fp32_accumulate": draw(st.booleans())},
     }
     grid = draw(st.sampled_from([(2, 2), (3, 2), (2, 4), (5, 3), (8, 8)]))

@@ -44,7 +44,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A matmul as the planner sees it; extents in tiles.
+    """A matmul, or several of the same extents, as the planner sees it; extents in tiles, bytes of a tile of each.
 
     ``held`` are bytes of operands behind the product: of a column of the block's tiles, of a row of them, and a unit.
     ``behind`` are their tile bytes: of operands that are rows, columns, one number a matrix, one number, and all of it.
@@ -59,6 +59,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     cores: tuple[int, int]
     in0_bytes: int
     in1_bytes: int
+    matmuls: int
     out_bytes: int
     written_bytes: int
     product_bytes: int
@@ -347,12 +348,12 @@ def _costed(
     received0 = grid.units * (across - 1) // across * (rows * (parcel0 + column) + number)
     received1 = grid.units * (down - 1) // down * columns * (parcel1 + row)
     received = received0 + received1 + (busy - 1) * once
-    streamed = max(problem.in0_bytes, problem.in1_bytes)
-    other = min(problem.in0_bytes, problem.in1_bytes) / min(blocking.subblock)
+    streamed = max(problem.in0_bytes, problem.in1_bytes) / problem.matmuls
+    other = min(problem.in0_bytes, problem.in1_bytes) / problem.matmuls
     high, wide = blocking.subblock
-    tiles = units * rows * columns * problem.k
+    tiles = units * rows * columns * problem.k * problem.matmuls
     math_cycles = tiles * (max(16 * problem.phases, (streamed + other / max(high, wide)) / rates.unpack) + 0)
-    math_cycles += tiles * rates.tile_overhead + steps * rows * columns * 90
+    math_cycles += tiles * rates.tile_overhead + steps * rows * columns * problem.matmuls * 90
     own0 = units * rows * in0 * (1 / rates.read + (1 / rates.multicast if "in0" in shares else 0))
     own1 = units * columns * in1 * (1 / rates.read + (1 / rates.multicast if "in1" in shares else 0))
     reading = max(own0, own1) if blocking.noc == 1 else own0 + own1
@@ -376,16 +377,20 @@ def _costed(
 
 
 def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple[int, int], fixed: Fixed) -> Problem:
-    """The kernel's matmul; its operands are plain inputs."""
+    """The kernel's matmuls, which have the same extents; their operands are plain inputs."""
     program = kernel.program
-    (value,) = (v for v in program.values if v.op == "matmul")
-    first, second = (kernel.tensor(program.values[arg].name) for arg in value.args)
+    matmuls = [v for v in program.values if v.op == "matmul"]
+    firsts, seconds = (
+        {(v.args[side], v.transpose[side]): kernel.tensor(program.values[v.args[side]].name) for v in matmuls}
+        for side in (0, 1)
+    )
+    first = next(iter(firsts.values()))
     output = kernel.outputs[0]
     rows, columns = output.matrix
     inner = first.matrix[1]
     wide = kernel.math.fp32_accumulate
     bound = program.outputs[0]
-    alone = len(program.outputs) == 1 and program.values[bound.value].op == "matmul"
+    alone = len(matmuls) == len(program.outputs) == 1 and program.values[bound.value].op == "matmul"
     alone = alone and not (DTYPES[output.dtype].is_block and columns % 32)
     return Problem(
         m=-(-rows // 32),
@@ -394,11 +399,12 @@ def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple
         z=math.prod(output.batch),
         arch=arch.name,
         cores=cores,
-        in0_bytes=DTYPES[first.dtype].tile_bytes,
-        in1_bytes=DTYPES[second.dtype].tile_bytes,
+        in0_bytes=sum(DTYPES[t.dtype].tile_bytes for t in firsts.values()),
+        in1_bytes=sum(DTYPES[t.dtype].tile_bytes for t in seconds.values()),
+        matmuls=len(matmuls),
         out_bytes=DTYPES[output.dtype].tile_bytes,
         written_bytes=sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs),
-        product_bytes=4096 if wide else 2048,
+        product_bytes=(4096 if wide else 2048) * len(matmuls),
         phases={"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}[kernel.math.fidelity],
         dst_tiles=arch.dst_capacity(fp32=wide),
         budget=budget,

@@ -37,23 +37,21 @@ class _Compute(SweepCompute):
         return Startup(a=first.a, b=first.b, out=first.cb, reverse=True)
 
     def before_sweeps(self) -> list[Stmt]:
-        return [stmt for contraction in self.kernel.contractions for stmt in self._contraction(contraction)]
-
-    def _contraction(self, plan: Contraction) -> list[Stmt]:
-        """The block of the product: reserved once, its tiles packed at their places in every step."""
-        kernel, blocking = self.kernel, self.kernel.blocking
+        """The blocks of the products: reserved once, their tiles packed at their places in every step."""
+        kernel, blocking, plans = self.kernel, self.kernel.blocking, self.kernel.contractions
         assert blocking is not None
-        several = plan.k_tiles > blocking.k_block
-        step: list[Stmt] = [Wait(cb=cb, pages=self.pages(cb)) for cb in (plan.a, plan.b)]
+        several = plans[0].k_tiles > blocking.k_block
+        operands = [s.cb for s in kernel.streams if s.per == "k"]
+        step: list[Stmt] = [Wait(cb=cb, pages=self.pages(cb)) for cb in operands]
         if several:
             step.append(When(a=var("k_step"), b=num(1), body=(Accumulate(on=1),)))
-        step += self._subblocks(plan)
-        step += [Pop(cb=cb, pages=self.pages(cb)) for cb in (plan.a, plan.b)]
+        step += [stmt for plan in plans for stmt in self._subblocks(plan)]
+        step += [Pop(cb=cb, pages=self.pages(cb)) for cb in operands]
         return [
-            Reserve(cb=plan.cb, pages=self.pages(plan.cb)),
+            *(Reserve(cb=plan.cb, pages=self.pages(plan.cb)) for plan in plans),
             k_steps(kernel, step),
             *([Accumulate(on=0)] if several else []),
-            Push(cb=plan.cb, pages=self.pages(plan.cb)),
+            *(Push(cb=plan.cb, pages=self.pages(plan.cb)) for plan in plans),
         ]
 
     def _subblocks(self, plan: Contraction) -> list[Stmt]:

@@ -99,7 +99,7 @@ def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
     _refuse_schedule(kernel)
     refuse_movement(kernel)
     if _algorithm(kernel) != REDUCTION:
-        _refuse_matmuls(kernel)
+        _refuse_matmuls(kernel, arch)
 
 
 def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
@@ -146,17 +146,17 @@ def _refuse_schedule(kernel: DefaultedKernel) -> None:
     )
 
 
-def _refuse_matmuls(kernel: DefaultedKernel) -> None:
+def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
     program, origin = astuple(sunk(kernel.program))
     values = program.values
     matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
-    if len(matmuls) > 1:
+    if len(matmuls) > 1 and choice_of(kernel, arch) is None:
         refuse(
             kernel,
             "TTB201",
-            "a second matmul in one kernel cannot be lowered yet",
+            "a second matmul in one kernel cannot be lowered yet where the two cannot go through K together",
             value=origin[matmuls[1]],
-            help="declare one kernel for each matmul",
+            help="declare one kernel for each matmul, or give both the same extents and leave the schedule out",
         )
     full = _full_shape(kernel)
     for index in matmuls:

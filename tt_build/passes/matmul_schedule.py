@@ -58,11 +58,13 @@ def _obstacle(kernel: DefaultedKernel) -> str:
     """Why the matmul cannot be blocked yet; empty where it can."""
     program = sunk(kernel.program).program
     values = program.values
-    matmul = next(value for value in values if value.op == "matmul")
-    if any(values[arg].op != "input" for arg in matmul.args):
+    matmuls = [value for value in values if value.op == "matmul"]
+    if any(values[arg].op != "input" for matmul in matmuls for arg in matmul.args):
         return "an operand is moved"
-    if matmul.transpose[0]:
+    if any(matmul.transpose[0] for matmul in matmuls):
         return "its first operand is transposed"
+    if len({(m.shape, values[m.args[0]].shape[-1]) for m in matmuls}) > 1:
+        return "the kernel has matmuls of different extents"
     if any(value.op in MOVES or value.op == "pattern" for value in values):
         return "a tensor behind it is moved"
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")

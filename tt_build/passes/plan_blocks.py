@@ -2,7 +2,8 @@
 
 A unit is a block of output tiles. The contraction gathers the product of the unit's rows of the first and columns of
 the second operand, step by step along K; what else the outputs need is one sweep over the block, which reads the
-product from L1. Where an output is the product itself, and its buffer can gather it, there is no sweep.
+product from L1. Where an output is the product itself, and its buffer can gather it, there is no sweep. Several matmuls
+of the same extents go through K together: an operand that they share comes once.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from tt_build.targets import Arch
 def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     """Plan the contraction and the sweep behind it."""
     planner = _Planner(kernel, arch)
-    (index,) = (i for i, value in enumerate(planner.program.values) if value.op == "matmul")
-    contraction = planner.contraction(index)
-    sweeps: tuple[Sweep, ...] = () if contraction.is_output else (planner.sweep(index, contraction),)
+    matmuls = [i for i, value in enumerate(planner.program.values) if value.op == "matmul"]
+    contractions = tuple(planner.contraction(index, alone=len(matmuls) == 1) for index in matmuls)
+    sweeps: tuple[Sweep, ...] = () if contractions[0].is_output else (planner.sweep(contractions),)
     return extend(
         StagedKernel,
         kernel,
@@ -45,7 +46,7 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         results=tuple(planner.results),
         masks=tuple(planner.masks),
         sweeps=sweeps,
-        contractions=(contraction,),
+        contractions=contractions,
     )
 
 
@@ -72,7 +73,7 @@ class _Planner(StagePlanner):
         self.blocking = kernel.blocking
         self.rows, self.columns = tiles_of(self.output)
 
-    def contraction(self, index: int) -> Contraction:
+    def contraction(self, index: int, *, alone: bool) -> Contraction:
         """The matmul, and where its result goes."""
         value = self.program.values[index]
         reduced = self.program.values[value.args[0]].shape[-2 if value.transpose[0] else -1]
@@ -80,7 +81,7 @@ class _Planner(StagePlanner):
         rows, columns = self.blocking.block
         first = self._operand(value, 0, (rows, self.blocking.k_block), reduced)
         second = self._operand(value, 1, (self.blocking.k_block, columns), reduced)
-        output = self._direct_output(index, k_tiles)
+        output = self._direct_output(index, k_tiles) if alone else None
         if output is not None:
             cb = self._result(output, sweep=-1)
         else:
@@ -133,12 +134,11 @@ class _Planner(StagePlanner):
             )
         )
 
-    def sweep(self, index: int, contraction: Contraction) -> Sweep:
-        """What the outputs need beside the product, tile by tile."""
+    def sweep(self, contractions: tuple[Contraction, ...]) -> Sweep:
+        """What the outputs need beside the products, tile by tile."""
         leaves = {i: self._leaf(i) for i in range(len(self.program.values)) if self._is_loaded(i)}
-        leaves[index] = Leaf(
-            cb=contraction.cb, bcast="", transpose=False, fpu=enters_fpu("float32" if self.fp32 else "bfloat16")
-        )
+        fpu = enters_fpu("float32" if self.fp32 else "bfloat16")
+        leaves |= {plan.value: Leaf(cb=plan.cb, bcast="", transpose=False, fpu=fpu) for plan in contractions}
         stores: list[Store] = []
         for binding in self.program.outputs:
             tensor = self.kernel.tensor(binding.tensor)
@@ -146,7 +146,11 @@ class _Planner(StagePlanner):
             self.cutter.dtypes[cb] = tensor.dtype
             stores.append(self.cutter.store(binding.value, cb, tensor.dtype))
         sections = self.cutter.sections(stores, leaves, {})
-        what = ", ".join(self.identifiers[b.tensor] for b in self.program.outputs) + " from the product"
+        what = (
+            ", ".join(self.identifiers[b.tensor] for b in self.program.outputs)
+            + " from the product"
+            + "s" * (len(contractions) > 1)
+        )
         return Sweep(what=what, extent=self.blocking.block, by_columns=False, sections=sections)
 
     def _is_loaded(self, index: int) -> bool:

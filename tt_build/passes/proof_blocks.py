@@ -28,7 +28,7 @@ from tt_build.ir.lowered import (
     ZeroPadding,
     walk,
 )
-from tt_build.ir.stages import TILE, LoweredKernel, Stream
+from tt_build.ir.stages import TILE, Contraction, LoweredKernel, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
@@ -48,7 +48,8 @@ def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
             proof.transfer(visit)
     proof.check_read()
     proof.check_written()
-    proof.check_contractions(compute)
+    for plan in kernel.contractions:
+        proof.check_contraction(compute, plan)
     proof.check_accumulation(compute)
     proof.check_sweep(compute)
     return proof.pages_read, proof.pages_written
@@ -61,7 +62,9 @@ class _Proof:
         self.blocking = kernel.blocking
         self.block = kernel.blocking.block
         self.k_block = kernel.blocking.k_block
-        (self.plan,) = kernel.contractions
+        self.plans = kernel.contractions
+        self.k_tiles = kernel.contractions[0].k_tiles
+        self.firsts, self.products = {p.a for p in self.plans}, {p.cb for p in self.plans}
         self.tiles = kernel.buffer(kernel.outputs[0].name).tiles
         walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
         self.ids = np.concatenate(walks)
@@ -148,10 +151,10 @@ class _Proof:
 
     def _check_operand(self, stream: Stream, visit: Visit) -> None:
         """The tiles of each step along K, on the cores that read: each once, at its place in the step's block."""
-        at, first = self.places(visit), stream.cb == self.plan.a
+        at, first = self.places(visit), stream.cb in self.firsts
         kk = visit.rounds["kk"]
         k = visit.rounds["k_step"] * self.k_block + kk
-        self._within(k, self.plan.k_tiles, "k")
+        self._within(k, self.k_tiles, "k")
         self._within(kk, self.k_block, "k of a step")
         if first:
             row = at["by"] * self.block[0] + at["row"]
@@ -160,21 +163,27 @@ class _Proof:
             place, extent, index = row, self.block[0], at["row"]
         else:
             column = at["bx"] * self.block[1] + at["column"]
-            wanted = self.pages(stream.tensor, self._turned(), at["bz"], k, column)
+            plan = next(plan for plan in self.plans if plan.b == stream.cb)
+            wanted = self.pages(stream.tensor, self._turned(plan), at["bz"], k, column)
             slot = kk * self.block[1] + at["column"]
             place, extent, index = column, self.block[1], at["column"]
         self._within(index, extent, "tile of a block")
         self._same(visit, (wanted, slot), stream.cb)
         self._once((at["core"], at["unit"], place, k), stream.cb)
         axis = 0 if first else 1
-        expected = self._valid(axis)[self._readers(stream)].sum() * self.plan.k_tiles
+        expected = self._valid(axis)[self._readers(stream)].sum() * self.k_tiles
         self._count(visit, int(expected), stream.cb)
 
-    def _turned(self) -> bool:
-        value = next(v for v in sunk(self.kernel.program).program.values if v.op == "matmul")
-        if self.plan.transpose_b != value.transpose[1] or value.transpose[0]:
+    def _turned(self, plan: Contraction) -> bool:
+        """Whether the second operand is transposed; the operands are those of the program's matmul."""
+        program = sunk(self.kernel.program).program
+        value = program.values[plan.value]
+        names = [program.values[arg].name for arg in value.args]
+        if value.op != "matmul" or names != [self.streams[cb].tensor for cb in (plan.a, plan.b)]:
+            self._fail(f"the operands of {plan.cb} are not those of its matmul")
+        if plan.transpose_b != value.transpose[1] or value.transpose[0]:
             self._fail("an operand is transposed, or not, against the program")
-        return self.plan.transpose_b
+        return plan.transpose_b
 
     def _valid(self, axis: int) -> np.ndarray:
         """For each unit of all cores: its rows, or columns, that the output has."""
@@ -240,37 +249,42 @@ class _Proof:
         self._check_zeroed()
 
     def _check_zeroed(self) -> None:
-        value = next(v for v in sunk(self.kernel.program).program.values if v.op == "matmul")
-        reduced = self.kernel.tensor(self.streams[self.plan.a].tensor).shape[-1]
-        if -(-reduced // TILE) != self.plan.k_tiles or value.op != "matmul":
-            self._fail(f"{self.plan.k_tiles} K tiles for {reduced} elements")
-        if not reduced % TILE:
-            if self.zeroed:
-                fail(self.kernel, "TTB408", "tiles without padding are zeroed")
-            return
-        if len(self.zeroed) != 1:
-            fail(self.kernel, "TTB408", f"padding of K zeroed by {len(self.zeroed)} statements, needed by 1")
-        (visit,) = self.zeroed
+        wanted = {cb for cb in self.firsts if self._reduced(cb) % TILE}
+        found = [visit.stmt.cb for visit in self.zeroed if isinstance(visit.stmt, ZeroPadding)]
+        if sorted(found) != sorted(wanted):
+            fail(self.kernel, "TTB408", f"padding of K zeroed in {found}, needed in {sorted(wanted)}")
+        for visit in self.zeroed:
+            self._check_zero(visit)
+
+    def _reduced(self, cb: str) -> int:
+        reduced = self.kernel.tensor(self.streams[cb].tensor).shape[-1]
+        if -(-reduced // TILE) != self.k_tiles or any(plan.k_tiles != self.k_tiles for plan in self.plans):
+            self._fail(f"{self.k_tiles} K tiles for {reduced} elements")
+        return reduced
+
+    def _check_zero(self, visit: Visit) -> None:
         stmt, at = visit.stmt, self.places(visit)
         assert isinstance(stmt, ZeroPadding)
-        if (stmt.cb, stmt.axis, stmt.first) != (self.plan.a, "columns", reduced % TILE):
+        if (stmt.axis, stmt.first) != ("columns", self._reduced(stmt.cb) % TILE):
             fail(self.kernel, "TTB408", f"zeroes {stmt.axis} from {stmt.first} on in {stmt.cb}")
-        step, last = divmod(self.plan.k_tiles - 1, self.k_block)
+        step, last = divmod(self.k_tiles - 1, self.k_block)
         wanted = at["row"] * self.k_block + last
-        stream = self.streams[self.plan.a]
-        count = int(self._valid(0)[self._readers(stream)].sum())
+        count = int(self._valid(0)[self._readers(self.streams[stmt.cb])].sum())
         right = np.array_equal(visit.values[0], wanted) and (visit.rounds["k_step"] == step).all()
         if not right or visit.core.size != count or len(np.unique(self._keys(at, "core", "unit", "row"))) != count:
             fail(self.kernel, "TTB408", "the last K tile of a row of the first operand is not zeroed once")
 
     # Compute
 
-    def check_contractions(self, compute: KernelBody) -> None:
+    def check_contraction(self, compute: KernelBody, plan: Contraction) -> None:
         """On one core: in each step each subblock goes through the step's K tiles, and lands at its place."""
         one = msgspec.structs.replace(compute, core_values=compute.core_values[:1])
         found = visits(one, (MatmulBlock, Pack))
-        steps = [v for v in found if isinstance(v.stmt, MatmulBlock)]
-        packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == self.plan.cb]
+        steps = [v for v in found if isinstance(v.stmt, MatmulBlock) and v.stmt.cbs == (plan.a, plan.b)]
+        packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == plan.cb]
+        blocks = [v.stmt.cbs for v in found if isinstance(v.stmt, MatmulBlock)]
+        if sorted(blocks) != sorted((p.a, p.b) for p in self.plans) or len(set(blocks)) != len(blocks):
+            self._fail(f"matmul_block of {blocks}")
         if len(steps) != 1:
             self._fail(f"{len(steps)} matmul_block statements")
         (visit,) = steps
@@ -278,14 +292,14 @@ class _Proof:
         assert isinstance(stmt, MatmulBlock)
         (high, wide), width = self.blocking.subblock, self.block[1]
         stride = getattr(stmt.k_stride, "value", -1)
-        if (stmt.rows, stmt.columns, stride) != (high, wide, self.k_block) or stmt.cbs != (self.plan.a, self.plan.b):
+        if (stmt.rows, stmt.columns, stride) != (high, wide, self.k_block):
             self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles, {stride} apart, from {stmt.cbs}")
-        if stmt.transpose != self._turned():
+        if stmt.transpose != self._turned(plan):
             self._fail("matmul_block transposes the second operand, or not, against the program")
         kk, step = visit.rounds["kk"], visit.rounds["k_step"]
         row, k0 = np.divmod(visit.values[0], self.k_block)
         k1, column = np.divmod(visit.values[1], width)
-        extent = np.minimum(self.k_block, self.plan.k_tiles - step * self.k_block)
+        extent = np.minimum(self.k_block, self.k_tiles - step * self.k_block)
         if not (np.array_equal(k0, kk) and np.array_equal(k1, kk)) or (kk >= extent).any():
             self._fail("a matmul_block meets tiles of different K, or of none")
         self._within(row + high - 1, self.block[0], "row of a block")
@@ -294,9 +308,7 @@ class _Proof:
         per_section = np.unique(sections, return_counts=True)[1]
         units = int(self.kernel.work[0].count)
         count = units * (self.block[0] // high) * (width // wide)
-        if per_section.size != count * -(-self.plan.k_tiles // self.k_block) or visit.core.size != (
-            count * self.plan.k_tiles
-        ):
+        if per_section.size != count * -(-self.k_tiles // self.k_block) or visit.core.size != (count * self.k_tiles):
             self._fail("a subblock does not meet every K tile once")
         places = np.unique(np.stack([sections, row * width + column]), axis=1)
         if places.shape[1] != per_section.size or len(packs) != high * wide:
@@ -317,7 +329,7 @@ class _Proof:
             if visit.core.size != places.shape[1] or not np.array_equal(found, places):
                 self._fail(f"DST slot {stmt.dst} is packed at another place than its own")
             covered.append(self._keys(visit.rounds, "unit", "k_step") * (self.block[0] * width) + visit.values[0])
-        steps = int(self.kernel.work[0].count) * -(-self.plan.k_tiles // self.k_block)
+        steps = int(self.kernel.work[0].count) * -(-self.k_tiles // self.k_block)
         if len(np.unique(np.concatenate(covered))) != steps * self.block[0] * width:
             self._fail("a tile of the product is not packed once a step")
 
@@ -332,7 +344,7 @@ class _Proof:
             if isinstance(stmt, Accumulate):
                 adding = stmt.on
             elif isinstance(stmt, Loop) and stmt.var == "k_step":
-                for now in range(min(3, -(-self.plan.k_tiles // self.k_block))):
+                for now in range(min(3, -(-self.k_tiles // self.k_block))):
                     adding = self._run(stmt.body, now, adding)
             elif isinstance(stmt, Loop | Block):
                 adding = self._run(stmt.body, step, adding)
@@ -345,7 +357,7 @@ class _Proof:
             elif isinstance(stmt, Section):
                 adding = self._run((*stmt.math, *stmt.packs), step, adding)
             elif isinstance(stmt, Pack):
-                wanted = int(stmt.cb == self.plan.cb and step > 0)
+                wanted = int(stmt.cb in self.products and step > 0)
                 if adding != wanted:
                     self._fail(f"the packer {'adds to' if adding else 'replaces'} {stmt.cb} in step {step}")
         return adding
@@ -359,7 +371,7 @@ class _Proof:
         for visit in visits(compute, (TileOp, Pack)) if self.kernel.sweeps else []:
             stmt, at = visit.stmt, self.places(visit)
             if isinstance(stmt, Pack):
-                if stmt.cb == self.plan.cb:
+                if stmt.cb in self.products:
                     continue
                 if stmt.index is not None or stmt.cb not in {*self.results, *handed}:
                     self._fail(f"packs {stmt.cb} at {stmt.index}")
@@ -378,7 +390,7 @@ class _Proof:
                 used.add(cb)
                 if not np.array_equal(index, self._index(cb, visit, at)):
                     self._fail(f"{stmt.op} takes another tile of {cb} than that of its place")
-        wanted = {self.plan.cb} if self.kernel.sweeps else set()
+        wanted = set(self.products) if self.kernel.sweeps else set()
         wanted |= {s.cb for s in self.kernel.streams if s.per != "k"} | masks
         if not wanted <= used:
             self._fail(f"nobody reads {sorted(wanted - used)}")
@@ -386,7 +398,7 @@ class _Proof:
     def _index(self, cb: str, visit: Visit, at: Places) -> np.ndarray:
         """Where the tile of the present place lies in a circular buffer."""
         zero = np.zeros_like(visit.core)
-        if cb == self.plan.cb:
+        if cb in self.products:
             return np.asarray(at["row"] * self.block[1] + at["column"])
         stream = self.streams.get(cb)
         if stream is None or stream.per == "core":

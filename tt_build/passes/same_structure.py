@@ -77,7 +77,7 @@ def _blocking(kernel: VerifiedKernel) -> Any:
     blocking = kernel.blocking
     if blocking is None:
         return None
-    (plan,) = kernel.contractions
+    plan = kernel.contractions[0]
     tiles = kernel.buffer(kernel.outputs[0].name).tiles
     steps = -(-plan.k_tiles // blocking.k_block)
     sizes = (steps, *blocking.block, *(b // s for b, s in zip(blocking.block, blocking.subblock, strict=True)))

@@ -41,7 +41,7 @@ def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
         stream = next(s for s in kernel.streams if s.cb == plan.a)
         if stream.reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
             _refuse_block(kernel, stream.tensor, stream.reduced)
-        if stream.reduced % TILE:
+        if stream.reduced % TILE and all(fill.cb != stream.cb for fill in fills):
             fills.append(ZeroFill(cb=stream.cb, axis="columns", first=stream.reduced % TILE))
     for section in kernel.sections:
         for step in section.steps:

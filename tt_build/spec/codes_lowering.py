@@ -30,10 +30,11 @@ def _cannot_be_lowered(add: Add) -> None:
     add(
         "TTB202",
         "A schedule that cannot be used",
-        what="The schedule names an algorithm that this version lacks, or a matmul schedule on a kernel without one.",
+        what="`schedule: {matmul: ...}` on a kernel without a matmul, on one that cannot be blocked, or with blocks, steps "
+        "or a policy for which there is no legal plan.",
         why="A schedule that is accepted and not followed would be a lie.",
-        example="schedule: {matmul: {algorithm: mcast_2d}}",
-        mend="Use the algorithm that the help names, or leave the key out.",
+        example="schedule: {cores: [4, 1], matmul: {algorithm: mcast_2d}}   # needs at least 2 x 2 cores",
+        mend="Write what the help says, or leave the key out: the planner chooses.",
     )
     add(
         "TTB203",
