@@ -144,6 +144,22 @@ class Blocking(Struct, frozen=True, kw_only=True):
     shares: tuple[Operand, ...] = ()
 
 
+class Flash(Struct, frozen=True, kw_only=True):
+    """How attention is blocked, in tiles: a unit is ``rows`` of queries, which meet ``keys`` of the sequence at a time.
+
+    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section. With ``causal`` a unit meets no keys behind
+    its last query, and every other matrix hands its blocks of queries out in reverse. With ``shared`` one core reads keys
+    and values for all that go through the same matrices in step.
+    """
+
+    rows: int
+    keys: int
+    scores: tuple[int, int]
+    output: tuple[int, int]
+    causal: bool
+    shared: bool
+
+
 class MatmulPlan(Struct, frozen=True, kw_only=True):
     """A legal plan of a matmul in figures: tiles, cores (columns, rows), estimated cycles and what bounds them."""
 
@@ -182,6 +198,7 @@ class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     parts: Parts | None = None
     blocking: Blocking | None = None
     matmul_choice: MatmulChoice | None = None
+    flash: Flash | None = None
 
 
 class Shards(Struct, frozen=True, kw_only=True):
@@ -302,13 +319,13 @@ class Stream(Struct, frozen=True, kw_only=True):
     else -1. ``sources`` are all places that its tiles come from where there are several, of one dtype; exactly one
     holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced`` counts the elements of the
     dimension that a matmul reduces. Where a matmul is blocked ``operand`` says along which axis of the grid of units
-    the stream is the same, and ``k`` streams have the ``extent`` of a step.
+    the stream is the same, and ``k`` streams have the ``extent`` of a step; so have ``step`` streams of attention.
     """
 
     cb: str
     tensor: str
     page: Index
-    per: Literal["unit", "k", "core", "shard", "sweep"]
+    per: Literal["unit", "k", "core", "shard", "sweep", "step"]
     extent: tuple[int, int] = (1, 1)
     sweep: int = -1
     bcast: BroadcastMode = ""
@@ -524,6 +541,31 @@ class Contraction(Struct, frozen=True, kw_only=True):
     transpose_b: bool = False
 
 
+class AttentionPlan(Struct, frozen=True, kw_only=True):
+    """Attention over blocks of keys. Circular buffers: ``queries`` of a unit; ``keys`` and ``values`` of a step; of a
+    step also ``scores``, ``logits`` (the scores where ``sections`` are empty), ``weights``, ``change`` (what older
+    sums are scaled by) and ``part`` (weights @ values); and what goes from step to step: ``peak``, ``total`` (columns,
+    one number a row) and ``gathered``. ``inner`` tiles of a query, ``sequence`` tiles of keys, ``width`` tiles of a
+    value. ``sections`` make logits of scores, tile by tile.
+    """
+
+    queries: str
+    keys: str
+    values: str
+    scores: str
+    logits: str
+    weights: str
+    change: str
+    part: str
+    peak: str
+    total: str
+    gathered: str
+    inner: int
+    sequence: int
+    width: int
+    sections: tuple[SectionPlan, ...]
+
+
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``; where a
     matmul is blocked ``contractions`` come first.
@@ -539,6 +581,7 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     sweeps: tuple[Sweep, ...] = ()
     residency: Residency | None = None
     contractions: tuple[Contraction, ...] = ()
+    attention: AttentionPlan | None = None
 
 
 class CircularBuffer(Struct, frozen=True, kw_only=True):

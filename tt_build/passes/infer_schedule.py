@@ -20,6 +20,7 @@ from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
 from tt_build.passes.blockings import Choice
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.flash_schedule import schedule_attention
 from tt_build.passes.matmul_schedule import choice_of
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
@@ -36,6 +37,10 @@ REDUCTIONS = ("sum", "mean", "max", "min")
 
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
+    attention = schedule_attention(kernel, arch)
+    if attention is not None:
+        _check_declared(kernel, attention.unit_tiles, attention.grid)
+        return attention
     _refuse_unsupported(kernel, arch)
     algorithm = _algorithm(kernel)
     if algorithm == STREAMING_MATMUL:

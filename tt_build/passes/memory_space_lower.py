@@ -34,7 +34,7 @@ DEPTH = 2  # blocks: one is filled while the other is drained
 
 def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Place every stream in L1."""
-    if kernel.sweeps or kernel.contractions:
+    if kernel.sweeps or kernel.contractions or kernel.attention is not None:
         return _sweeps(kernel, arch)
     k_tiles = max(
         (s.k_tiles for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)), default=1
@@ -152,9 +152,11 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
         if result.sweep >= 0:
             block, blocks = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts)), DEPTH
         add(result.cb, kernel.tensor(result.tensor).dtype, block, blocks * block)
-    spilled = {sweep.spill for sweep in kernel.sweeps}
+    twice = {sweep.spill for sweep in kernel.sweeps}
+    if kernel.attention is not None:  # what goes from step to step: the old block is read while the new one is made
+        twice |= {kernel.attention.peak, kernel.attention.total, kernel.attention.gathered}
     for item in kernel.intermediates:
-        block, blocks = (1, 2) if item.cb in spilled else (item.tiles, 1)
+        block, blocks = item.tiles, 2 if item.cb in twice else 1
         add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
     return tuple(buffers.placed)
 

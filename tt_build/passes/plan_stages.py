@@ -24,7 +24,7 @@ from tt_build.ir.stages import (
     TransposePlan,
 )
 from tt_build.lang.program import Program, Value
-from tt_build.passes import plan_blocks, plan_sweeps
+from tt_build.passes import plan_blocks, plan_flash, plan_sweeps
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
 from tt_build.passes.infer_schedule import REDUCTION
@@ -42,6 +42,8 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         return plan_sweeps.plan(kernel, arch)
     if kernel.blocking is not None:
         return plan_blocks.plan(kernel, arch)
+    if kernel.flash is not None:
+        return plan_flash.plan(kernel, arch)
     planner = _Planner(kernel, arch)
     matmuls = {i: planner.matmul(v) for i, v in enumerate(planner.program.values) if v.op == "matmul"}
     leaves = {i: planner.leaf(i) for i in range(len(planner.program.values)) if planner.is_loaded(i)}

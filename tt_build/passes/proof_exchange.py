@@ -126,7 +126,7 @@ def _groups(kernel: LoweredKernel, channel: str) -> list[list[tuple[int, int]]]:
 
 def _check_parcels(kernel: LoweredKernel, channel: str, sends: list[SendShared]) -> None:
     """Each stream that the cores of a channel share is in one parcel, with all pages of a block."""
-    shares = kernel.blocking.shares if kernel.blocking is not None else ()
+    shares = _shares(kernel)
     if channel == "all":
         shared = [s.cb for s in kernel.streams if s.per == "core"]
     else:
@@ -137,10 +137,17 @@ def _check_parcels(kernel: LoweredKernel, channel: str, sends: list[SendShared])
         fail(kernel, "TTB402", f"shared streams {shared} are sent as {sorted(sent)}")
 
 
+def _shares(kernel: LoweredKernel) -> tuple[str, ...]:
+    """The operands that the plan says cores share."""
+    if kernel.blocking is not None:
+        return kernel.blocking.shares
+    return ("in1",) if kernel.flash is not None and kernel.flash.shared else ()
+
+
 def check_sent(kernel: LoweredKernel) -> None:
     """What cores share is sent: nobody waits for a stream that only another core reads (TTB402)."""
     sent = {b.cb for body in kernel.bodies for s in walk(body.body) if isinstance(s, SendShared) for b in s.blocks}
-    shares = kernel.blocking.shares if kernel.blocking is not None else ()
+    shares = _shares(kernel)
     wanted = {s.cb for s in kernel.streams if s.per == "core"} if len(kernel.work) > 1 else set()
     wanted |= {s.cb for s in kernel.streams if s.operand in shares}
     if sent != wanted:

@@ -35,7 +35,7 @@ from tt_build.ir.lowered import (
 from tt_build.ir.stages import CbTraffic, LoweredKernel
 from tt_build.ir.work import CoreWork, block_of, tile_ids
 from tt_build.passes.proof import fail
-from tt_build.passes.skeleton import Move, moves
+from tt_build.passes.skeleton import Move, moves, only_moves
 
 
 def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mapping[str, int]]) -> tuple[CbTraffic, ...]:
@@ -49,15 +49,18 @@ def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mappi
         values = dict(arguments[item.core])
         if kernel.blocking is not None:  # a unit at a ragged edge has fewer tiles
             key = edges(kernel, item)
+        elif kernel.flash is not None and kernel.flash.causal:  # a unit has steps as far as its last query
+            key = tuple(block_of(tile, kernel.grid)[1:] for tile in tile_ids(item, kernel.order, kernel.grid))
         elif kernel.parts is None or not kernel.parts.spread:  # where a unit lies changes no move
             values = {name: item.count if name == "num_tiles" else 1 for name in values}
             key = tuple(values.items())
         else:
             key = tuple(values.items())
         alike.setdefault(key, []).append(values)
+    bodies = {body.role: only_moves(body.body) for body in kernel.bodies}
     for same in alike.values():
         cores = len(same)
-        pushed = _run(kernel, same[0])
+        pushed = _run(kernel, bodies, same[0])
         for name, pages in pushed.items():
             totals[name] += pages * cores
     return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
@@ -73,9 +76,11 @@ def edges(kernel: LoweredKernel, item: CoreWork) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _run(kernel: LoweredKernel, names: Mapping[str, int]) -> dict[str, int]:
+def _run(
+    kernel: LoweredKernel, bodies: Mapping[str, tuple[Stmt, ...]], names: Mapping[str, int]
+) -> dict[str, int]:
     """Execute the moves of one core, kernel by kernel as far as each can go, and return the pages pushed."""
-    threads = {body.role: moves(body.body, names) for body in kernel.bodies}
+    threads = {role: moves(body, names) for role, body in bodies.items()}
     pending: dict[str, Move | None] = {role: next(thread, None) for role, thread in threads.items()}
     state = {cb.name: _Fifo(cb.num_pages, cb.block) for cb in kernel.circular_buffers}
     while any(pending.values()):

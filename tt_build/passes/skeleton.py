@@ -44,6 +44,23 @@ class Move(msgspec.Struct, frozen=True):
     pages: int
 
 
+def only_moves(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """The body without loops and sections that move nothing, for ``moves``."""
+    kept: list[Stmt] = []
+    for stmt in body:
+        if isinstance(stmt, Loop | When | Block):
+            inner = only_moves(stmt.body)
+            if any(not isinstance(s, Let | ZOrderPoint) for s in inner):
+                kept.append(msgspec.structs.replace(stmt, body=inner))
+        elif isinstance(stmt, Section):
+            inner = only_moves((*stmt.math, *stmt.packs))
+            if inner:
+                kept.append(Section(math=inner, packs=()))
+        elif isinstance(stmt, Let | ZOrderPoint | Reserve | Push | Wait | Pop):
+            kept.append(stmt)
+    return tuple(kept)
+
+
 def moves(body: tuple[Stmt, ...], names: Mapping[str, int]) -> Iterator[Move]:
     """The circular-buffer calls of a kernel whose runtime arguments have these values, in order."""
     scope = dict(names)

@@ -27,7 +27,14 @@ from tt_build.ir.lowered import (
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, PaddedKernel
 from tt_build.ir.work import CoreWork
-from tt_build.passes import compute_blocks, compute_sweeps, tensorize_blocks, tensorize_sweeps
+from tt_build.passes import (
+    compute_blocks,
+    compute_flash,
+    compute_sweeps,
+    tensorize_blocks,
+    tensorize_flash,
+    tensorize_sweeps,
+)
 from tt_build.passes.channels import IS_SENDER, Group, coordinates, groups, noc_of, words
 from tt_build.passes.common import extend
 from tt_build.passes.parts import peers_of
@@ -43,6 +50,8 @@ def apply(kernel: PaddedKernel) -> LoweredKernel:
     """Write the three kernels."""
     if kernel.blocking is not None:
         written = tensorize_blocks.reader(kernel), compute_blocks.compute(kernel), tensorize_blocks.writer(kernel)
+    elif kernel.flash is not None:
+        written = tensorize_flash.reader(kernel), compute_flash.compute(kernel), tensorize_flash.writer(kernel)
     elif kernel.sweeps:
         written = tensorize_sweeps.reader(kernel), compute_sweeps.compute(kernel), tensorize_sweeps.writer(kernel)
     else:

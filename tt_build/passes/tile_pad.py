@@ -37,6 +37,10 @@ def _padding(tensor: Tensor) -> Padding:
 def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
     sources = {turn.target: turn.source for turn in kernel.transposes}
     fills: list[ZeroFill] = []
+    if kernel.attention is not None:
+        queries = next(s for s in kernel.streams if s.cb == kernel.attention.queries)
+        if queries.reduced % TILE:
+            fills.append(ZeroFill(cb=queries.cb, axis="columns", first=queries.reduced % TILE))
     for plan in kernel.contractions:
         stream = next(s for s in kernel.streams if s.cb == plan.a)
         if stream.reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:

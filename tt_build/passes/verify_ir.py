@@ -27,6 +27,7 @@ from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.common import extend
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_blocks import check_blocks
+from tt_build.passes.proof_flash import check_attention
 from tt_build.passes.proof_dst import check_dst
 from tt_build.passes.proof_exchange import check_exchanges, check_semaphores, check_sent, check_shared
 from tt_build.passes.proof_memory import check_memory
@@ -51,7 +52,10 @@ def apply(kernel: LoweredKernel, arch: Arch) -> VerifiedKernel:
         check_pages_held(kernel, body)
     sends = dict.fromkeys(IS_SENDER.values(), 1)
     traffic = check_moves(kernel, {item.core: _arguments(item) | sends for item in kernel.work})
-    check = check_blocks if kernel.blocking is not None else check_sweeps if kernel.sweeps else check_pages
+    if kernel.attention is not None:
+        check = check_attention
+    else:
+        check = check_blocks if kernel.blocking is not None else check_sweeps if kernel.sweeps else check_pages
     read, written = check(kernel)
     check_block_padding(kernel)
     return extend(

@@ -30,8 +30,8 @@ def _cannot_be_lowered(add: Add) -> None:
     add(
         "TTB202",
         "A schedule that cannot be used",
-        what="`schedule: {matmul: ...}` on a kernel without a matmul, on one that cannot be blocked, or with blocks, steps "
-        "or a policy for which there is no legal plan.",
+        what="`schedule: {matmul: ...}` on a kernel without a matmul, on one that cannot be blocked, or with blocks, "
+        "steps or a policy for which there is no legal plan.",
         why="A schedule that is accepted and not followed would be a lie.",
         example="schedule: {cores: [4, 1], matmul: {algorithm: mcast_2d}}   # needs at least 2 x 2 cores",
         mend="Write what the help says, or leave the key out: the planner chooses.",

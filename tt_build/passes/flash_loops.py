@@ -1,0 +1,89 @@
+"""The loop nest of attention, which reader, compute and writer share, so that their counts cannot differ.
+
+``query_block`` is the unit's block of queries, ``step`` counts its steps along the keys; ``rows`` and ``columns`` are the
+tiles of queries and of keys that are there, fewer at the ends of a ragged sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tt_build.ir.index import Index, dim, minimum, num, var
+from tt_build.ir.lowered import Let, Loop, Stmt
+from tt_build.ir.stages import AttentionPlan, Flash, PaddedKernel
+from tt_build.passes import loops
+
+
+def flash_of(kernel: PaddedKernel) -> Flash:
+    """How the attention is blocked."""
+    assert kernel.flash is not None
+    return kernel.flash
+
+
+def attention_of(kernel: PaddedKernel) -> AttentionPlan:
+    """What the attention consists of."""
+    assert kernel.attention is not None
+    return kernel.attention
+
+
+def unit(kernel: PaddedKernel) -> list[Stmt]:
+    """The place of the unit, and how many rows of queries it has."""
+    flash, blocks = flash_of(kernel), kernel.grid.y
+    block = var("by")
+    if flash.causal and blocks > 1 and kernel.grid.z > 1:  # long units and short ones take turns on a core
+        odd, last = var("bz") % 2, dim("query_blocks", blocks) - 1
+        block = odd * (last - var("by")) + (1 - odd) * var("by")
+    found = [*loops.definitions(kernel), Let(name="query_block", value=block)]
+    total = kernel.buffer(kernel.outputs[0].name).tiles[0]
+    if total % flash.rows:
+        whole = dim("unit_rows", flash.rows)
+        found.append(Let(name="rows", value=minimum(whole, dim("query_tiles", total) - var("query_block") * whole)))
+    return found
+
+
+def steps(kernel: PaddedKernel, inside: Sequence[Stmt]) -> Loop:
+    """``inside`` for each step along the keys that the unit meets."""
+    flash, sequence = flash_of(kernel), attention_of(kernel).sequence
+    count = dim("steps", -(-sequence // flash.keys))
+    keys = dim("keys_per_step", flash.keys)
+    if flash.causal:
+        last = var("query_block") * dim("unit_rows", flash.rows) + (flash.rows - 1)
+        count = minimum(count, last // keys + 1)
+    body: list[Stmt] = []
+    if sequence % flash.keys:
+        body.append(Let(name="columns", value=minimum(keys, dim("key_tiles", sequence) - var("step") * keys)))
+    return Loop(var="step", count=count, body=(*body, *inside))
+
+
+def over(kernel: PaddedKernel, name: str, inside: Sequence[Stmt]) -> list[Stmt]:
+    """``inside`` for each ``tile_row`` of queries, each ``tile_column`` of keys, or each ``value_column``."""
+    size, count = _extents(kernel)[name]
+    if size == 1:
+        return [Let(name=name, value=num(0)), *inside]
+    return [Loop(var=name, count=count, body=tuple(inside))]
+
+
+def _extents(kernel: PaddedKernel) -> dict[str, tuple[int, Index]]:
+    flash, plan = flash_of(kernel), attention_of(kernel)
+    total = kernel.buffer(kernel.outputs[0].name).tiles[0]
+    rows = var("rows") if total % flash.rows else dim("unit_rows", flash.rows)
+    return {
+        "tile_row": (flash.rows, rows),
+        "tile_column": (flash.keys, columns(kernel)),
+        "value_column": (plan.width, dim("value_tiles", plan.width)),
+        "k": (plan.inner, dim("inner_tiles", plan.inner)),
+        "kk": (flash.keys, columns(kernel)),
+    }
+
+
+def columns(kernel: PaddedKernel) -> Index:
+    """Tiles of keys of the present step."""
+    flash, plan = flash_of(kernel), attention_of(kernel)
+    return var("columns") if plan.sequence % flash.keys else dim("keys_per_step", flash.keys)
+
+
+def place(row: str, column: str, extent: tuple[int, int], width: str) -> Index:
+    """Index of a tile among ``extent`` tiles; one row or column is the same for all."""
+    rows, wide = extent
+    across = var(column) if wide > 1 else num(0)
+    return (var(row) * dim(width, wide) if wide > 1 else var(row)) + across if rows > 1 else across
