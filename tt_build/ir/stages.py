@@ -145,11 +145,11 @@ class Blocking(Struct, frozen=True, kw_only=True):
 
 
 class Flash(Struct, frozen=True, kw_only=True):
-    """How attention is blocked, in tiles: a unit is ``rows`` of queries, which meet ``keys`` of the sequence at a time.
+    """How attention is blocked, in tiles: a unit is ``rows`` of queries, which meet ``keys`` of the sequence a step.
 
-    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section. With ``causal`` a unit meets no keys behind
-    its last query, and every other matrix hands its blocks of queries out in reverse. With ``shared`` one core reads keys
-    and values for all that go through the same matrices in step.
+    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section. With ``causal`` a unit meets no keys
+    behind its last query, and every other matrix hands its blocks of queries out in reverse. With ``shared`` one core
+    reads keys and values for all that go through the same matrices in step.
     """
 
     rows: int

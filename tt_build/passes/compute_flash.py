@@ -260,7 +260,7 @@ class _Compute:
             own = [cb for _, cb in section.stores if cb != self.plan.logits]
             math: list[Stmt] = []
             for step in section.steps:
-                waits = [cb for cb in (getattr(step, "cb", ""), getattr(step, "a", ""), getattr(step, "b", ""))]
+                waits = [getattr(step, name, "") for name in ("cb", "a", "b")]
                 math += [Wait(cb=cb, pages=num(1)) for cb in dict.fromkeys(waits) if cb in handed]
                 math += self._one(step)
             packs = tuple(

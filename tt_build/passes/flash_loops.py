@@ -1,7 +1,7 @@
 """The loop nest of attention, which reader, compute and writer share, so that their counts cannot differ.
 
-``query_block`` is the unit's block of queries, ``step`` counts its steps along the keys; ``rows`` and ``columns`` are the
-tiles of queries and of keys that are there, fewer at the ends of a ragged sequence.
+``query_block`` is the unit's block of queries, ``step`` counts its steps along the keys; ``rows`` and ``columns`` are
+the tiles of queries and of keys that are there, fewer at the ends of a ragged sequence.
 """
 
 from __future__ import annotations

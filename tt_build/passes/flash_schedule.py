@@ -28,7 +28,7 @@ _KEYS = (16, 8, 4, 2, 1)
 
 
 def schedule_attention(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel | None:
-    """The kernel scheduled; None where it is no attention. Rejects what of it cannot be lowered yet (TTB201, TTB205)."""
+    """The kernel scheduled; None where it is no attention. Rejects what cannot be lowered yet (TTB201, TTB205)."""
     found = sunk(kernel.program)
     attention = find(found.program)
     if attention is None:
@@ -86,8 +86,8 @@ def _refuse_unsupported(
         refuse(
             kernel,
             "TTB205",
-            f"the attention's output '{output.name}' is {output.dtype} and {output.matrix[1]} columns wide: its padding "
-            "cannot be zeroed yet",
+            f"the attention's output '{output.name}' is {output.dtype} and {output.matrix[1]} columns wide: its "
+            "padding cannot be zeroed yet",
             path=("outputs", output.name, "dtype"),
             help="make it bfloat16",
         )
@@ -137,6 +137,8 @@ def _block(
         if high > rows or (high > 1 and -(-rows // high) * matrices < cores):
             continue
         for keys in _KEYS:
+            if is_causal(program, attention) and keys > max(1, sequence // 8):
+                continue  # what lies behind a unit's last query is left out in whole steps
             keys = min(keys, sequence)
             step = 2 * most * keys * (inner + width + masks * high) + 3 * own * high * keys
             unit = 2 * most * high * (inner + width) + own * high * (3 * width + 5)

@@ -1,8 +1,8 @@
 """Attention: MappedKernel -> StagedKernel. Used by ``plan_stages`` where ``infer_schedule`` found one.
 
 A unit is a block of queries. It meets the keys and values of its matrix step by step and keeps, for each query, the
-largest logit so far, the sum of the weights, and the weighted sum of the values; where a step brings a larger logit, both
-sums are scaled down to it (Milakov and Gimelshein 2018; Dao et al. 2022). No score leaves the core.
+largest logit so far, the sum of the weights, and the weighted sum of the values; where a step brings a larger logit,
+both sums are scaled down to it (Milakov and Gimelshein 2018; Dao et al. 2022). No score leaves the core.
 """
 
 from __future__ import annotations

@@ -1,4 +1,486 @@
+"""Proofs about attention, used by ``verify_ir``: every unit meets the keys and values that it needs, each once, at
+their places; what is computed of them, section by section, is softmax over the keys as they come; every output page is
+written once.
+
+The expected pages come from single elements (``proof_views``) and from the counters of the loops. What the sections
+compute is read off their statements as expressions and compared with the recurrence.
+"""
+
 from __future__ import annotations
-from tt_build.ir.stages import LoweredKernel
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import msgspec
+import numpy as np
+
+from tt_build.ir.lowered import (
+    KernelBody,
+    Loop,
+    MatmulBlock,
+    Pack,
+    Pop,
+    Push,
+    ReadPage,
+    Section,
+    SfpuOp,
+    Stmt,
+    TileOp,
+    Wait,
+    When,
+    WritePage,
+    ZeroPadding,
+    walk,
+)
+from tt_build.ir.stages import TILE, LoweredKernel, Stream
+from tt_build.ir.work import tile_ids
+from tt_build.passes.attention import find, is_causal
+from tt_build.passes.movement import sunk
+from tt_build.passes.plan_flash import LOWEST
+from tt_build.passes.proof import fail
+from tt_build.passes.proof_exchange import senders
+from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
+from tt_build.passes.skeleton import Visit, visits
+
+Arrays = dict[str, np.ndarray]
+
+
 def check_attention(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
-    return {}, {}
+    """Pages that the bodies read and write on all cores together, by tensor (TTB403, TTB408)."""
+    proof = _Proof(kernel)
+    reader, compute, writer = kernel.bodies
+    for visit in visits(reader, (ReadPage, ZeroPadding)):
+        proof.transfer(visit)
+    for visit in visits(writer, (WritePage,)):
+        proof.write(visit)
+    proof.check_complete()
+    one = msgspec.structs.replace(compute, core_values=compute.core_values[:1])
+    proof.check_compute(one)
+    proof.check_recurrence(compute)
+    proof.check_carried(compute)
+    check_patterns(kernel)
+    return proof.pages_read, proof.pages_written
+
+
+class _Proof:
+    def __init__(self, kernel: LoweredKernel) -> None:
+        self.kernel = kernel
+        assert kernel.flash is not None
+        assert kernel.attention is not None
+        self.flash, self.plan = kernel.flash, kernel.attention
+        self.program = sunk(kernel.program).program
+        found = find(self.program)
+        if found is None or (self.flash.causal and not is_causal(self.program, found)):
+            self._fail("the program is no such attention")
+        self.found = found
+        walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
+        self.ids = np.concatenate(walks)
+        sizes = np.asarray([walk_.size for walk_ in walks])
+        self.first = np.cumsum(sizes) - sizes
+        self.core = np.repeat(np.arange(len(walks)), sizes)
+        self.rows = -(-kernel.outputs[0].matrix[0] // TILE)
+        self.block, self.bz = self._blocks(self.ids)
+        self.streams = {stream.cb: stream for stream in kernel.streams}
+        self.seen: list[str] = []
+        self.zeroed = 0
+        self.pages_read: dict[str, int] = {}
+        self.pages_written: dict[str, int] = {}
+        self._check_extents()
+
+    def _check_extents(self) -> None:
+        """Tiles of a query, of the sequence and of a value are the program's."""
+        values, found, plan = self.program.values, self.found, self.plan
+        q, k, v = (values[i].shape for i in (found.queries, found.keys, found.values))
+        wanted = tuple(-(-extent // TILE) for extent in (q[-1], k[-2], v[-1]))
+        if wanted != (plan.inner, plan.sequence, plan.width) or k[-2] != v[-2]:
+            self._fail(f"{plan.inner}, {plan.sequence} and {plan.width} tiles, not {wanted}")
+        views = [self.streams[cb].view for cb in (plan.queries, plan.keys, plan.values)]
+        if views != [found.queries, found.keys, found.values]:
+            self._fail("operands are exchanged")
+
+    # Places
+
+    def _blocks(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The block of queries and the matrix of units: every other matrix of a causal attention runs backwards."""
+        blocks = self.kernel.grid.y
+        by, bz = ids % blocks, ids // blocks
+        turned = self.flash.causal and blocks > 1 and self.kernel.grid.z > 1
+        return (np.where(bz % 2 == 1, blocks - 1 - by, by) if turned else by), bz
+
+    def _steps(self, block: np.ndarray) -> np.ndarray:
+        """Steps that a unit needs: as far as its last query where later keys are masked."""
+        steps = np.full_like(block, -(-self.plan.sequence // self.flash.keys))
+        if not self.flash.causal:
+            return steps
+        last = block * self.flash.rows + self.flash.rows - 1
+        return np.asarray(np.minimum(steps, last // self.flash.keys + 1))
+
+    def _valid_rows(self, block: np.ndarray) -> np.ndarray:
+        return np.asarray(np.minimum(self.flash.rows, self.rows - block * self.flash.rows))
+
+    def _met(self, block: np.ndarray) -> np.ndarray:
+        """Tiles of keys that a unit meets."""
+        return np.asarray(np.minimum(self._steps(block) * self.flash.keys, self.plan.sequence))
+
+    def at(self, visit: Visit) -> Arrays:
+        """Where each time of a statement is; a loop that is not there counts as 0."""
+        zero = np.zeros_like(visit.core)
+        unit = visit.rounds.get("unit", zero)
+        place = self.first[visit.core] + unit
+        found = {"core": visit.core, "unit": unit, "block": self.block[place], "bz": self.bz[place]}
+        for name in ("step", "k", "kk", "tile_row", "tile_column", "value_column"):
+            found[name] = visit.rounds.get(name, zero)
+        found["row"] = found["block"] * self.flash.rows + found["tile_row"]
+        found["key"] = found["step"] * self.flash.keys + found["tile_column"]
+        return found
+
+    # Transfers
+
+    def transfer(self, visit: Visit) -> None:
+        """A read, or a zero fill of queries."""
+        stmt, at = visit.stmt, self.at(visit)
+        if isinstance(stmt, ZeroPadding):
+            self._check_zero(stmt, visit, at)
+            return
+        assert isinstance(stmt, ReadPage)
+        stream = self.streams.get(stmt.cb)
+        if stream is None or stmt.cb in self.seen or stream.tensor != stmt.tensor:
+            self._fail(f"reads '{stmt.tensor}' into {stmt.cb}")
+        self.seen.append(stmt.cb)
+        row, column, slot, count, names = self._expected(stream, at)
+        tiles = tiles_at(self.kernel, stream.view, at["bz"], row, column, transposed=False, spread=True)
+        if any(self.program.values[int(s)].name != stmt.tensor for s in np.unique(tiles.source)):
+            self._fail(f"{stmt.cb} reads another tensor than its view")
+        self._same(visit, (fields_of(self.kernel, stmt.tensor, tiles)[0], slot), stmt.cb)
+        readers = np.ones_like(self.core, dtype=bool)
+        if stream.operand and self.flash.shared:
+            readers = np.isin(self.core, senders(self.kernel, "column"))
+        self._count(visit, int(count[readers].sum()), stmt.cb)
+        self._once([at[name] for name in ("core", "unit", *names)], stmt.cb)
+        self.pages_read[stmt.tensor] = self.pages_read.get(stmt.tensor, 0) + int(visit.core.size)
+
+    def _expected(
+        self, stream: Stream, at: Arrays
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+        """Row and column of the tile in the value, its slot, tiles of each unit, and the counters that number them."""
+        plan, keys, met = self.plan, self.flash.keys, self._met(self.block)
+        if stream.cb == plan.queries:
+            slot = at["tile_row"] * plan.inner + at["k"]
+            return at["row"], at["k"], slot, self._valid_rows(self.block) * plan.inner, ("tile_row", "k")
+        if stream.cb == plan.keys:
+            return (
+                at["key"],
+                at["k"],
+                at["k"] * keys + at["tile_column"],
+                met * plan.inner,
+                ("step", "k", "tile_column"),
+            )
+        if stream.cb == plan.values:
+            row = at["step"] * keys + at["kk"]
+            names = ("step", "kk", "value_column")
+            return row, at["value_column"], at["kk"] * plan.width + at["value_column"], met * plan.width, names
+        shape = self.program.values[stream.view].shape
+        tall, wide = shape[-2] > 1 or self.rows == 1, shape[-1] > 1 or plan.sequence == 1
+        slot = self._scored(at, stream.extent)
+        rows = self._valid_rows(self.block) if stream.extent[0] > 1 else np.ones_like(self.block)
+        columns = met if stream.extent[1] > 1 else self._steps(self.block)
+        if stream.extent != (self.flash.rows if tall else 1, keys if wide else 1):
+            self._fail(f"{stream.cb} holds {stream.extent} tiles a step")
+        return at["row"], at["key"], slot, rows * columns, ("step", "tile_row", "tile_column")
+
+    def _scored(self, at: Arrays, extent: tuple[int, int]) -> np.ndarray:
+        """The place of a tile of scores, or of a part of them that is broadcast."""
+        zero = np.zeros_like(at["core"])
+        rows, columns = extent
+        return (at["tile_row"] if rows > 1 else zero) * columns + (at["tile_column"] if columns > 1 else zero)
+
+    def _check_zero(self, stmt: ZeroPadding, visit: Visit, at: Arrays) -> None:
+        reduced = self.program.values[self.found.queries].shape[-1] % TILE
+        wanted = at["tile_row"] * self.plan.inner + self.plan.inner - 1
+        right = (stmt.cb, stmt.axis, stmt.first) == (self.plan.queries, "columns", reduced) and reduced
+        count = int(self._valid_rows(self.block).sum())
+        if not right or self.zeroed or visit.core.size != count or not np.array_equal(visit.values[0], wanted):
+            fail(self.kernel, "TTB408", f"zeroes {stmt.axis} from {stmt.first} on in {stmt.cb}")
+        self.zeroed += 1
+
+    def write(self, visit: Visit) -> None:
+        """The output's tiles, from their places in the block."""
+        stmt, at = visit.stmt, self.at(visit)
+        assert isinstance(stmt, WritePage)
+        (result,) = self.kernel.results
+        if (stmt.cb, stmt.tensor) != (result.cb, result.tensor) or self.pages_written:
+            self._fail(f"writes '{stmt.tensor}' from {stmt.cb}")
+        page = (at["bz"] * self.rows + at["row"]) * self.plan.width + at["value_column"]
+        self._same(visit, (page, at["tile_row"] * self.plan.width + at["value_column"]), stmt.cb)
+        if not np.array_equal(np.sort(visit.values[0]), np.arange(self.kernel.buffer(result.tensor).pages)):
+            self._fail(f"pages of '{result.tensor}' are not written exactly once")
+        self.pages_written[stmt.tensor] = int(visit.core.size)
+
+    def check_complete(self) -> None:
+        """Every stream is read, the output is written, and the padding of queries is zeroed where there is some."""
+        if set(self.seen) != set(self.streams) or not self.pages_written:
+            self._fail(f"reads into {sorted(self.seen)}, not {sorted(self.streams)}")
+        if bool(self.program.values[self.found.queries].shape[-1] % TILE) != bool(self.zeroed):
+            fail(self.kernel, "TTB408", "the padding of queries is not zeroed")
+
+    # Compute, on the first core
+
+    def check_compute(self, body: KernelBody) -> None:
+        """Matmuls meet every tile that is reduced once; every tile comes from its place and goes to it."""
+        mine = self.core == 0
+        block = self.block[mine]
+        self.counts = {
+            "scores": int((self._valid_rows(block) * self._met(block)).sum()),
+            "rows": int((self._valid_rows(block) * self._steps(block)).sum()),
+            "values": int((self._valid_rows(block) * self._steps(block)).sum()) * self.plan.width,
+            "starts": int(self._valid_rows(block).sum()),
+            "ends": int(self._valid_rows(block).sum()) * self.plan.width,
+            "last": int((self._valid_rows(block) * (self._met(block) == self.plan.sequence)).sum()),
+        }
+        found = visits(body, (MatmulBlock, TileOp, Pack))
+        plan, flash = self.plan, self.flash
+        products = [v for v in found if isinstance(v.stmt, MatmulBlock)]
+        if [v.stmt.cbs for v in products if isinstance(v.stmt, MatmulBlock)] != [
+            (plan.queries, plan.keys),
+            (plan.weights, plan.values),
+        ]:
+            self._fail("matmuls of other buffers")
+        scores, part = products
+        every = self._steps(block).sum()
+        self._check_matmul(scores, found, plan.scores, (flash.rows, flash.keys), flash.scores, "k", plan.inner, True)
+        self._check_matmul(part, found, plan.part, (flash.rows, plan.width), flash.output, "kk", flash.keys, False)
+        tiles = (flash.rows // flash.scores[0]) * (flash.keys // flash.scores[1])
+        self._count(scores, int(every) * tiles * plan.inner, plan.scores)
+        tiles = (flash.rows // flash.output[0]) * (plan.width // flash.output[1])
+        self._count(part, int(self._met(block).sum()) * tiles, plan.part)
+        self._check_tiles([v for v in found if isinstance(v.stmt, TileOp)])
+        for visit in found:
+            if isinstance(visit.stmt, Pack) and visit.stmt.cb not in (plan.scores, plan.part):
+                self._check_pack(visit.stmt, visit)
+
+    def _check_matmul(
+        self,
+        visit: Visit,
+        found: list[Visit],
+        cb: str,
+        block: tuple[int, int],
+        subblock: tuple[int, int],
+        counter: str,
+        stride: int,
+        transpose: bool,
+    ) -> None:
+        """Each subblock gathers tiles of equal k, all of them once, and is packed at its place."""
+        stmt, at = visit.stmt, self.at(visit)
+        assert isinstance(stmt, MatmulBlock)
+        (high, wide), width, k = subblock, block[1], visit.rounds.get(counter, np.zeros_like(visit.core))
+        if (stmt.rows, stmt.columns, getattr(stmt.k_stride, "value", -1)) != (high, wide, stride):
+            self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles into {cb}")
+        if stmt.transpose != transpose:
+            self._fail(f"matmul_block into {cb} transposes, or does not, against the program")
+        row, k0 = np.divmod(visit.values[0], stride)
+        k1, column = np.divmod(visit.values[1], width)
+        key = at["step"] * self.flash.keys + k
+        if not (np.array_equal(k0, k) and np.array_equal(k1, k)) or (
+            counter == "kk" and (key >= self.plan.sequence).any()
+        ):
+            self._fail(f"matmul_block into {cb} meets tiles of different k, or of none")
+        if (row + high > block[0]).any() or (column + wide > width).any() or (k >= stride).any():
+            self._fail(f"matmul_block into {cb} leaves its block")
+        names = ("unit", "step", "subblock_row", "subblock_column")
+        sections = self._keys(visit.rounds, visit.core, *names)
+        places = np.unique(np.stack([sections, row * width + column]), axis=1)
+        if places.shape[1] != np.unique(sections).size:
+            self._fail(f"a subblock of {cb} moves while it gathers")
+        packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == cb]
+        covered = []
+        for pack in packs:
+            assert isinstance(pack.stmt, Pack)
+            if pack.stmt.index is None:
+                self._fail(f"packs {cb} in order")
+            r, c = divmod(pack.stmt.dst, wide)
+            own = self._keys(pack.rounds, pack.core, *names)
+            here = np.unique(np.stack([own, pack.values[0] - (r * width + c)]), axis=1)
+            if pack.core.size != places.shape[1] or not np.array_equal(here, places):
+                self._fail(f"DST slot {pack.stmt.dst} is packed at another place of {cb} than its own")
+            covered.append(self._keys(pack.rounds, pack.core, "unit", "step") * (block[0] * width) + pack.values[0])
+        steps = int(self._steps(self.block[self.core == 0]).sum())
+        if not covered or np.unique(np.concatenate(covered)).size != steps * block[0] * width:
+            self._fail(f"a tile of {cb} is not packed once a step")
+
+    def _check_tiles(self, found: list[Visit]) -> None:
+        plan = self.plan
+        masks = {mask.cb for mask in self.kernel.masks}
+        patterns = {pattern.cb: pattern for pattern in self.kernel.patterns}
+        handed = {i.cb for i in self.kernel.intermediates if i.extent is None}
+        used: set[str] = set()
+        for visit in found:
+            stmt, at = visit.stmt, self.at(visit)
+            assert isinstance(stmt, TileOp)
+            for cb, index in zip(stmt.cbs, visit.values, strict=True):
+                used.add(cb)
+                if cb in masks:
+                    wanted = np.zeros_like(index)
+                    if not (at["key"] == plan.sequence - 1).all() or visit.core.size != self.counts["last"]:
+                        self._fail("a mask is applied elsewhere than in the last tile of keys")
+                elif cb in patterns:
+                    value = patterns[cb].value
+                    tiles = tiles_at(self.kernel, value, at["bz"], at["row"], at["key"], transposed=False, spread=True)
+                    wanted = pattern_slots(self.program.values[int(tiles.source[0])], tiles)
+                elif cb in (plan.part, plan.gathered):
+                    wanted = at["tile_row"] * plan.width + at["value_column"]
+                elif cb in (plan.peak, plan.total, plan.change):
+                    wanted = at["tile_row"]
+                elif cb in self.streams:
+                    wanted = self._scored(at, self.streams[cb].extent)
+                else:
+                    wanted = (
+                        np.zeros_like(index) if cb in handed else self._scored(at, (self.flash.rows, self.flash.keys))
+                    )
+                if not np.array_equal(index, wanted):
+                    self._fail(f"{stmt.op} takes another tile of {cb} than that of its place")
+                if cb in (plan.scores, plan.logits, plan.weights):
+                    self._count(visit, self.counts["scores"], cb)
+        wanted_all = {s.cb for s in self.kernel.streams} - {plan.queries, plan.keys, plan.values}
+        if not wanted_all | masks | set(patterns) <= used:
+            self._fail(f"nobody reads {sorted((wanted_all | masks | set(patterns)) - used)}")
+        if bool(masks) != bool(self.program.values[self.found.keys].shape[-2] % TILE):
+            fail(self.kernel, "TTB408", "keys beyond the sequence are not masked")
+
+    def _check_pack(self, stmt: Pack, visit: Visit) -> None:
+        plan, at = self.plan, self.at(visit)
+        handed = {i.cb for i in self.kernel.intermediates if i.extent is None}
+        if stmt.cb in handed:
+            self._count(visit, self.counts["scores"], stmt.cb)
+            if stmt.index is not None:
+                self._fail(f"packs {stmt.cb} at {stmt.index}")
+            return
+        if stmt.index is None:
+            self._fail(f"packs {stmt.cb} in order")
+        inside = "step" in visit.rounds
+        if stmt.cb in (plan.gathered, self.kernel.results[0].cb):
+            wanted, count = at["tile_row"] * plan.width + at["value_column"], "values" if inside else "ends"
+        elif stmt.cb in (plan.peak, plan.total, plan.change):
+            wanted, count = at["tile_row"], "rows" if inside else "starts"
+        else:
+            wanted, count = self._scored(at, (self.flash.rows, self.flash.keys)), "scores"
+        self._count(visit, self.counts[count], stmt.cb)
+        if not np.array_equal(visit.values[0], wanted):
+            self._fail(f"packs {stmt.cb} at another place than its own")
+
+    # What is computed
+
+    def check_recurrence(self, body: KernelBody) -> None:
+        """The sections are those of softmax over keys that come in steps."""
+        plan = self.plan
+        peak = f"maximum(reduce_max_rows(maximum({LOWEST:#x}, {plan.logits})), {plan.peak})"
+        total = f"reduce_sum_rows(add(0x0, {plan.weights}))"
+        wanted = {
+            ("start", plan.peak): f"{LOWEST:#x}",
+            ("start", plan.total): "0x0",
+            ("start", plan.gathered): "0x0",
+            ("step", plan.peak): peak,
+            ("step", plan.change): f"exp(sub({plan.peak}, {peak}))",
+            ("step", plan.weights): f"exp(sub({plan.logits}, cols({plan.peak})))",
+            ("step", plan.total): f"add({total}, mul({plan.total}, {plan.change}))",
+            ("step", plan.gathered): f"add(mul({plan.gathered}, cols({plan.change})), {plan.part})",
+            ("end", self.kernel.results[0].cb): f"div({plan.gathered}, cols({plan.total}))",
+        }
+        own = {plan.scores, plan.part, *self._between()}
+        found = {key: text for key, text in _stored(body.body, "start") if key[1] not in own}
+        if found != wanted:
+            different = [key for key in {*found, *wanted} if found.get(key) != wanted.get(key)]
+            self._fail(f"sections compute something else: {sorted(different)}")
+
+        stores = [(slot, cb) for section in plan.sections for slot, cb in section.stores]
+        sections = [s for s in walk(body.body) if isinstance(s, Section)]
+        packs = [(p.dst, p.cb) for s in sections for p in s.packs if isinstance(p, Pack) and p.cb in self._between()]
+        if packs != stores:
+            self._fail(f"sections between scores and logits pack {packs}, not {stores}")
+
+    def _between(self) -> set[str]:
+        """Buffers of the sections between scores and logits."""
+        handed = {i.cb for i in self.kernel.intermediates if i.extent is None}
+        return handed | ({self.plan.logits} if self.plan.sections else set())
+
+    def check_carried(self, body: KernelBody) -> None:
+        """Where a new block of what goes on is made, the old one leaves before anything reads the new."""
+        plan = self.plan
+        (loop,) = (s for s in walk(body.body) if isinstance(s, Loop) and s.var == "step")
+        for cb in (plan.peak, plan.total, plan.gathered):
+            events = [_event(stmt, cb) for stmt in loop.body]
+            order = [event for event in events if event]
+            made = order.index("push") if "push" in order else -1
+            if order.count("push") != 1 or order.count("pop") != 1 or order[made + 1 : made + 2] != ["pop"]:
+                self._fail(f"{cb}: {', '.join(order)} in a step")
+            after = order[made + 2 :]
+            if "read" in order[:made] and order[0] != "wait":
+                self._fail(f"{cb} is read before it is awaited")
+            if "read" in after and after[0] != "wait":
+                self._fail(f"the new {cb} is read before it is awaited")
+            if (cb == plan.peak) != ("read" in after):
+                self._fail(f"{cb} is read behind its making, or not, against the recurrence")
+
+    # Comparisons
+
+    def _keys(self, values: dict[str, np.ndarray], like: np.ndarray, *names: str) -> np.ndarray:
+        key = np.zeros_like(like)
+        for name in names:
+            key = key * (1 << 15) + values.get(name, np.zeros_like(like))
+        return key
+
+    def _once(self, parts: list[np.ndarray], cb: str) -> None:
+        if np.unique(np.stack(parts), axis=1).shape[1] != parts[0].size:
+            self._fail(f"a tile of {cb} is fetched twice")
+
+    def _count(self, visit: Visit, expected: int, cb: str) -> None:
+        if visit.core.size != expected:
+            self._fail(f"{visit.core.size} tiles of {cb}, not {expected}")
+
+    def _same(self, visit: Visit, wanted: tuple[np.ndarray, ...], cb: str) -> None:
+        for found, right in zip(visit.values, wanted, strict=True):
+            if not np.array_equal(found, np.broadcast_to(right, found.shape)):
+                self._fail(f"{type(visit.stmt).__name__} of {cb} touches another page or slot than its own")
+
+    def _fail(self, message: str) -> NoReturn:
+        fail(self.kernel, "TTB403", message)
+
+
+def _event(stmt: Stmt, cb: str) -> str:
+    """What a statement of the step does with a circular buffer."""
+    for kind, name in ((Wait, "wait"), (Push, "push"), (Pop, "pop")):
+        if isinstance(stmt, kind) and stmt.cb == cb:
+            return name
+    inside = walk((stmt,))
+    return "read" if any(isinstance(s, TileOp) and cb in s.cbs for s in inside) else ""
+
+
+def _stored(body: tuple[Stmt, ...], phase: str) -> list[tuple[tuple[str, str], str]]:
+    """For each section behind another: which buffer gets which expression; before, in and behind the steps."""
+    found: list[tuple[tuple[str, str], str]] = []
+    for stmt in body:
+        if isinstance(stmt, Section):
+            slots = _evaluated(stmt.math, {})
+            found += [((phase, s.cb), slots.get(s.dst, "?")) for s in stmt.packs if isinstance(s, Pack)]
+        elif isinstance(stmt, Loop):
+            found += _stored(stmt.body, "step" if stmt.var == "step" else phase)
+            if stmt.var == "step":
+                phase = "end"
+        elif isinstance(stmt, When):
+            found += _stored(stmt.body, phase)
+    return found
+
+
+def _evaluated(math: tuple[Stmt, ...], slots: dict[int, str]) -> dict[int, str]:
+    """What DST slots hold after these statements, as expressions; a loop over tiles is gone through once."""
+    slots = dict(slots)
+    for stmt in math:
+        if isinstance(stmt, TileOp):
+            load: Callable[[str], str] = (lambda cb: f"cols({cb})") if stmt.mode == "cols" else (lambda cb: cb)
+            slots[stmt.dst] = load(stmt.cbs[0]) if stmt.mode in ("", "cols") else "?"
+        elif isinstance(stmt, SfpuOp) and stmt.function == "fill":
+            slots[stmt.out] = f"{stmt.params[0]:#x}" if isinstance(stmt.params[0], int) else "?"
+        elif isinstance(stmt, SfpuOp):
+            slots[stmt.out] = f"{stmt.function}({', '.join(slots.get(s, '?') for s in stmt.slots)})"
+        elif isinstance(stmt, Loop):
+            slots = _evaluated(stmt.body, slots)
+    return slots

@@ -57,7 +57,7 @@ def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mappi
         else:
             key = tuple(values.items())
         alike.setdefault(key, []).append(values)
-    bodies = {body.role: only_moves(body.body) for body in kernel.bodies}
+    bodies: dict[str, tuple[Stmt, ...]] = {body.role: only_moves(body.body) for body in kernel.bodies}
     for same in alike.values():
         cores = len(same)
         pushed = _run(kernel, bodies, same[0])
@@ -76,9 +76,7 @@ def edges(kernel: LoweredKernel, item: CoreWork) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _run(
-    kernel: LoweredKernel, bodies: Mapping[str, tuple[Stmt, ...]], names: Mapping[str, int]
-) -> dict[str, int]:
+def _run(kernel: LoweredKernel, bodies: Mapping[str, tuple[Stmt, ...]], names: Mapping[str, int]) -> dict[str, int]:
     """Execute the moves of one core, kernel by kernel as far as each can go, and return the pages pushed."""
     threads = {role: moves(body, names) for role, body in bodies.items()}
     pending: dict[str, Move | None] = {role: next(thread, None) for role, thread in threads.items()}

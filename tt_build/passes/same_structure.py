@@ -62,6 +62,7 @@ _PARTS: dict[str, Part] = {
     "the streams": lambda k: (k.streams, k.transposes, k.results, k.contractions),
     "whether cores share operands": lambda k: [[channel.name for channel in body.channels] for body in k.bodies],
     "how the matmul is blocked": lambda k: _blocking(k),
+    "how the attention is blocked": lambda k: _flash(k),
     "the DST sections": lambda k: (k.sections, k.intermediates, k.sweeps),
 }
 
@@ -84,6 +85,26 @@ def _blocking(kernel: VerifiedKernel) -> Any:
     ragged = (plan.k_tiles % blocking.k_block > 0, *(t % b > 0 for t, b in zip(tiles, blocking.block, strict=True)))
     units = max(item.count for item in kernel.work)
     return blocking.shares, blocking.noc, blocking.depth, _count((*sizes, units)), ragged, plan.is_output
+
+
+def _flash(kernel: VerifiedKernel) -> Any:
+    """Loops of an attention: over nothing, one or several; ragged or not."""
+    flash, plan = kernel.flash, kernel.attention
+    if flash is None or plan is None:
+        return None
+    rows = kernel.buffer(kernel.outputs[0].name).tiles[0]
+    sizes = (
+        flash.rows,
+        flash.keys,
+        plan.inner,
+        plan.width,
+        -(-plan.sequence // flash.keys),
+        kernel.grid.y,
+        kernel.grid.z,
+    )
+    ragged = rows % flash.rows > 0, plan.sequence % flash.keys > 0
+    units = max(item.count for item in kernel.work)
+    return flash.causal, flash.shared, _count((*sizes, units)), ragged, len(plan.sections)
 
 
 def check_same_structure(declaration: Declaration, kernel: VerifiedKernel, smaller: VerifiedKernel) -> None:

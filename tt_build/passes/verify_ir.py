@@ -27,9 +27,9 @@ from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.common import extend
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_blocks import check_blocks
-from tt_build.passes.proof_flash import check_attention
 from tt_build.passes.proof_dst import check_dst
 from tt_build.passes.proof_exchange import check_exchanges, check_semaphores, check_sent, check_shared
+from tt_build.passes.proof_flash import check_attention
 from tt_build.passes.proof_memory import check_memory
 from tt_build.passes.proof_moves import check_moves, check_pages_held
 from tt_build.passes.proof_padding import check_block_padding

@@ -1,0 +1,201 @@
+"""Corruptions of attention: its recurrence, its matmuls, what goes from step to step. As those of ``corruptions``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.passes.corruptions import (
+    Corruption,
+    Kernel,
+    change,
+    page_beside,
+    replace,
+    slot_beside,
+    tile_index_beside,
+)
+from tt_build.ir.index import num
+from tt_build.ir.lowered import (
+    Loop,
+    MatmulBlock,
+    Pack,
+    Pop,
+    ReadPage,
+    ReceiveShared,
+    SendShared,
+    SfpuOp,
+    TileOp,
+    Wait,
+    When,
+    WritePage,
+    ZeroPadding,
+)
+
+FLASH_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
+
+
+def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
+    def register(function: Corruption) -> Corruption:
+        FLASH_CORRUPTIONS[function.__name__] = (function, codes)
+        return function
+
+    return register
+
+
+for _shared in (page_beside, slot_beside, tile_index_beside):
+    corruption("TTB403")(_shared)
+
+
+@corruption("TTB403", "TTB405")
+def first_page_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    many = {b.name for b in kernel.buffers if b.pages > 1}
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
+
+
+@corruption("TTB403")
+def another_tile_multiplied(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    side = rng.randrange(2)
+
+    def edit(stmt: Any) -> Any:
+        indices = list(stmt.indices)
+        indices[side] = indices[side] + 1
+        return replace(stmt, indices=tuple(indices))
+
+    return change(kernel, rng, MatmulBlock, edit)
+
+
+@corruption("TTB403")
+def transposed_or_not(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, MatmulBlock, lambda s: replace(s, transpose=not s.transpose))
+
+
+@corruption("TTB403")
+def operands_exchanged(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, MatmulBlock, lambda s: replace(s, cbs=s.cbs[::-1]))
+
+
+@corruption("TTB403", "TTB402", "TTB405")
+def one_round_less(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Loop, lambda s: replace(s, count=s.count - 1), lambda s: s.var != "unit")
+
+
+@corruption("TTB403")
+def packed_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Pack, lambda s: replace(s, index=s.index + 1), lambda s: s.index is not None)
+
+
+@corruption("TTB403", "TTB404")
+def another_slot_packed(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Pack, lambda s: replace(s, dst=1 - s.dst if s.dst < 2 else 0))
+
+
+_OTHERS = {"maximum": "add", "sub": "add", "mul": "add", "add": "sub", "div": "mul", "exp": "abs"}
+
+
+def _own(kernel: Kernel, stmt: Any) -> bool:
+    """Calls of the recurrence, not of the user's expression: their operands are not scalars of a program."""
+    return stmt.function in _OTHERS and stmt.form == "float" and kernel.attention is not None
+
+
+@corruption("TTB403", "TTB404")
+def another_function(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.attention is not None and kernel.attention.sections:
+        return None  # what the user's expression computes is the emulator's to prove
+    return change(kernel, rng, SfpuOp, lambda s: replace(s, function=_OTHERS[s.function]), lambda s: _own(kernel, s))
+
+
+@corruption("TTB403", "TTB404")
+def operands_of_a_difference_exchanged(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.attention is not None and kernel.attention.sections:
+        return None
+    return change(
+        kernel, rng, SfpuOp, lambda s: replace(s, slots=s.slots[::-1]), lambda s: s.function in ("sub", "div")
+    )
+
+
+@corruption("TTB403")
+def starts_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.attention is not None and kernel.attention.sections:
+        return None
+    return change(kernel, rng, SfpuOp, lambda s: replace(s, params=(0x3F800000,)), lambda s: s.function == "fill")
+
+
+@corruption("TTB403")
+def reduced_otherwise(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    def edit(stmt: Any) -> Any:
+        return replace(stmt, function=stmt.function.replace("_rows", "_columns"))
+
+    return change(kernel, rng, SfpuOp, edit, lambda s: s.function.startswith("reduce_"))
+
+
+@corruption("TTB403")
+def not_broadcast(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    carried = _carried(kernel)
+    return change(
+        kernel, rng, TileOp, lambda s: replace(s, op="copy", mode=""), lambda s: bool(s.mode) and s.cbs[0] in carried
+    )
+
+
+def _carried(kernel: Kernel) -> set[str]:
+    plan = kernel.attention
+    assert plan is not None
+    return {plan.peak, plan.total, plan.gathered, plan.change}
+
+
+@corruption("TTB402", "TTB403")
+def old_block_kept(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Pop, lambda _: None, lambda s: s.cb in _carried(kernel))
+
+
+@corruption("TTB402", "TTB403")
+def new_block_not_awaited(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Wait, lambda _: None, lambda s: s.cb in _carried(kernel))
+
+
+@corruption("TTB403", "TTB408")
+def mask_left_out(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    masks = {mask.cb for mask in kernel.masks}
+
+    def masks_keys(stmt: Any) -> bool:
+        return isinstance(stmt, When) and any(isinstance(s, TileOp) and s.cbs[0] in masks for s in stmt.body)
+
+    return change(kernel, rng, When, lambda _: None, masks_keys)
+
+
+@corruption("TTB403")
+def mask_in_another_tile(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    masks = {mask.cb for mask in kernel.masks}
+
+    def masks_keys(stmt: Any) -> bool:
+        return isinstance(stmt, When) and any(isinstance(s, TileOp) and s.cbs[0] in masks for s in stmt.body)
+
+    return change(kernel, rng, When, lambda s: replace(s, b=num(0)), masks_keys)
+
+
+@corruption("TTB408")
+def padding_not_zeroed(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, ZeroPadding, lambda _: None)
+
+
+@corruption("TTB402")
+def nobody_receives(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, ReceiveShared, lambda _: None)
+
+
+@corruption("TTB402")
+def fewer_receivers(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, SendShared, lambda s: replace(s, receivers=s.receivers - 1))
+
+
+@corruption("TTB403")
+def causal_though_it_is_not(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    assert kernel.flash is not None
+    return None if kernel.flash.causal else replace(kernel, flash=replace(kernel.flash, causal=True))
+
+
+@corruption("TTB403")
+def values_for_keys(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    plan = kernel.attention
+    assert plan is not None
+    return replace(kernel, attention=replace(plan, keys=plan.values, values=plan.keys))

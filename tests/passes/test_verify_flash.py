@@ -1,0 +1,75 @@
+"""``verify_ir`` on attention: valid ones pass, corruptions are rejected with the right code, on every base."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.passes.flash_corruptions import FLASH_CORRUPTIONS
+from tests.support import lowered
+from tt_build.ir.stages import LoweredKernel
+from tt_build.passes import verify_ir
+from tt_build.spec.diagnostics import Rejected
+from tt_build.targets import load_arch
+
+ROUNDS = 2  # seeds of each corruption on each base
+
+
+def _kernel(compute: str, sizes: tuple[int, int, int, int, int, int], **inputs: list[int]) -> dict[str, Any]:
+    batch, heads, queries, keys, inner, width = sizes
+    shapes = {
+        "Q": [batch, heads, queries, inner],
+        "K": [batch, heads, keys, inner],
+        "V": [batch, heads, keys, width],
+        **inputs,
+    }
+    return {
+        "inputs": {name: {"shape": shape} for name, shape in shapes.items()},
+        "outputs": {"Y": {"shape": [batch, heads, queries, width]}},
+        "compute": compute,
+    }
+
+
+BASES = {
+    "bare": _kernel("Y = softmax(Q @ K.T, axis=-1) @ V", (1, 2, 128, 256, 64, 96)),
+    "ragged": _kernel("Y = softmax(Q @ K.T * 0.125, axis=-1) @ V", (2, 2, 100, 300, 40, 64)),
+    "causal": _kernel("Y = softmax(causal(Q @ K.T * 0.125), axis=-1) @ V", (1, 4, 256, 256, 64, 64)),
+    "masked": _kernel("Y = softmax(Q @ K.T + M, axis=-1) @ V", (1, 2, 90, 128, 64, 64), M=[1, 1, 90, 128]),
+}
+
+
+@cache
+def _lowered(name: str, folder: Path) -> LoweredKernel:
+    return lowered(folder, BASES[name], target={"arch": "wormhole_b0", "grid": [4, 4]})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bases")
+
+
+@pytest.mark.parametrize("name", FLASH_CORRUPTIONS)
+def test_corruption_is_rejected(name: str, folder: Path) -> None:
+    function, codes = FLASH_CORRUPTIONS[name]
+    arch = load_arch("wormhole_b0")
+    tried = 0
+    for base in BASES:
+        kernel = _lowered(base, folder)
+        for seed in range(ROUNDS):
+            corrupt = function(kernel, random.Random(f"{name} {seed}"))
+            if corrupt is None or corrupt == kernel:
+                continue
+            with pytest.raises(Rejected) as rejected:
+                verify_ir.apply(corrupt, arch)
+            assert rejected.value.diagnostics[0].code in codes, f"{base}: {rejected.value}"
+            tried += 1
+    assert tried, "no base has anything for this corruption"
+
+
+def test_the_bases_are_valid(folder: Path) -> None:
+    for base in BASES:
+        verify_ir.apply(_lowered(base, folder), load_arch("wormhole_b0"))

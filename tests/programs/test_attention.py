@@ -1,0 +1,105 @@
+"""Attention on the emulator: as ``softmax`` or by hand, masked, causal, with fewer heads of keys, ragged, long."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.programs.generator import Kernel
+from tests.programs.prove import build, prove
+from tt_build.emulator.run import run
+from tt_build.ir.plan import load_plan
+
+SOFTMAX = "O = softmax(Q @ K.T * 0.125, axis=-1) @ V"
+BY_HAND = "s = Q @ K.T * 0.125\ne = exp(s - max(s, axis=-1))\nO = (e / sum(e, axis=-1)) @ V"
+GROUPED = "O = softmax(Q @ repeat(K, 2, 1).T * 0.125, axis=-1) @ repeat(V, 2, 1)"
+CAUSAL = "O = softmax(causal(Q @ K.T * 0.125), axis=-1) @ V"
+
+
+def attention(
+    compute: str,
+    sizes: tuple[int, int, int, int, int, int],
+    *,
+    heads_of_keys: int = 0,
+    dtype: str = "bfloat16",
+    grid: tuple[int, int] = (4, 4),
+    schedule: dict[str, Any] | None = None,
+    narrow: bool = False,
+    **inputs: list[int],
+) -> Kernel:
+    """Batch, heads, queries, keys, head size, size of a value."""
+    batch, heads, queries, keys, inner, width = sizes
+    held = [batch, heads_of_keys or heads, keys]
+    shapes = {"Q": [batch, heads, queries, inner], "K": [*held, inner], "V": [*held, width], **inputs}
+    kernel: dict[str, Any] = {
+        "inputs": {name: {"shape": shape, "dtype": dtype} for name, shape in shapes.items()},
+        "outputs": {"O": {"shape": [batch, heads, queries, width], "dtype": dtype}},
+        "compute": compute,
+    }
+    if schedule:
+        kernel["schedule"] = schedule
+    if narrow:
+        kernel["math"] = {"fp32_accumulate": False}
+    return {"target": {"arch": "wormhole_b0", "grid": list(grid)}, "kernel": kernel}
+
+
+CASES = {
+    "plain": attention(SOFTMAX, (1, 2, 64, 128, 64, 64)),
+    "ragged": attention(SOFTMAX, (2, 2, 100, 130, 64, 96)),
+    "by_hand": attention(BY_HAND, (1, 2, 64, 128, 64, 64)),
+    "causal": attention(CAUSAL, (1, 3, 128, 128, 64, 64)),
+    "causal_ragged": attention(CAUSAL, (1, 3, 100, 100, 40, 64)),
+    "grouped": attention(GROUPED, (1, 4, 64, 96, 64, 64), heads_of_keys=2),
+    "mask": attention("O = softmax(Q @ K.T + M, axis=-1) @ V", (1, 2, 96, 160, 64, 64), M=[1, 1, 96, 160]),
+    "mask_row": attention("O = softmax(Q @ K.T + M, axis=-1) @ V", (2, 2, 70, 160, 64, 64), M=[2, 1, 1, 160]),
+    "bfloat16_dst": attention(SOFTMAX, (1, 2, 64, 256, 64, 64), narrow=True),
+    "decode": attention(SOFTMAX, (2, 4, 1, 300, 64, 64)),
+    "float32": attention(SOFTMAX, (1, 2, 64, 128, 64, 64), dtype="float32"),
+    "wide_head": attention(SOFTMAX, (1, 1, 64, 128, 256, 256)),
+    "many_steps": attention(SOFTMAX, (1, 2, 256, 1024, 64, 64), grid=(8, 8)),
+    "one_core": attention(CAUSAL, (1, 2, 64, 64, 32, 32), grid=(1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_attention(name: str) -> None:
+    program = CASES[name]
+    other = {**program, "kernel": {**program["kernel"], "schedule": {"policy": "contiguous", "cores": [1, 1]}}}
+    if name in ("plain", "causal", "grouped"):
+        prove(program, [other] if _same_block(program, other) else [])
+    else:
+        prove(program, [])
+
+
+def _same_block(program: Kernel, other: Kernel) -> bool:
+    """Whether two schedules take the same steps, so that no bit may differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        one, _ = build(program, Path(folder) / "one")
+        two, _ = build(other, Path(folder) / "two")
+    assert one.flash is not None
+    assert two.flash is not None
+    return (one.flash.rows, one.flash.keys) == (two.flash.rows, two.flash.keys)
+
+
+def test_keys_and_values_are_read_once_a_matrix_and_no_score_leaves(tmp_path: Path) -> None:
+    """All cores go through the heads together: compulsory bytes, as the counters have them."""
+    kernel, plan = build(attention(SOFTMAX, (1, 2, 512, 512, 64, 64), grid=(4, 4)), tmp_path / "k")
+    assert kernel.flash is not None
+    assert kernel.flash.shared
+    inputs = {t.name: np.ones(t.shape, np.float32) for t in kernel.inputs}
+    counters = run(load_plan(plan), plan.parent, inputs).counters
+    compulsory = sum(b.pages * b.page_size for b in kernel.buffers)
+    assert counters["dram_read_bytes"] + counters["dram_write_bytes"] == compulsory
+
+
+def test_a_causal_unit_reads_no_later_keys(tmp_path: Path) -> None:
+    kernel, _ = build(attention(CAUSAL, (1, 2, 512, 512, 64, 64), grid=(2, 2)), tmp_path / "k")
+    assert kernel.flash is not None
+    blocks, keys = 16 // kernel.flash.rows, kernel.flash.keys
+    met = sum(min(16, ((block + 1) * kernel.flash.rows - 1) // keys * keys + keys) for block in range(blocks))
+    assert kernel.pages_read["K"] == kernel.pages_read["V"] == 2 * 2 * met
+    assert met < 16 * blocks
