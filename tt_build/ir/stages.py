@@ -106,11 +106,12 @@ class Kernel(Struct, frozen=True, kw_only=True):
 
 
 class DefaultedKernel(Kernel, frozen=True, kw_only=True):
-    """After ``apply_defaults``."""
+    """After ``apply_defaults``. ``full_size`` is the kernel that this one is verified for, where it has other sizes."""
 
     compute: str
     program: Program
     declared_block: tuple[int, int] | None = None
+    full_size: DefaultedKernel | None = None
 
 
 class Parts(Struct, frozen=True, kw_only=True):

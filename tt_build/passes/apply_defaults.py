@@ -10,6 +10,8 @@ Rejects what the language rules of the program reject (TTB01x), dtypes that need
 
 from __future__ import annotations
 
+import msgspec
+
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
 from tt_build.lang.elaborate import elaborate
 from tt_build.passes.dst_width import wide_dst
@@ -31,6 +33,7 @@ def apply(declaration: Declaration) -> DefaultedKernel:
     own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
     stated = own.fp32_accumulate if own.fp32_accumulate is not None else default.fp32_accumulate
     wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated)
+    full = declaration.planned_as
     return DefaultedKernel(
         name=kernel.name,
         file=declaration.file,
@@ -43,6 +46,7 @@ def apply(declaration: Declaration) -> DefaultedKernel:
         choice=schedule_of(kernel, defaults.schedule or ScheduleSpec()),
         declared_grid=kernel.grid,
         declared_block=kernel.block,
+        full_size=apply(msgspec.structs.replace(declaration, kernel=full, planned_as=None)) if full else None,
     )
 
 

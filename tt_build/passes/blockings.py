@@ -132,6 +132,28 @@ def choose(problem: Problem) -> Choice | None:
     return Choice(taken=taken, second=_best(others, arch) if others else None, legal=len(found))
 
 
+def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
+    """The plan of a larger matmul for a smaller one: the same cores with as many blocks each, smaller ones; None where
+    the output cannot be cut so.
+    """
+    block = -(-problem.m // plan.grid.y), -(-problem.n // plan.grid.x)
+    if (-(-problem.m // block[0]), -(-problem.n // block[1])) != (plan.grid.y, plan.grid.x):
+        return None
+    same = all(size % part == 0 for size, part in zip(block, plan.blocking.subblock, strict=True))
+    blocking = msgspec.structs.replace(
+        plan.blocking,
+        block=block,
+        k_block=min(plan.blocking.k_block, problem.k),
+        subblock=plan.blocking.subblock if same else best_subblock(block, problem.dst_tiles),
+    )
+    grid = Grid(x=plan.grid.x, y=plan.grid.y, z=problem.z)
+    arch, l1 = load_arch(problem.arch), l1_bytes(problem, blocking)
+    if l1 > problem.budget:
+        return None
+    taken = _costed(problem, arch, plan.algorithm, plan.cores, grid, plan.policy, plan.order, blocking, l1)
+    return Choice(taken=taken, second=None, legal=1)
+
+
 def legal(problem: Problem) -> list[Candidate]:
     """Every plan that the planner may choose."""
     return list(_candidates(problem, load_arch(problem.arch)))
@@ -353,12 +375,15 @@ def _costed(
     high, wide = blocking.subblock
     tiles = units * rows * columns * problem.k * problem.matmuls
     math_cycles = tiles * (max(16 * problem.phases, (streamed + other / max(high, wide)) / rates.unpack) + 0)
-    math_cycles += tiles * rates.tile_overhead + steps * rows * columns * problem.matmuls * 90
+    math_cycles += tiles * rates.tile_overhead
+    packed = (
+        steps * rows * columns * problem.matmuls
+    )  # the packer works beside the matrix engine, on the other half of DST
     own0 = units * rows * in0 * (1 / rates.read + (1 / rates.multicast if "in0" in shares else 0))
     own1 = units * columns * in1 * (1 / rates.read + (1 / rates.multicast if "in1" in shares else 0))
     reading = max(own0, own1) if blocking.noc == 1 else own0 + own1
     reading += steps * rates.latency * (1 if blocking.noc == 1 else 2)
-    bounds = {"math": math_cycles, "reading": reading, "dram": dram / rates.dram}
+    bounds = {"math": math_cycles, "pack": packed * 90, "reading": reading, "dram": dram / rates.dram}
     bound = max(bounds, key=lambda name: bounds[name])
     return Candidate(
         algorithm=algorithm,

@@ -12,7 +12,7 @@ from typing import NoReturn
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Kernel
-from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, problem_of
+from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, cut_down, problem_of
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.memory_space_lower import bytes_in_l1
@@ -40,6 +40,10 @@ def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
             _refuse(kernel, "algorithm", f"this matmul cannot be blocked yet: {obstacle}", "use algorithm: streaming")
         return None
     problem = matmul_problem(kernel, arch)
+    full = choice_of(kernel.full_size, arch) if kernel.full_size is not None else None
+    alike = cut_down(problem, full.taken) if full is not None else None
+    if alike is not None:
+        return alike
     found = choose(problem)
     if found is None and asked:
         _refuse_fixed(kernel, problem)

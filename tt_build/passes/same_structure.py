@@ -36,6 +36,7 @@ _NUMBERS: dict[type[msgspec.Struct], tuple[str, ...]] = {
     FillStep: ("bits",),
     MaskPlan: ("count",),
     ZeroFill: ("first",),
+    Stream: ("reduced",),
 }
 """Fields with a number of the program or of a ragged edge: any value will do."""
 

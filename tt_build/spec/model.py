@@ -162,7 +162,8 @@ class Declaration(Struct, frozen=True, kw_only=True):
     """All that the first pass reads: the kernel, its file's defaults, its target.
 
     ``file`` is the file that declares it, relative to the folder of the specification. ``at_verify_sizes`` is the
-    kernel at the sizes of ``verify: {sizes: ...}``, where these differ from its own; no pass reads it.
+    kernel at the sizes of ``verify: {sizes: ...}``, where these differ from its own; no pass reads it. ``planned_as``
+    is the kernel at its own sizes, in the declaration of the smaller one: its plan is that of the larger, cut down.
     """
 
     kernel: KernelSpec
@@ -170,13 +171,20 @@ class Declaration(Struct, frozen=True, kw_only=True):
     defaults: DefaultsSpec = DefaultsSpec()
     target: TargetSpec
     at_verify_sizes: KernelSpec | None = None
+    planned_as: KernelSpec | None = None
 
     @property
     def smaller(self) -> Declaration | None:
         """The declaration that is run on the emulator in place of this one; None where this one is."""
         if self.at_verify_sizes is None:
             return None
-        return Declaration(kernel=self.at_verify_sizes, file=self.file, defaults=self.defaults, target=self.target)
+        return Declaration(
+            kernel=self.at_verify_sizes,
+            file=self.file,
+            defaults=self.defaults,
+            target=self.target,
+            planned_as=self.kernel,
+        )
 
 
 class HandDeclaration(Struct, frozen=True, kw_only=True):
