@@ -16,13 +16,14 @@ MAY_IMPORT = {
     "spec": {"targets", "lang"},
     "lang": {"spec", "targets"},
     "ir": {"spec", "lang", "targets"},
-    "passes": {"spec", "lang", "ir", "targets"},
-    "codegen": {"spec", "lang", "ir", "passes", "targets"},
+    "model": {"ir", "targets"},
+    "passes": {"spec", "lang", "ir", "model", "targets"},
+    "codegen": {"spec", "lang", "ir", "model", "passes", "targets"},
     "emulator": {"ir", "lang", "targets"},
     "verify": {"spec", "lang", "ir", "targets", "emulator"},
     "sdk": {"ir", "targets", "runtime"},
     "runtime": {"ir", "targets"},
-    "scons": {"spec", "lang", "ir", "passes", "codegen", "targets", "emulator", "verify", "runtime", "sdk"},
+    "scons": {"spec", "lang", "ir", "model", "passes", "codegen", "targets", "emulator", "verify", "runtime", "sdk"},
 }
 FREE = {"version", "resources"}
 ANYTHING = {"cli", "__main__", "__init__"}

@@ -1,0 +1,42 @@
+"""The model against tt-metal's published matmuls, within the errors that docs/cost-model.md states."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.published import Row, rows
+from tt_build.model.matmul import estimate
+
+WORST = {
+    ("wormhole_b0", False): (55, 0.055, 0.18),
+    ("wormhole_b0", True): (23, 0.078, 0.18),
+    ("blackhole", False): (55, 0.034, 0.22),
+    ("blackhole", True): (23, 0.055, 0.15),
+}
+"""Rows, mean and largest relative error of the cycles, by architecture and whether the rows were held out."""
+
+
+def error(row: Row) -> float:
+    """Estimated over published cycles, minus one: both are the ideal cycles over a utilisation."""
+    return row.utilization / estimate(row.candidate, row.arch).utilization - 1
+
+
+@pytest.mark.parametrize(("arch", "held_out"), WORST)
+def test_published_matmuls_are_reproduced(arch: str, held_out: bool) -> None:
+    errors = [abs(error(row)) for row in rows() if (row.arch, row.held_out) == (arch, held_out)]
+    count, mean, largest = WORST[arch, held_out]
+    assert len(errors) == count
+    assert sum(errors) / count <= mean
+    assert max(errors) <= largest
+
+
+def test_what_bounds_the_published_matmuls() -> None:
+    """Wormhole's bfloat16 HiFi2 waits for the unpackers and its HiFi4 for the engine; short M waits for the sender."""
+    bounds = {}
+    for row in rows():
+        c = row.candidate
+        bounds[row.arch, c.a, c.fidelity, c.m, c.k, c.n] = estimate(c, row.arch).bound
+    assert bounds["wormhole_b0", "bfloat16", "HiFi2", 64, 64, 64] == "unpack"
+    assert bounds["wormhole_b0", "bfloat16", "HiFi4", 64, 64, 64] == "math"
+    assert bounds["blackhole", "bfloat16", "HiFi2", 80, 104, 104] == "math"
+    assert bounds["wormhole_b0", "bfloat16", "HiFi2", 16, 32, 64] == "mover_1"
