@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import ROOT
 from tt_build.lang.functions import FUNCTIONS
 from tt_build.model.constants import Constants, load_constants, load_table, vector_cycles
 from tt_build.targets import available_archs
@@ -20,6 +21,12 @@ def test_every_figure_has_a_source(arch: str) -> None:
     assert {*table.sfpu}.isdisjoint(table.sfpu_simple)
     assert vector_cycles(arch, "mul") == load_constants(arch).sfpu_simple
     assert all(vector_cycles(arch, name) > 0 for name in FUNCTIONS)
+
+
+def test_every_figure_is_used() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "tt_build" / "model").glob("*.py"))
+    for name in Constants.__struct_fields__:
+        assert text.count(name) > 1, f"nothing reads {name}"
 
 
 def test_an_architecture_without_figures_is_named() -> None:

@@ -60,7 +60,6 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     dram_read_rate: float
     l1_read_latency: float
     l1_read_rate: float
-    local_latency: float
     write_latency: float
     write_rate: float
     l1_write_rate: float
