@@ -82,13 +82,18 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tie_percent: float
 
 
+def has_figures(arch: str) -> bool:
+    """Whether the model knows that architecture."""
+    return (resources.files("tt_build.model") / "arch" / f"{arch}.json").is_file()
+
+
 @functools.cache
 def load_table(arch: str) -> Table:
     """The file of that architecture; ``KeyError`` where the model has none."""
-    source = resources.files("tt_build.model") / "arch" / f"{arch}.json"
-    if not source.is_file():
+    if not has_figures(arch):
         raise KeyError(arch)
-    return msgspec.json.decode(source.read_bytes(), type=Table)
+    data = (resources.files("tt_build.model") / "arch" / f"{arch}.json").read_bytes()
+    return msgspec.json.decode(data, type=Table)
 
 
 @functools.cache
