@@ -19,11 +19,25 @@ MAY_IMPORT = {
     "model": {"ir", "targets"},
     "passes": {"spec", "lang", "ir", "model", "targets"},
     "codegen": {"spec", "lang", "ir", "model", "passes", "targets"},
+    "report": {"spec", "ir", "model", "passes", "codegen", "targets"},
     "emulator": {"ir", "lang", "targets"},
     "verify": {"spec", "lang", "ir", "targets", "emulator"},
     "sdk": {"ir", "targets", "runtime"},
     "runtime": {"ir", "targets"},
-    "scons": {"spec", "lang", "ir", "model", "passes", "codegen", "targets", "emulator", "verify", "runtime", "sdk"},
+    "scons": {
+        "spec",
+        "lang",
+        "ir",
+        "model",
+        "passes",
+        "codegen",
+        "report",
+        "targets",
+        "emulator",
+        "verify",
+        "runtime",
+        "sdk",
+    },
 }
 FREE = {"version", "resources"}
 ANYTHING = {"cli", "__main__", "__init__"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.published import Row, rows
+from benchmarks.published_matmuls import PAGE, error, table
+from tests.model.published import rows
 from tt_build.model.matmul import estimate
 
 WORST = {
@@ -14,11 +15,6 @@ WORST = {
     ("blackhole", True): (23, 0.055, 0.15),
 }
 """Rows, mean and largest relative error of the cycles, by architecture and whether the rows were held out."""
-
-
-def error(row: Row) -> float:
-    """Estimated over published cycles, minus one: both are the ideal cycles over a utilisation."""
-    return row.utilization / estimate(row.candidate, row.arch).utilization - 1
 
 
 @pytest.mark.parametrize(("arch", "held_out"), WORST)
@@ -40,3 +36,7 @@ def test_what_bounds_the_published_matmuls() -> None:
     assert bounds["wormhole_b0", "bfloat16", "HiFi4", 64, 64, 64] == "math"
     assert bounds["blackhole", "bfloat16", "HiFi2", 80, 104, 104] == "math"
     assert bounds["wormhole_b0", "bfloat16", "HiFi2", 16, 32, 64] == "mover_1"
+
+
+def test_the_page_s_table_is_current() -> None:
+    assert table() in PAGE.read_text(), "run python -m benchmarks.published_matmuls --write"
