@@ -180,7 +180,7 @@ class _Processor:
         busy["unpack"] += work.unpack * times
         busy["engine"] += work.engine * times
         busy["vector"] += work.vector * times
-        self._run(work.time * times, "vector" if work.vector > max(work.engine, work.unpack) else "tiles")
+        self._run(work.time * times, _engine_of(work))
 
     def _pack(self, cycles: float) -> None:
         begin = max(self.packer, self.clock)
@@ -204,7 +204,7 @@ class _Processor:
             self.core.busy[name] += cycles * left
         self.core.busy["vector"] += action.work.vector * left
         self.core.busy["pack"] += action.pack * left
-        self.core.span(self.lane, self.clock, self.clock + period * left, "tiles")
+        self.core.span(self.lane, self.clock, self.clock + period * left, _engine_of(action.work))
         self.core.span("pack", self.packer, self.packer + period * left, "pack")
         self.clock += period * left
         self.packer += period * left
@@ -270,6 +270,11 @@ class _Processor:
         figures = self.core.figures
         issue = action.parts * (3 * figures.write_issue + action.size / figures.l1_write_rate)
         self._run(issue + figures.write_latency + 2 * figures.semaphore_cycles, "exchange")
+
+
+def _engine_of(work: Compute) -> str:
+    """What a stretch of computing is called: the vector engine's where that takes longest."""
+    return "vector" if work.vector > max(work.engine, work.unpack) else "tiles"
 
 
 class _Core:
