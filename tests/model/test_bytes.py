@@ -32,6 +32,24 @@ KERNELS: dict[str, tuple[dict[str, Any], list[int]]] = {
         },
         [4, 4],
     ),
+    "operands along rows and columns": (
+        {
+            "inputs": {"A": {"shape": [96, 160]}, "B": {"shape": [160, 96]}, "r": {"shape": [1, 96]}},
+            "outputs": {"C": {"shape": [96, 96]}},
+            "compute": "C = A @ B + r",
+            "schedule": {"matmul": {"algorithm": "mcast_2d", "block": [32, 32], "k_block": 64}},
+        },
+        [3, 3],
+    ),
+    "an operand for all cores": (
+        {
+            "inputs": {"A": {"shape": [64, 128]}, "B": {"shape": [128, 256]}},
+            "outputs": {"C": {"shape": [64, 256]}},
+            "compute": "C = A @ B",
+            "schedule": {"matmul": {"algorithm": "mcast_1d_in0"}},
+        },
+        [4, 1],
+    ),
     "shards in L1 that are read from elsewhere": (
         {
             "inputs": {
@@ -73,6 +91,7 @@ def test_cores_and_banks_add_up(tmp_path: Path) -> None:
         "inputs": {"A": {"shape": [96, 64]}, "B": {"shape": [64, 96]}},
         "outputs": {"C": {"shape": [96, 96]}},
         "compute": "C = A @ B",
+        "schedule": {"matmul": {"algorithm": "streaming"}},
     }
     kernel = verified(tmp_path, declared, target={"arch": "wormhole_b0", "grid": [4, 1]})
     traffic = traffic_of(kernel, load_arch("wormhole_b0"))

@@ -64,6 +64,7 @@ def test_engine_packer_and_writer_count_what_the_kernel_does(tmp_path: Path) -> 
         "outputs": {"C": {"shape": [192, 128]}},
         "compute": "C = A @ B",
         "math": {"fidelity": "HiFi2", "fp32_accumulate": False},
+        "schedule": {"matmul": {"algorithm": "streaming"}},
     }
     found = of(tmp_path, kernel, (2, 1))
     matmul = 2 * WORMHOLE.phase_cycles + WORMHOLE.matmul_overhead

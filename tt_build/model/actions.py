@@ -13,6 +13,7 @@ import msgspec
 
 from tt_build.ir.index import evaluate, names_in
 from tt_build.ir.lowered import (
+    Accumulate,
     Barrier,
     Block,
     Exchange,
@@ -20,6 +21,8 @@ from tt_build.ir.lowered import (
     KernelBody,
     Let,
     Loop,
+    MatmulBlock,
+    MatmulBlockInit,
     Note,
     Pack,
     PatternTile,
@@ -47,7 +50,8 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.stages import LoweredKernel, memory_of
 from tt_build.model.constants import Constants, load_constants, vector_cycles
-from tt_build.model.matmul import PHASES
+from tt_build.model.matmul import PHASES, unpacked
+from tt_build.model.traffic import receivers_of
 
 Place = Literal["dram", "shared", "l1"]
 """``shared``: operands in DRAM that a core reads for others too."""
@@ -137,7 +141,9 @@ class Meet(Action, frozen=True, gc=False):
     size: int
 
 
-_PLAIN = (Note, Let, Pointer, ReadPage, WritePage, TileOp, SfpuOp, TileInit, SfpuInit, Reconfig, Pack, ZOrderPoint)
+_INITS = (TileInit, SfpuInit, MatmulBlockInit, Reconfig)
+_PLAIN = (Note, Pointer, TileOp, SfpuOp, MatmulBlock, Pack, *_INITS)
+_TILES = (TileOp, SfpuOp, MatmulBlock)
 
 
 class Translator:
@@ -153,14 +159,16 @@ class Translator:
         self.moved = {b.name: b.page_size for b in kernel.buffers}
         self.plain: dict[int, bool] = {}
         self.costs: dict[int, Compute] = {}
+        self.body: KernelBody
+        self.core = 0
+        self.accumulates = False
 
     def actions(self, body: KernelBody, core: int) -> list[Action]:
         """Everything that the body does on the core of that index."""
         values = body.core_values[core].values[len(body.accessors) :]
         scope = {name: value for name, value in zip(body.runtime_args, values, strict=False) if isinstance(value, int)}
-        self.words = body.core_values[core].values
+        self.body, self.core, self.accumulates = body, core, False
         self.shared = {b.cb for s in walk(body.body) if isinstance(s, SendShared) for b in s.blocks}
-        self.first_word = len(body.accessors) + len(body.runtime_args)
         found: list[Action] = []
         self._body(body.body, scope, found)
         return found
@@ -200,12 +208,14 @@ class Translator:
         elif isinstance(stmt, SendShared):
             found.append(self._send(stmt))
         elif isinstance(stmt, ReceiveShared):
-            found.append(Receive("all"))
+            found.append(Receive(stmt.channel))
         elif isinstance(stmt, Exchange):
             found.append(Meet(evaluate(stmt.parts, scope), self.page[stmt.cb]))
-        elif isinstance(stmt, Startup | TileInit | SfpuInit | Reconfig):
+        elif isinstance(stmt, Accumulate):
+            self.accumulates = stmt.on == 1
+        elif isinstance(stmt, (Startup, *_INITS)):
             found.append(Compute(0.0, f.init_cycles, 0.0))
-        elif isinstance(stmt, TileOp | SfpuOp):
+        elif isinstance(stmt, _TILES):
             found.append(self._cost(stmt))
 
     def _transfer(self, stmt: ReadPage | WritePage, scope: Mapping[str, int]) -> Transfer:
@@ -220,8 +230,7 @@ class Translator:
 
     def _send(self, stmt: SendShared) -> Send:
         size = sum(block.pages * self.page[block.cb] for block in stmt.blocks)
-        counts = (self.words[self.first_word + 2 + 5 * target + 4] for target in range(stmt.targets))
-        return Send("all", tuple((count, size) for count in counts if isinstance(count, int)))
+        return Send(stmt.channel, tuple((count, size) for count in receivers_of(self.body, self.core, stmt.channel)))
 
     def _loop(self, stmt: Loop, scope: Mapping[str, int], found: list[Action]) -> None:
         """Rounds that are alike and call no buffer are taken together."""
@@ -243,6 +252,7 @@ class Translator:
     def _section(self, stmt: Section, scope: Mapping[str, int], found: list[Action]) -> None:
         f = self.figures
         pack = sum(self.page[p.cb] for p in stmt.packs if isinstance(p, Pack)) / f.pack_rate
+        pack *= f.pack_accumulate if self.accumulates else 1
         pack += f.init_cycles * sum(isinstance(p, Reconfig) for p in stmt.packs)
         math: list[Action] = []
         self._body(stmt.math, scope, math)
@@ -253,11 +263,23 @@ class Translator:
         found.append(Begin())
         found += [Compute(0.0, f.section_cycles, 0.0), *math, End(pack)]
 
-    def _cost(self, stmt: TileOp | SfpuOp) -> Compute:
+    def _cost(self, stmt: TileOp | SfpuOp | MatmulBlock) -> Compute:
         cost = self.costs.get(id(stmt))
         if cost is None:
-            cost = self.costs[id(stmt)] = self._tile_cost(stmt) if isinstance(stmt, TileOp) else self._vector(stmt)
+            cost = self._block(stmt) if isinstance(stmt, MatmulBlock) else self._single_cost(stmt)
+            self.costs[id(stmt)] = cost
         return cost
+
+    def _single_cost(self, stmt: TileOp | SfpuOp) -> Compute:
+        return self._tile_cost(stmt) if isinstance(stmt, TileOp) else self._vector(stmt)
+
+    def _block(self, stmt: MatmulBlock) -> Compute:
+        """A K tile of a subblock: the operand of the shorter side is unpacked anew for each tile matmul."""
+        f, matmuls = self.figures, stmt.rows * stmt.columns
+        a, b = (self.page[cb] for cb in stmt.cbs)
+        unpack = unpacked(f, a, b, (stmt.rows, stmt.columns)) + f.matmul_overhead
+        engine = f.phase_cycles * PHASES[self.kernel.math.fidelity] + f.matmul_overhead
+        return Compute(matmuls * unpack, matmuls * engine, 0.0)
 
     def _tile_cost(self, stmt: TileOp) -> Compute:
         f, phases = self.figures, PHASES[self.kernel.math.fidelity]

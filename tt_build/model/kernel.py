@@ -7,20 +7,20 @@ and a fixed time for launch and end.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from tt_build.ir.lowered import KernelBody
-from tt_build.ir.plan import ArgRef
 from tt_build.ir.stages import LoweredKernel, MatmulStep
 from tt_build.ir.work import CoreWork, tile_ids
 from tt_build.model.actions import Action, Translator
 from tt_build.model.constants import Constants, load_constants
 from tt_build.model.matmul import PHASES
 from tt_build.model.pipeline import CoreJob, CoreRun, Rates, Span, run_cores
-from tt_build.model.traffic import Core, CoreBytes, Traffic, traffic_of
+from tt_build.model.traffic import Core, CoreBytes, Traffic, sender_of, traffic_of
 from tt_build.targets import load_arch
 
-CHANNEL = "all"
 PLACES = frozenset(("start_tile", "rect_x", "rect_y"))
 """Arguments that say where a core works, not how much it does."""
 BANKS_DECIDE = 0.9
@@ -160,15 +160,7 @@ def _amount(body: KernelBody, core: int) -> tuple[object, ...]:
     values = body.core_values[core]
     words = values.values[len(body.accessors) :]
     told = [(name, word) for name, word in zip(body.runtime_args, words, strict=False) if name not in PLACES]
-    return (*told, sender_of(body, core) == values.core)
-
-
-def sender_of(body: KernelBody, core: int) -> Core | None:
-    """The core that sends shared operands to this one, from the arguments; None where nothing is shared."""
-    if not body.targets:
-        return None
-    word = body.core_values[core].values[len(body.accessors) + len(body.runtime_args)]
-    return word.noc_x if isinstance(word, ArgRef) else None
+    return (*told, *(sender_of(body, core, channel.name) == values.core for channel in body.channels))
 
 
 def _is_last_part(kernel: LoweredKernel, item: CoreWork) -> bool:
@@ -192,10 +184,11 @@ def _run(
         core = kernel.work[at].core
         senders: dict[str, int] = {}
         for body in kernel.bodies:
-            sender = sender_of(body, at)
-            if sender is not None and sender != core:
-                place = next(i for i, item in enumerate(kernel.work) if item.core == sender)
-                senders[CHANNEL] = kinds[place]
+            for channel in body.channels:
+                sender = sender_of(body, at, channel.name)
+                if sender is not None and sender != core:
+                    place = next(i for i, item in enumerate(kernel.work) if item.core == sender)
+                    senders[channel.name] = kinds[place]
         actions: dict[str, list[Action]] = {body.role: translator.actions(body, at) for body in kernel.bodies}
         rates = _rates(traffic, traffic.cores[core], dram, figures)
         jobs.append(CoreJob(actions=actions, rates=rates, senders=senders, traced=traced))
@@ -209,11 +202,13 @@ def _rates(traffic: Traffic, core: CoreBytes, dram: float, figures: Constants) -
     """
     reading = sum(1 for other in traffic.cores.values() if other.dram_read)
     writing = sum(1 for other in traffic.cores.values() if other.dram_written)
-    sending = sum(1 for other in traffic.cores.values() if other.multicast_sent or other.shared)
+    sending: float = sum(1 for other in traffic.cores.values() if other.multicast_sent or other.shared)
+    reads_for = 1 / figures.sender_read_rate  # while a core sends, it does not read
+    sending *= reads_for / (reads_for + 1 / figures.multicast_rate)
     return Rates(
         read=max(core.dram_read / dram if dram else 0.0, figures.dram_total_rate / max(reading, 1)),
         write=max(core.dram_written / dram if dram else 0.0, figures.dram_write_rate / max(writing, 1)),
-        shared=figures.dram_total_rate / max(sending, 1),
+        shared=figures.dram_total_rate / max(sending, 1.0),
     )
 
 
@@ -221,5 +216,8 @@ def _matrix_cycles(kernel: LoweredKernel, figures: Constants) -> float:
     """The matrix engines' shortest time for the kernel's matmuls, on all cores of the target."""
     steps = [s for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)]
     matmuls = sum(step.k_tiles for step in steps) * kernel.grid.units
+    for plan in kernel.contractions:
+        output = max(kernel.outputs, key=lambda tensor: math.prod(tensor.shape))
+        matmuls += plan.k_tiles * kernel.buffer(output.name).pages
     cores = kernel.core_grid[0] * kernel.core_grid[1]
     return matmuls * figures.phase_cycles * PHASES[kernel.math.fidelity] / cores

@@ -210,21 +210,25 @@ def _compute(c: Candidate, f: Constants, sizes: tuple[int, int, int], outputs: i
     """Unpackers, matrix engine and packer of the busiest core."""
     a, b, out = sizes
     matmuls = outputs * c.k
-    if c.algorithm == "streaming":
-        unpacked = (a + b) / f.unpack_joint_rate
-    else:
-        streamed, kept, reuse = (b, a, c.subblock[1]) if c.subblock[1] >= c.subblock[0] else (a, b, c.subblock[0])
-        unpacked = max(streamed / f.unpack_rate, (streamed + kept / reuse) / f.unpack_joint_rate)
+    unpack = (a + b) / f.unpack_joint_rate if c.algorithm == "streaming" else unpacked(f, a, b, c.subblock)
     partial = DTYPES[c.partials].tile_bytes
     spills = outputs * _spills(c)
     packed = outputs * out / f.pack_rate
     packed += spills * partial / f.pack_rate * (f.pack_accumulate if c.l1_accumulate else 1)
     return {
         "math": matmuls * (f.phase_cycles * PHASES[c.fidelity] + f.matmul_overhead),
-        "unpack": matmuls * (unpacked + f.matmul_overhead)
-        + (0 if c.l1_accumulate else spills * partial / f.unpack_rate),
+        "unpack": matmuls * (unpack + f.matmul_overhead) + (0 if c.l1_accumulate else spills * partial / f.unpack_rate),
         "pack": packed,
     }
+
+
+def unpacked(f: Constants, a: int, b: int, subblock: tuple[int, int]) -> float:
+    """Cycles of the unpackers for a tile matmul of ``matmul_block``; ``a`` and ``b`` are bytes of a tile.
+
+    It keeps a tile of the operand along the subblock's shorter side and streams the other's (llk_unpack_AB_matmul.h).
+    """
+    streamed, kept, reuse = (b, a, subblock[1]) if subblock[1] >= subblock[0] else (a, b, subblock[0])
+    return max(streamed / f.unpack_rate, (streamed + kept / reuse) / f.unpack_joint_rate)
 
 
 def _spills(c: Candidate) -> int:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from tt_build.ir.lowered import Exchange, KernelBody, ReadPage, SendShared, WritePage
+from tt_build.ir.plan import ArgRef
 from tt_build.ir.skeleton import Occurrences, occurrences
 from tt_build.ir.stages import Buffer, LoweredKernel, memory_of
 from tt_build.targets import Arch
@@ -154,25 +155,47 @@ class _Count:
         return np.asarray(places[_shard_of(buffer, page)] == mine)
 
     def _send(self, body: KernelBody, found: Occurrences, stmt: SendShared) -> None:
-        parcel = sum(block.pages * self.kernel.cb(block.cb).page_size for block in stmt.blocks)
-        for core, times in zip(*np.unique(found.core, return_counts=True), strict=True):
-            moved = parcel * int(times)
-            for receivers in _receivers(body, int(core), stmt):
+        size = sum(block.pages * self.kernel.cb(block.cb).page_size for block in stmt.blocks)
+        times = np.bincount(found.core, minlength=len(self.cores))
+        for index in np.flatnonzero(times).tolist():
+            moved = size * int(times[index])
+            for receivers in receivers_of(body, index, stmt.channel):
                 if receivers == 1:
-                    self.fields["shared"][core] += moved
+                    self.fields["shared"][index] += moved
                 else:
-                    self.fields["multicast_sent"][core] += moved
-                    self.fields["multicast_delivered"][core] += moved * receivers
-        everyone = np.arange(len(self.cores)) != found.core[0] if found.core.size else np.array([], dtype=bool)
-        self.fields["received"][everyone] += parcel
+                    self.fields["multicast_sent"][index] += moved
+                    self.fields["multicast_delivered"][index] += moved * receivers
+        for core, own in enumerate(self.cores):
+            sender = sender_of(body, core, stmt.channel)
+            if sender is not None and sender != own:
+                self.fields["received"][core] += size * times[self.cores.index(sender)]
 
 
-def _receivers(body: KernelBody, core: int, stmt: SendShared) -> list[int]:
-    """Cores in each rectangle that a core sends to, from its arguments: after the sender's place, five words each."""
-    first = len(body.accessors) + len(body.runtime_args) + 2
-    words = body.core_values[core].values
-    counts = [words[first + 5 * target + 4] for target in range(stmt.targets)]
+def sender_of(body: KernelBody, core: int, channel: str) -> Core | None:
+    """The core that sends on a channel to the core of that index, from its arguments; None where nothing is shared."""
+    first = _first_word(body, channel)
+    word = body.core_values[core].values[first] if first is not None else None
+    return word.noc_x if isinstance(word, ArgRef) else None
+
+
+def receivers_of(body: KernelBody, core: int, channel: str) -> list[int]:
+    """Cores in each rectangle that the core of that index sends to on a channel."""
+    first = _first_word(body, channel)
+    if first is None:
+        return []
+    targets = next(c.targets for c in body.channels if c.name == channel)
+    counts = (body.core_values[core].values[first + 6 + 5 * target] for target in range(targets))
     return [count for count in counts if isinstance(count, int)]
+
+
+def _first_word(body: KernelBody, channel: str) -> int | None:
+    """Where the arguments of a channel begin: the sender's place, then five words for each rectangle."""
+    first = len(body.accessors) + len(body.runtime_args)
+    for other in body.channels:
+        if other.name == channel:
+            return first
+        first += other.words
+    return None
 
 
 def _pieces(found: Occurrences, buffer: Buffer) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
