@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from tt_build.model.matmul import Candidate
+from tt_build.model.matmul import PHASES, Candidate, estimate
+from tt_build.targets import DTYPES
 
 DATA = Path(__file__).parent / "data" / "gemm_flops.csv"
 MORE_STEPS = {("bfloat16", 64, 96, 96): 2, ("bfloat16", 96, 96, 96): 4, ("bfloat16", 128, 128, 128): 4}
@@ -15,12 +16,21 @@ MORE_STEPS = {("bfloat16", 64, 96, 96): 2, ("bfloat16", 96, 96, 96): 4, ("bfloat
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A published matmul; ``utilization`` is a fraction."""
+    """A published matmul. ``utilization`` is the matrix engine's shortest time over that of the compute kernel, which
+    ends before the last results have left.
+    """
 
+    name: str
     arch: str
     held_out: bool
     candidate: Candidate
     utilization: float
+
+
+def error(row: Row) -> float:
+    """Estimated over published cycles, minus one."""
+    found = estimate(row.candidate, row.arch)
+    return (found.cycles - found.drain_cycles) / (found.ideal_cycles / row.utilization) - 1
 
 
 def rows() -> list[Row]:
@@ -33,6 +43,7 @@ def _row(cells: dict[str, str]) -> Row:
     m, k, n = (int(cells[key]) // 32 for key in ("m", "k", "n"))
     columns, lines = int(cells["grid_x"]), int(cells["grid_y"])
     dtype, in_dram = cells["dtype"], cells["in0"] == "dram"
+    tile = DTYPES[dtype].tile_bytes
     share = -(-m // lines), -(-n // columns)
     steps = columns * MORE_STEPS.get((dtype, m, k, n), 1)
     candidate = Candidate(
@@ -44,15 +55,17 @@ def _row(cells: dict[str, str]) -> Row:
         block=share,
         k_block=-(-k // steps),
         subblock=_subblock(share),
-        a=dtype,
-        b=dtype,
-        out=dtype,
-        partials=dtype,
-        fidelity=cells["fidelity"],
+        a=tile,
+        b=tile,
+        out=tile,
+        partials=tile,
+        phases=PHASES[cells["fidelity"]],
         a_memory="dram" if in_dram else "local",
         out_memory="dram" if in_dram else "local",
+        processors=2,
     )
-    return Row(cells["arch"], in_dram, candidate, float(cells["utilization"]) / 100)
+    name = f"{dtype} {cells['fidelity']} {cells['m']} x {cells['k']} x {cells['n']}"
+    return Row(name, cells["arch"], in_dram, candidate, float(cells["utilization"]) / 100)
 
 
 def _subblock(share: tuple[int, int]) -> tuple[int, int]:

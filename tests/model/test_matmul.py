@@ -75,7 +75,7 @@ def test_a_short_last_core_counts_what_it_has() -> None:
 def test_a_plan_that_moves_less_is_faster() -> None:
     """At 1024 the order of the algorithms is that of their bytes, and the full grid beats eight cores."""
     plans = [
-        square(32, "streaming", (8, 8), (1, 1), k_block=16, processors=1),
+        square(32, "streaming", (8, 8), (1, 1), k_block=16),
         square(32, "reuse", (8, 1), (32, 4), k_block=2, subblock=(2, 4)),
         square(32, "reuse", (8, 8), (4, 4), k_block=2, subblock=(2, 4)),
         square(32, "mcast_2d", (8, 8), (4, 4), k_block=2, subblock=(2, 4)),
@@ -86,11 +86,11 @@ def test_a_plan_that_moves_less_is_faster() -> None:
 
 
 def test_longer_steps_and_wider_subblocks_cost_nothing() -> None:
-    base = square(64, "mcast_2d", (8, 8), (8, 8), k_block=2, subblock=(1, 1), fidelity="HiFi2")
+    base = square(64, "mcast_2d", (8, 8), (8, 8), k_block=2, subblock=(1, 1), phases=2)
     wider = estimate(replace(base, subblock=(2, 4)), "wormhole_b0")
     assert wider.cycles < estimate(base, "wormhole_b0").cycles
     assert wider.steps == 32
-    assert estimate(replace(base, k_block=8), "wormhole_b0").busy["mover_1"] < wider.busy["mover_1"]
+    assert estimate(replace(base, k_block=8), "wormhole_b0").busy["reader"] < wider.busy["reader"]
 
 
 def test_depth_one_overlaps_nothing() -> None:

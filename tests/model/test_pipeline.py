@@ -11,7 +11,7 @@ from tt_build.model.constants import Constants, load_constants
 from tt_build.model.overlap import finished, overlapped
 from tt_build.model.pipeline import CoreJob, Rates, Stuck, run_cores
 
-RATES = Rates(read=1000.0, write=1000.0, shared=1000.0)
+RATES = Rates(read=1000.0, write=1000.0, shared=1000.0, second=1000.0)
 FREE = load_constants("wormhole_b0")
 
 

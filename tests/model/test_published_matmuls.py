@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.published_matmuls import PAGE, error, table
-from tests.model.published import rows
+from benchmarks.published_matmuls import PAGE, table
+from tests.model.published import error, rows
 from tt_build.model.matmul import estimate
 
 WORST = {
@@ -28,14 +28,11 @@ def test_published_matmuls_are_reproduced(arch: str, held_out: bool) -> None:
 
 def test_what_bounds_the_published_matmuls() -> None:
     """Wormhole's bfloat16 HiFi2 waits for the unpackers and its HiFi4 for the engine; short M waits for the sender."""
-    bounds = {}
-    for row in rows():
-        c = row.candidate
-        bounds[row.arch, c.a, c.fidelity, c.m, c.k, c.n] = estimate(c, row.arch).bound
-    assert bounds["wormhole_b0", "bfloat16", "HiFi2", 64, 64, 64] == "unpack"
-    assert bounds["wormhole_b0", "bfloat16", "HiFi4", 64, 64, 64] == "math"
-    assert bounds["blackhole", "bfloat16", "HiFi2", 80, 104, 104] == "math"
-    assert bounds["wormhole_b0", "bfloat16", "HiFi2", 16, 32, 64] == "mover_1"
+    bounds = {(row.arch, row.name): estimate(row.candidate, row.arch).bound for row in rows()}
+    assert bounds["wormhole_b0", "bfloat16 HiFi2 2048 x 2048 x 2048"] == "unpack"
+    assert bounds["wormhole_b0", "bfloat16 HiFi4 2048 x 2048 x 2048"] == "math"
+    assert bounds["blackhole", "bfloat16 HiFi2 2560 x 3328 x 3328"] == "math"
+    assert bounds["wormhole_b0", "bfloat16 HiFi2 512 x 1024 x 2048"] == "reader"
 
 
 def test_the_page_s_table_is_current() -> None:

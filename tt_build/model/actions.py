@@ -53,8 +53,8 @@ from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import PHASES, unpacked
 from tt_build.model.traffic import receivers_of
 
-Place = Literal["dram", "shared", "l1"]
-"""``shared``: operands in DRAM that a core reads for others too."""
+Place = Literal["dram", "shared", "second", "l1"]
+"""``shared``: operands in DRAM that a core reads for others too; ``second``: what comes from DRAM over NoC 1."""
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -224,8 +224,8 @@ class Translator:
             rows, columns = evaluate(stmt.rows, scope), evaluate(stmt.columns, scope)
             count, size = rows * (2 if columns > 16 else 1), rows * columns * stmt.element_bytes
         place = self.place[stmt.tensor]
-        if place == "dram" and stmt.cb in self.shared:
-            place = "shared"
+        if place == "dram" and isinstance(stmt, ReadPage):
+            place = "second" if self.body.role == "writer" else "shared" if stmt.cb in self.shared else "dram"
         return Transfer(isinstance(stmt, ReadPage), place, count, size)
 
     def _send(self, stmt: SendShared) -> Send:

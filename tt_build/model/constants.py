@@ -76,6 +76,7 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     dram_bank_rate: float
     dram_bank_request: float
     dram_total_rate: float
+    dram_second_rate: float
     dram_placed_rate: float
     dram_write_rate: float
     launch_cycles: float

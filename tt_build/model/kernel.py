@@ -203,12 +203,13 @@ def _rates(traffic: Traffic, core: CoreBytes, dram: float, figures: Constants) -
     reading = sum(1 for other in traffic.cores.values() if other.dram_read)
     writing = sum(1 for other in traffic.cores.values() if other.dram_written)
     sending: float = sum(1 for other in traffic.cores.values() if other.multicast_sent or other.shared)
-    reads_for = 1 / figures.sender_read_rate  # while a core sends, it does not read
+    reads_for = 1 / figures.sender_read_rate  # while a core sends it does not read
     sending *= reads_for / (reads_for + 1 / figures.multicast_rate)
     return Rates(
         read=max(core.dram_read / dram if dram else 0.0, figures.dram_total_rate / max(reading, 1)),
         write=max(core.dram_written / dram if dram else 0.0, figures.dram_write_rate / max(writing, 1)),
         shared=figures.dram_total_rate / max(sending, 1.0),
+        second=figures.dram_second_rate / max(sending or reading, 1.0),
     )
 
 

@@ -5,8 +5,8 @@ but the first and the last block overlap. With the constants of ``arch/*.json`` 
 tt-metal's GEMM_FLOPS report (``tests/model/test_published_matmuls.py`` has the errors). Microseconds a call, so that
 thousands of candidates can be ranked while a kernel is built; integers in, integers out, the same on every machine.
 
-Tiles are 32 x 32. ``share`` is the output of one core, walked in blocks of ``block`` tiles, each accumulated over K in
-steps of ``k_block`` tiles. The last core of a row or column has what is left.
+The output is cut into blocks of ``block`` tiles, which are dealt out to the cores; a core accumulates each of its
+blocks over K in steps of ``k_block`` tiles. Blocks at the edge may hold less.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from tt_build.model.constants import Constants, load_constants
 from tt_build.model.overlap import overlapped
-from tt_build.targets import DTYPES, load_arch
+from tt_build.targets import load_arch
 
 Algorithm = Literal["streaming", "reuse", "mcast_1d_in0", "mcast_1d_in1", "mcast_2d"]
 Memory = Literal["dram", "dram_sharded", "l1", "local"]
@@ -29,15 +29,17 @@ PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One way to compute C[M, N] = A[M, K] B[K, N], ``batch`` times. Extents are tiles.
+    """One way to compute C[M, N] = A[M, K] B[K, N], ``batch`` times. Extents are tiles of 32 x 32.
 
-    ``grid`` is (columns, rows) of cores: N is cut over columns and M over rows, under ``mcast_1d_in0`` N over all
-    cores and under ``mcast_1d_in1`` M over all. ``streaming`` takes single output tiles and ignores ``block`` and
-    ``subblock``. ``processors``: with 2, A comes through one data-movement processor and B and the results through the
-    other; with 1 both operands come through one and the results leave through the other. ``cores`` are those that the
-    target has, to which utilisation refers (0: those of ``grid``). ``partials`` is the dtype of what is accumulated
-    over K steps in L1, added there by the packer with ``l1_accumulate``, else unpacked again; unless
-    ``shares_output`` they have a buffer of their own. ``serial_batch``: one matrix after the other.
+    ``grid`` is (columns, rows) of cores. Blocks across go to columns and those down to rows of cores; under
+    ``mcast_1d_in0`` blocks across go to all cores and under ``mcast_1d_in1`` those down; under ``reuse`` each core
+    takes as many as any other, wherever they lie. ``streaming`` deals out single tiles: no ``block``, no ``subblock``.
+    ``a``, ``b``, ``out`` and ``partials`` are bytes of a tile: of the operands, of all that is written for an output
+    tile, and of what is accumulated over K steps in L1. The packer adds it there with ``l1_accumulate``, else it is
+    unpacked again; unless ``shares_output`` it has a buffer of its own. ``phases`` are those of the fidelity. With two
+    ``processors`` the second operand comes by the reader on NoC 0, the first by the writer on NoC 1, which also
+    writes; with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers
+    (0: those of ``grid``).
     """
 
     m: int
@@ -49,16 +51,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     k_block: int = 1
     subblock: tuple[int, int] = (1, 1)
     batch: int = 1
-    a: str = "bfloat16"
-    b: str = "bfloat16"
-    out: str = "bfloat16"
-    partials: str = "bfloat16"
-    fidelity: str = "HiFi4"
+    a: int = 2048
+    b: int = 2048
+    out: int = 2048
+    partials: int = 2048
+    phases: int = 4
     a_memory: Memory = "dram"
     b_memory: Memory = "dram"
     out_memory: Memory = "dram"
     depth: int = 2
-    processors: Literal[1, 2] = 2
+    processors: Literal[1, 2] = 1
     l1_accumulate: bool = True
     shares_output: bool = True
     cores: int = 0
@@ -69,10 +71,12 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bound`` names the busiest, or ``fixed`` where starting and ending the program takes longer than that.
     ``noc_bytes`` are those delivered to cores: multicasts times receivers, and reads of other cores' L1. ``l1_bytes``
-    are the circular buffers of one core, ``steps`` the K steps of the busiest core.
+    are the circular buffers of one core, ``steps`` the K steps of the busiest core. The last ``drain_cycles`` of all
+    cycles are those in which only results leave.
     """
 
     cycles: int
+    drain_cycles: int
     bound: str
     busy: dict[str, int]
     ideal_cycles: int
@@ -101,50 +105,47 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """Tiles of the busiest core, and of all cores."""
+    """Blocks and tiles: ``units`` of the busiest core, what it brings, and what all cores read, send and receive."""
 
-    share: tuple[int, int]
+    units: int
+    outputs: int
     cores: int
-    rounds: tuple[int, int]
     a_core: int
     b_core: int
     a_read: int
     b_read: int
-    a_sent: int
-    b_sent: int
+    a_sends: bool
+    b_sends: bool
     a_received: int
     b_received: int
 
 
 def estimate(candidate: Candidate, arch: str) -> Estimate:
     """Cycles, bound and bytes of a candidate on that architecture. ``KeyError`` where the model has no figures."""
-    c, figures, shape = candidate, load_constants(arch), _shape(candidate)
-    sizes = (DTYPES[c.a].tile_bytes, DTYPES[c.b].tile_bytes, DTYPES[c.out].tile_bytes)
-    outputs = shape.share[0] * shape.share[1] * c.batch
-    steps = max(1, -(-c.k // c.k_block)) * c.batch
-    steps *= outputs // c.batch if c.algorithm == "streaming" else shape.rounds[0] * shape.rounds[1]
-    busy = _compute(c, figures, sizes, outputs) | _movement(c, figures, shape, sizes, outputs, steps)
-    read, written, compulsory = _dram_bytes(c, shape, sizes)
-    busy["dram"] = _dram_cycles(c, figures, arch, shape, sizes, read, written)
+    c, f, shape = candidate, load_constants(arch), _shape(candidate)
+    steps = shape.units * -(-c.k // c.k_block)
+    read, written, compulsory = _dram_bytes(c, shape)
+    busy = _compute(c, f, shape) | _movement(c, f, shape, steps)
+    busy["dram"] = _dram_cycles(c, f, load_arch(arch).dram_banks, shape, read, written)
     computing = max(busy["math"], busy["unpack"], busy["pack"])
-    moving = max(value for name, value in busy.items() if name not in ("math", "unpack", "pack"))
-    drain = _drain(c, figures, shape, sizes)
-    cycles = figures.launch_cycles + overlapped(moving, computing, steps, c.depth) + drain
+    moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
+    drain = _drain(c, f, shape)
+    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + drain
     bound = max(busy, key=lambda name: busy[name])
-    if busy[bound] < figures.launch_cycles:
+    if busy[bound] < f.launch_cycles:
         bound = "fixed"
-    matmuls = c.m * c.n * c.k * c.batch
-    ideal = matmuls * figures.phase_cycles * PHASES[c.fidelity] / (c.cores or c.grid[0] * c.grid[1])
+    ideal = c.m * c.n * c.k * c.batch * f.phase_cycles * c.phases / (c.cores or c.grid[0] * c.grid[1])
     return Estimate(
         cycles=round(cycles),
+        drain_cycles=round(drain),
         bound=bound,
         busy={name: round(value) for name, value in busy.items()},
         ideal_cycles=round(ideal),
         dram_read_bytes=read,
         dram_write_bytes=written,
         compulsory_bytes=compulsory,
-        noc_bytes=_noc_bytes(c, shape, sizes),
-        l1_bytes=_l1_bytes(c, sizes),
+        noc_bytes=_noc_bytes(c, shape),
+        l1_bytes=_l1_bytes(c),
         cores=shape.cores,
         steps=steps,
     )
@@ -175,50 +176,51 @@ def _tie_break(pair: tuple[Candidate, Estimate]) -> tuple[int, int, int, int, in
 def _shape(c: Candidate) -> _Shape:
     columns, rows = c.grid
     cores = columns * rows
-    whole = c.m * c.k * c.batch, c.n * c.k * c.batch
+    a, b = c.m * c.k * c.batch, c.n * c.k * c.batch
     if c.algorithm == "streaming":
-        used = min(cores, c.m * c.n * c.batch)
         units = -(-c.m * c.n * c.batch // cores)
-        share = units, 1
-        moved = units * c.k
-        everything = c.m * c.n * c.k * c.batch
-        return _Shape((-(-units // c.batch), 1), used, share, moved, moved, everything, everything, 0, 0, 0, 0)
-    down = cores if c.algorithm == "mcast_1d_in1" else 1 if c.algorithm == "mcast_1d_in0" else rows
-    across = cores if c.algorithm == "mcast_1d_in0" else 1 if c.algorithm == "mcast_1d_in1" else columns
-    share = -(-c.m // down), -(-c.n // across)
-    used_down, used_across = -(-c.m // share[0]), -(-c.n // share[1])
-    rounds = -(-share[0] // c.block[0]), -(-share[1] // c.block[1])
-    a_core, b_core = share[0] * c.k * rounds[1] * c.batch, share[1] * c.k * rounds[0] * c.batch
+        used, moved, everything = min(cores, c.m * c.n * c.batch), units * c.k, a * c.n
+        return _Shape(units, units, used, moved, moved, everything, everything, False, False, 0, 0)
+    high, wide = c.block
+    down, across = -(-c.m // high), -(-c.n // wide)
     if c.algorithm == "reuse":
-        down_passes, across_passes = _passes(c.m, share[0], c.block[0]), _passes(c.n, share[1], c.block[1])
-        reads = whole[0] * across_passes, whole[1] * down_passes
-        return _Shape(share, used_down * used_across, rounds, a_core, b_core, *reads, 0, 0, 0, 0)
-    reads = whole[0] * rounds[1], whole[1] * rounds[0]
-    # Whose operand is the same for several cores comes by multicast; the others read their own.
-    a_sent, b_sent = reads[0] if used_across > 1 else 0, reads[1] if used_down > 1 else 0
-    received = reads[0] * (used_across - 1), reads[1] * (used_down - 1)
-    return _Shape(share, used_down * used_across, rounds, a_core, b_core, *reads, a_sent, b_sent, *received)
+        units = -(-across * down * c.batch // cores)
+        used = min(cores, across * down * c.batch)
+        reads = a * across, b * down
+        return _Shape(
+            units, units * high * wide, used, units * high * c.k, units * wide * c.k, *reads, False, False, 0, 0
+        )
+    if c.algorithm != "mcast_2d":
+        columns, rows = (cores, 1) if c.algorithm == "mcast_1d_in0" else (1, cores)
+    rounds_across, rounds_down = -(-across // columns), -(-down // rows)
+    units = rounds_across * rounds_down * c.batch
+    columns, rows = min(columns, across), min(rows, down)
+    a_read, b_read = a * rounds_across, b * rounds_down  # who shares an operand reads it once for each round
+    return _Shape(
+        units=units,
+        outputs=units * high * wide,
+        cores=columns * rows,
+        a_core=units * high * c.k,
+        b_core=units * wide * c.k,
+        a_read=a_read,
+        b_read=b_read,
+        a_sends=columns > 1,
+        b_sends=rows > 1,
+        a_received=a_read * (columns - 1),
+        b_received=b_read * (rows - 1),
+    )
 
 
-def _passes(extent: int, share: int, block: int) -> int:
-    """How often all cores along an axis together read what runs across it: once a block."""
-    full, rest = divmod(extent, share)
-    return full * -(-share // block) + -(-rest // block)
-
-
-def _compute(c: Candidate, f: Constants, sizes: tuple[int, int, int], outputs: int) -> dict[str, float]:
+def _compute(c: Candidate, f: Constants, shape: _Shape) -> dict[str, float]:
     """Unpackers, matrix engine and packer of the busiest core."""
-    a, b, out = sizes
-    matmuls = outputs * c.k
-    unpack = (a + b) / f.unpack_joint_rate if c.algorithm == "streaming" else unpacked(f, a, b, c.subblock)
-    partial = DTYPES[c.partials].tile_bytes
-    spills = outputs * _spills(c)
-    packed = outputs * out / f.pack_rate
-    packed += spills * partial / f.pack_rate * (f.pack_accumulate if c.l1_accumulate else 1)
+    matmuls, spills = shape.outputs * c.k, shape.outputs * _spills(c)
+    unpack = (c.a + c.b) / f.unpack_joint_rate if c.algorithm == "streaming" else unpacked(f, c.a, c.b, c.subblock)
+    again = 0.0 if c.l1_accumulate else spills * c.partials / f.unpack_rate
+    accumulated = spills * c.partials * (f.pack_accumulate if c.l1_accumulate else 1)
     return {
-        "math": matmuls * (f.phase_cycles * PHASES[c.fidelity] + f.matmul_overhead),
-        "unpack": matmuls * (unpack + f.matmul_overhead) + (0 if c.l1_accumulate else spills * partial / f.unpack_rate),
-        "pack": packed,
+        "math": matmuls * (f.phase_cycles * c.phases + f.matmul_overhead),
+        "unpack": matmuls * (unpack + f.matmul_overhead) + again,
+        "pack": (shape.outputs * c.out + accumulated) / f.pack_rate,
     }
 
 
@@ -238,98 +240,78 @@ def _spills(c: Candidate) -> int:
     return max(1, -(-c.k // c.k_block)) - 1
 
 
-def _movement(
-    c: Candidate, f: Constants, shape: _Shape, sizes: tuple[int, int, int], outputs: int, steps: int
-) -> dict[str, float]:
+def _movement(c: Candidate, f: Constants, shape: _Shape, steps: int) -> dict[str, float]:
     """The two data-movement processors and the NoC ports of the busiest core."""
-    a, b, out = sizes
-    first = _bring(f, c.a_memory, shape.a_core, a, steps, sends=shape.a_sent > 0)
-    second = _bring(f, c.b_memory, shape.b_core, b, steps, sends=shape.b_sent > 0)
-    write = outputs * (f.write_issue + out / _write_rate(c, f)) if c.out_memory != "local" else 0.0
-    into = shape.a_core * a * (c.a_memory != "local" or shape.a_sent > 0), shape.b_core * b
-    arriving = max(into) if c.processors == 2 else sum(into)
+    first = _bring(f, c.a_memory, shape.a_core, c.a, steps, sends=shape.a_sends)
+    second = _bring(f, c.b_memory, shape.b_core, c.b, steps, sends=shape.b_sends)
+    write = shape.outputs * (f.write_issue + c.out / _write_rate(c, f)) if c.out_memory != "local" else 0.0
+    into_a = shape.a_core * c.a if c.a_memory != "local" or shape.a_sends else 0
+    into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_sends else 0
     if c.processors == 2:
-        return {"mover_0": first, "mover_1": second + write, "noc": arriving / f.noc_rate}
-    return {"mover_0": first + second, "mover_1": write, "noc": arriving / f.noc_rate}
+        return {"reader": second, "writer": first + write, "noc": max(into_a, into_b) / f.noc_rate}
+    return {"reader": first + second, "writer": write, "noc": (into_a + into_b) / f.noc_rate}
 
 
 def _bring(f: Constants, memory: str, tiles: int, size: int, steps: int, *, sends: bool) -> float:
     """Cycles of a processor that brings an operand to the busiest core, and to the others where it ``sends``."""
-    if memory == "local" and not sends:
+    dram = memory.startswith("dram")
+    if sends:
+        read = 0.0 if memory == "local" else size / (f.sender_read_rate if dram else f.l1_read_rate)
+        return tiles * (read + size / f.multicast_rate + f.sender_issue) + steps * f.sender_block
+    if memory == "local":
         return 0.0
-    if not sends:
-        latency, rate = (
-            (f.dram_read_latency, f.dram_read_rate)
-            if memory.startswith("dram")
-            else (f.l1_read_latency, f.l1_read_rate)
-        )
-        return tiles * max(size / rate, f.read_issue) + steps * latency
-    read = 0.0 if memory == "local" else size / (f.sender_read_rate if memory.startswith("dram") else f.l1_read_rate)
-    return tiles * (read + size / f.multicast_rate + f.sender_issue) + steps * f.sender_block
+    latency, rate = (f.dram_read_latency, f.dram_read_rate) if dram else (f.l1_read_latency, f.l1_read_rate)
+    return tiles * max(size / rate, f.read_issue) + steps * latency
 
 
 def _write_rate(c: Candidate, f: Constants) -> float:
     return f.write_rate if c.out_memory.startswith("dram") else f.l1_write_rate
 
 
-def _drain(c: Candidate, f: Constants, shape: _Shape, sizes: tuple[int, int, int]) -> float:
-    """The results of the last block leave when nothing is left to overlap with."""
+def _drain(c: Candidate, f: Constants, shape: _Shape) -> float:
+    """The results of the last block leave when nothing is left to overlap with: those of all cores at once."""
     if c.out_memory == "local":
         return 0.0
-    tiles = 1 if c.algorithm == "streaming" else min(c.block[0], shape.share[0]) * min(c.block[1], shape.share[1])
-    return tiles * max(sizes[2] / _write_rate(c, f), f.write_issue) + f.write_latency
+    tiles = min(shape.outputs, 1 if c.algorithm == "streaming" else c.block[0] * c.block[1])
+    own = tiles * max(c.out / _write_rate(c, f), f.write_issue)
+    together = shape.cores * tiles * c.out / f.dram_write_rate if c.out_memory.startswith("dram") else 0.0
+    return max(own, together) + f.write_latency
 
 
-def _dram_bytes(c: Candidate, shape: _Shape, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
+def _dram_bytes(c: Candidate, shape: _Shape) -> tuple[int, int, int]:
     """Read, written and compulsory."""
-    tensors = (
-        (c.a_memory, shape.a_read * sizes[0], c.m * c.k * c.batch * sizes[0]),
-        (c.b_memory, shape.b_read * sizes[1], c.n * c.k * c.batch * sizes[1]),
-    )
-    read = sum(moved for memory, moved, _ in tensors if memory.startswith("dram"))
-    compulsory = sum(once for memory, _, once in tensors if memory.startswith("dram"))
-    written = c.m * c.n * c.batch * sizes[2] if c.out_memory.startswith("dram") else 0
+    read = compulsory = 0
+    if c.a_memory.startswith("dram"):
+        read, compulsory = shape.a_read * c.a, c.m * c.k * c.batch * c.a
+    if c.b_memory.startswith("dram"):
+        read, compulsory = read + shape.b_read * c.b, compulsory + c.n * c.k * c.batch * c.b
+    written = c.m * c.n * c.batch * c.out if c.out_memory.startswith("dram") else 0
     return read, written, compulsory + written
 
 
-def _dram_cycles(
-    c: Candidate,
-    f: Constants,
-    arch: str,
-    shape: _Shape,
-    sizes: tuple[int, int, int],
-    read: int,
-    written: int,
-) -> float:
-    """All banks together, and one bank's rate of requests, whichever takes longer."""
-    placed = sum(
-        tiles * size
-        for memory, tiles, size in ((c.a_memory, shape.a_read, sizes[0]), (c.b_memory, shape.b_read, sizes[1]))
-        if memory == "dram_sharded"
-    )
+def _dram_cycles(c: Candidate, f: Constants, banks: int, shape: _Shape, read: int, written: int) -> float:
+    """All banks together, what comes over NoC 1, and one bank's rate of requests, whichever takes longest."""
+    placed = shape.a_read * c.a if c.a_memory == "dram_sharded" else 0
+    placed += shape.b_read * c.b if c.b_memory == "dram_sharded" else 0
     total = placed / f.dram_placed_rate + (read - placed + written) / f.dram_total_rate
-    requests = sum(
-        tiles for memory, tiles in ((c.a_memory, shape.a_read), (c.b_memory, shape.b_read)) if memory.startswith("dram")
-    )
-    return max(total, requests / load_arch(arch).dram_banks * f.dram_bank_request)
+    second = shape.a_read * c.a / f.dram_second_rate if c.processors == 2 and c.a_memory == "dram" else 0.0
+    requests = shape.a_read if c.a_memory.startswith("dram") else 0
+    requests += shape.b_read if c.b_memory.startswith("dram") else 0
+    return max(total, second, requests / banks * f.dram_bank_request)
 
 
-def _noc_bytes(c: Candidate, shape: _Shape, sizes: tuple[int, int, int]) -> int:
-    """Delivered by multicasts, and read from other cores' L1."""
-    delivered = shape.a_received * sizes[0] + shape.b_received * sizes[1]
-    fetched = (shape.a_read * sizes[0] if c.a_memory == "l1" else 0) + (
-        shape.b_read * sizes[1] if c.b_memory == "l1" else 0
-    )
-    return delivered + fetched + (c.m * c.n * c.batch * sizes[2] if c.out_memory == "l1" else 0)
+def _noc_bytes(c: Candidate, shape: _Shape) -> int:
+    """Delivered by multicasts, and moved from and to other cores' L1."""
+    delivered = shape.a_received * c.a + shape.b_received * c.b
+    fetched = (shape.a_read * c.a if c.a_memory == "l1" else 0) + (shape.b_read * c.b if c.b_memory == "l1" else 0)
+    return delivered + fetched + (c.m * c.n * c.batch * c.out if c.out_memory == "l1" else 0)
 
 
-def _l1_bytes(c: Candidate, sizes: tuple[int, int, int]) -> int:
+def _l1_bytes(c: Candidate) -> int:
     """Circular buffers of one core."""
     rows, columns = (1, 1) if c.algorithm == "streaming" else c.block
-    inputs = c.depth * c.k_block * (rows * sizes[0] + columns * sizes[1])
+    inputs = c.depth * c.k_block * (rows * c.a + columns * c.b)
     if c.algorithm == "streaming":
-        return inputs + 2 * sizes[2]
-    partial = DTYPES[c.partials].tile_bytes if _spills(c) else 0
-    if partial and c.shares_output and partial == sizes[2]:
-        partial = 0
-    return inputs + rows * columns * (sizes[2] + partial)
+        return inputs + 2 * c.out
+    partial = c.partials if _spills(c) and not (c.shares_output and c.partials == c.out) else 0
+    return inputs + rows * columns * (c.out + partial)

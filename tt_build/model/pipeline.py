@@ -30,11 +30,12 @@ from tt_build.model.constants import Constants
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes a cycle that a core gets of DRAM: of what it keeps, of its results, of what it reads for others too."""
+    """Bytes a cycle that a core gets of DRAM: reading, writing, reading for others too, reading over NoC 1."""
 
     read: float
     write: float
     shared: float
+    second: float
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -221,7 +222,7 @@ class _Processor:
         figures, rates = self.core.figures, self.core.rates
         if action.what == "read":
             for place, (first, size) in self.reads.items():
-                share = {"dram": rates.read, "shared": rates.shared}.get(place)
+                share = {"dram": rates.read, "shared": rates.shared, "second": rates.second}.get(place)
                 rate = figures.l1_read_rate if share is None else min(figures.dram_read_rate, share)
                 latency = figures.l1_read_latency if share is None else figures.dram_read_latency
                 self._transferred(first + latency + size / rate)
