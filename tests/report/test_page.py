@@ -162,7 +162,7 @@ def test_a_long_run_is_shown_at_its_ends(found: list[KernelReport]) -> None:
 
 def test_the_text_names_bound_l1_and_schedules(found: list[KernelReport]) -> None:
     told = text(found)
-    assert "bound by DRAM" in told
+    assert "bound by the reader's processor" in told
     assert "(chosen)" in told
     assert "cb_a" in told
     assert told.index("gemm") < told.index("row")

@@ -39,7 +39,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     unpacked again; unless ``shares_output`` it has a buffer of its own. ``phases`` are those of the fidelity. With two
     ``processors`` the second operand comes by the reader on NoC 0, the first by the writer on NoC 1, which also
     writes; with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers
-    (0: those of ``grid``).
+    (0: those of ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the
+    bytes of all their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM.
     """
 
     m: int
@@ -64,6 +65,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     l1_accumulate: bool = True
     shares_output: bool = True
     cores: int = 0
+    products: int = 1
+    beside: int = 0
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +108,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """Blocks and tiles: ``units`` of the busiest core, what it brings, and what all cores read, send and receive."""
+    """Blocks and tiles: ``units`` of the busiest core, what it brings, and what all cores read and receive.
+
+    ``parcels`` are the rectangles of cores that an operand is sent to: 0 where each core reads its own.
+    """
 
     units: int
     outputs: int
@@ -114,8 +120,8 @@ class _Shape(msgspec.Struct, frozen=True):
     b_core: int
     a_read: int
     b_read: int
-    a_sends: bool
-    b_sends: bool
+    a_parcels: int
+    b_parcels: int
     a_received: int
     b_received: int
 
@@ -134,7 +140,7 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     bound = max(busy, key=lambda name: busy[name])
     if busy[bound] < f.launch_cycles:
         bound = "fixed"
-    ideal = c.m * c.n * c.k * c.batch * f.phase_cycles * c.phases / (c.cores or c.grid[0] * c.grid[1])
+    ideal = c.m * c.n * c.k * c.batch * c.products * f.phase_cycles * c.phases / (c.cores or c.grid[0] * c.grid[1])
     return Estimate(
         cycles=round(cycles),
         drain_cycles=round(drain),
@@ -180,16 +186,16 @@ def _shape(c: Candidate) -> _Shape:
     if c.algorithm == "streaming":
         units = -(-c.m * c.n * c.batch // cores)
         used, moved, everything = min(cores, c.m * c.n * c.batch), units * c.k, a * c.n
-        return _Shape(units, units, used, moved, moved, everything, everything, False, False, 0, 0)
+        return _Shape(units, units, used, moved, moved, everything, everything, 0, 0, 0, 0)
     high, wide = c.block
     down, across = -(-c.m // high), -(-c.n // wide)
     if c.algorithm == "reuse":
         units = -(-across * down * c.batch // cores)
         used = min(cores, across * down * c.batch)
         reads = a * across, b * down
-        return _Shape(
-            units, units * high * wide, used, units * high * c.k, units * wide * c.k, *reads, False, False, 0, 0
-        )
+        return _Shape(units, units * high * wide, used, units * high * c.k, units * wide * c.k, *reads, 0, 0, 0, 0)
+    # All cores but the sender are the rest of its row and the rows below it.
+    parcels = 2 if c.algorithm != "mcast_2d" and min(c.grid) > 1 else 1
     if c.algorithm != "mcast_2d":
         columns, rows = (cores, 1) if c.algorithm == "mcast_1d_in0" else (1, cores)
     rounds_across, rounds_down = -(-across // columns), -(-down // rows)
@@ -204,8 +210,8 @@ def _shape(c: Candidate) -> _Shape:
         b_core=units * wide * c.k,
         a_read=a_read,
         b_read=b_read,
-        a_sends=columns > 1,
-        b_sends=rows > 1,
+        a_parcels=parcels if columns > 1 else 0,
+        b_parcels=parcels if rows > 1 else 0,
         a_received=a_read * (columns - 1),
         b_received=b_read * (rows - 1),
     )
@@ -213,18 +219,22 @@ def _shape(c: Candidate) -> _Shape:
 
 def _compute(c: Candidate, f: Constants, shape: _Shape) -> dict[str, float]:
     """Unpackers, matrix engine and packer of the busiest core."""
-    matmuls, spills = shape.outputs * c.k, shape.outputs * _spills(c)
-    unpack = (c.a + c.b) / f.unpack_joint_rate if c.algorithm == "streaming" else unpacked(f, c.a, c.b, c.subblock)
+    matmuls, spills = shape.outputs * c.k * c.products, shape.outputs * _spills(c)
+    a, b = c.a / c.products, c.b / c.products
+    unpack = (a + b) / f.unpack_joint_rate if c.algorithm == "streaming" else unpacked(f, a, b, c.subblock)
     again = 0.0 if c.l1_accumulate else spills * c.partials / f.unpack_rate
+    sections = matmuls / (c.subblock[0] * c.subblock[1] * min(c.k_block, c.k))
+    if c.algorithm == "streaming":
+        sections = shape.outputs
     accumulated = spills * c.partials * (f.pack_accumulate if c.l1_accumulate else 1)
     return {
-        "math": matmuls * (f.phase_cycles * c.phases + f.matmul_overhead),
+        "math": matmuls * (f.phase_cycles * c.phases + f.matmul_overhead) + sections * f.section_cycles,
         "unpack": matmuls * (unpack + f.matmul_overhead) + again,
         "pack": (shape.outputs * c.out + accumulated) / f.pack_rate,
     }
 
 
-def unpacked(f: Constants, a: int, b: int, subblock: tuple[int, int]) -> float:
+def unpacked(f: Constants, a: float, b: float, subblock: tuple[int, int]) -> float:
     """Cycles of the unpackers for a tile matmul of ``matmul_block``; ``a`` and ``b`` are bytes of a tile.
 
     It keeps a tile of the operand along the subblock's shorter side and streams the other's (llk_unpack_AB_matmul.h).
@@ -242,25 +252,29 @@ def _spills(c: Candidate) -> int:
 
 def _movement(c: Candidate, f: Constants, shape: _Shape, steps: int) -> dict[str, float]:
     """The two data-movement processors and the NoC ports of the busiest core."""
-    first = _bring(f, c.a_memory, shape.a_core, c.a, steps, sends=shape.a_sends)
-    second = _bring(f, c.b_memory, shape.b_core, c.b, steps, sends=shape.b_sends)
+    first = _bring(f, c.a_memory, shape.a_core, c.a, steps, shape.a_parcels, shape.cores)
+    second = _bring(f, c.b_memory, shape.b_core, c.b, steps, shape.b_parcels, shape.cores)
     write = shape.outputs * (f.write_issue + c.out / _write_rate(c, f)) if c.out_memory != "local" else 0.0
-    into_a = shape.a_core * c.a if c.a_memory != "local" or shape.a_sends else 0
-    into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_sends else 0
+    into_a = shape.a_core * c.a if c.a_memory != "local" or shape.a_parcels else 0
+    into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_parcels else 0
     if c.processors == 2:
         return {"reader": second, "writer": first + write, "noc": max(into_a, into_b) / f.noc_rate}
     return {"reader": first + second, "writer": write, "noc": (into_a + into_b) / f.noc_rate}
 
 
-def _bring(f: Constants, memory: str, tiles: int, size: int, steps: int, *, sends: bool) -> float:
-    """Cycles of a processor that brings an operand to the busiest core, and to the others where it ``sends``."""
+def _bring(f: Constants, memory: str, tiles: int, size: int, steps: int, parcels: int, cores: int) -> float:
+    """Cycles of a processor that brings an operand to the busiest core, and to the others in so many parcels.
+
+    Where each core reads its own, all ``cores`` read at once.
+    """
     dram = memory.startswith("dram")
-    if sends:
+    if parcels:
         read = 0.0 if memory == "local" else size / (f.sender_read_rate if dram else f.l1_read_rate)
-        return tiles * (read + size / f.multicast_rate + f.sender_issue) + steps * f.sender_block
+        return tiles * (read + parcels * size / f.multicast_rate + f.sender_issue) + steps * f.sender_block
     if memory == "local":
         return 0.0
-    latency, rate = (f.dram_read_latency, f.dram_read_rate) if dram else (f.l1_read_latency, f.l1_read_rate)
+    together = min(f.dram_read_rate, f.dram_total_rate / cores)
+    latency, rate = (f.dram_read_latency, together) if dram else (f.l1_read_latency, f.l1_read_rate)
     return tiles * max(size / rate, f.read_issue) + steps * latency
 
 
@@ -280,9 +294,9 @@ def _drain(c: Candidate, f: Constants, shape: _Shape) -> float:
 
 def _dram_bytes(c: Candidate, shape: _Shape) -> tuple[int, int, int]:
     """Read, written and compulsory."""
-    read = compulsory = 0
+    read = compulsory = c.beside
     if c.a_memory.startswith("dram"):
-        read, compulsory = shape.a_read * c.a, c.m * c.k * c.batch * c.a
+        read, compulsory = read + shape.a_read * c.a, compulsory + c.m * c.k * c.batch * c.a
     if c.b_memory.startswith("dram"):
         read, compulsory = read + shape.b_read * c.b, compulsory + c.n * c.k * c.batch * c.b
     written = c.m * c.n * c.batch * c.out if c.out_memory.startswith("dram") else 0
