@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.library_table import dram_bytes
+from tests.model.counters import counted as bytes_of
+from tests.model.counters import without_operations
 from tests.support import ROOT, Tree, acceptance_text
 from tt_build.codegen.compile import compile_files, stage_file
 from tt_build.ir.plan import AccessorRef, load_plan
@@ -94,13 +96,14 @@ def test_verify_is_green_and_then_has_nothing_to_do(whole: Tree) -> None:
 
 
 def check_counted(folder: Path, *, smaller: bool) -> None:
-    """The pages that ``verify_ir`` proved are the bytes that the emulator counted."""
+    """The pages that ``verify_ir`` proved, and the bytes of the cost model, are those that the emulator counted."""
     result = json.loads((folder / "verify.json").read_text())
     stage = (folder / ("verify" if smaller else "") / stage_file(len(PASSES))).read_bytes()
     kernel = read_stage(stage, VerifiedKernel)
     for name, proven in dram_bytes(kernel).items():
         counted = result["counters"]["buffers"][name]
         assert proven == (counted["dram_read_bytes"], counted["dram_write_bytes"]), f"{kernel.name}: {name}"
+    assert bytes_of(kernel) == without_operations(result["counters"]), kernel.name
 
 
 @pytest.mark.long

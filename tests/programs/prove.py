@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from tests.model.counters import counted, without_operations
 from tests.programs.generator import Kernel
 from tt_build.codegen.files import emit
-from tt_build.emulator.run import run
+from tt_build.emulator.run import Result, run
 from tt_build.ir.plan import load_plan
 from tt_build.ir.stages import VerifiedKernel
 from tt_build.passes.pipeline import compile_kernel
@@ -36,17 +37,21 @@ def prove(program: Kernel, variants: Sequence[Kernel]) -> None:
         job = Job(kernel=kernel, verify=VerifySpec(), sizes={}, scalars={})
         verdict, prepared, results = examine(job, plan, runs=RUNS)
         assert verdict.passed, f"{describe(verdict)}\n{spec}"
+        assert counted(kernel) == without_operations(results[0].counters), f"the model counts other bytes:\n{spec}"
         for number, variant in enumerate(variants):
-            _, other = build(variant, folder / f"variant{number}")
-            outputs = _outputs(other, prepared, number)
+            lowered, other = build(variant, folder / f"variant{number}")
+            result = _run(other, prepared, number)
+            same = counted(lowered) == without_operations(result.counters)
+            assert same, f"the model counts other bytes:\n{kernel_spec(variant)}"
+            outputs = result.outputs
             for tensor, values in outputs.items():
                 same = np.array_equal(_bits(values), _bits(results[0].outputs[tensor]))
                 assert same, f"output {tensor} depends on the schedule:\n{spec}\n{kernel_spec(variant)}"
 
 
-def _outputs(plan: Path, prepared: Prepared, number: int) -> dict[str, Any]:
+def _run(plan: Path, prepared: Prepared, number: int) -> Result:
     scalars = prepared.scalars
-    return run(load_plan(plan), plan.parent, prepared.inputs, seed=3 + number, fill=number % 2, scalars=scalars).outputs
+    return run(load_plan(plan), plan.parent, prepared.inputs, seed=3 + number, fill=number % 2, scalars=scalars)
 
 
 def build(program: Kernel, folder: Path) -> tuple[VerifiedKernel, Path]:

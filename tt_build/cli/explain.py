@@ -116,7 +116,35 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
         read, wrote = kernel.pages_read.get(buffer.name, 0), kernel.pages_written.get(buffer.name, 0)
         rows.append((buffer.name, f"{read:,}", f"{wrote:,}"))
     lines += _table(rows)
+    lines += _estimate(kernel)
     return "\n".join(lines)
+
+
+def _estimate(kernel: VerifiedKernel) -> list[str]:
+    """Time, what bounds it, how busy each resource is, and who waits for what."""
+    from tt_build.codegen.cost import as_planned
+    from tt_build.model.constants import has_figures
+    from tt_build.model.kernel import estimate
+    from tt_build.report.figures import BOUNDS, amount, duration, percent
+
+    if not has_figures(kernel.arch):
+        return []
+    found = estimate(kernel)
+    planned = as_planned(kernel, found)
+    lines = ["", f"estimate: {found.cycles:,} cycles, {duration(found.time_ns)}; bound by {BOUNDS[found.bound]}"]
+    rows: list[tuple[str, ...]] = [("resource, where it is busiest", "cycles", "of the time")]
+    for name, cycles in sorted(found.busy.items(), key=lambda pair: (-pair[1], pair[0])):
+        if cycles:
+            rows.append((BOUNDS[name], f"{cycles:,}", percent(cycles / found.cycles)))
+    lines += _table(rows)
+    moved, least = planned.dram_read_bytes + planned.dram_write_bytes, planned.compulsory_bytes
+    if least:
+        lines.append(f"  DRAM: {amount(moved)}, {planned.dram_ratio:.2f} of the compulsory {amount(least)}")
+    if planned.matrix_utilization:
+        lines.append(f"  matmuls alone would take {percent(planned.matrix_utilization)} of it on all cores")
+    waits = sorted(found.stalls, key=lambda stall: -stall.cycles)[:4]
+    lines += [f"  {wait.processor} waits {wait.cycles:,} cycles for {wait.waits_for}" for wait in waits]
+    return lines
 
 
 def _parts(kernel: VerifiedKernel) -> list[str]:

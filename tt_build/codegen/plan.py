@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tt_build.codegen.cost import plan_estimate
 from tt_build.ir.attributes import stamped
 from tt_build.ir.handwritten import Binding, VerifiedSources
 from tt_build.ir.jsontext import to_text
@@ -73,6 +74,7 @@ def make_plan(kernel: VerifiedKernel | VerifiedSources) -> Plan:
         scalars=scalars,
         io_order=tuple(t.name for t in (*kernel.inputs, *kernel.outputs)),
         attrs=stamped(kernel),
+        estimate=plan_estimate(kernel) if isinstance(kernel, VerifiedKernel) else None,
     )
 
 

@@ -194,6 +194,30 @@ class PlanKernel(PlanStruct, frozen=True, kw_only=True):
     common_runtime_args: tuple[RuntimeArg, ...] = ()
 
 
+class PlanEstimate(PlanStruct, frozen=True, kw_only=True):
+    """What the cost model says of the kernel. Bytes are exact: those that the emulator counts; cycles are estimated.
+
+    ``bound`` names the resource that decides, ``busy`` the cycles of each where it is busiest, ``utilization`` how much
+    of the time the bounding one is busy. ``matrix_utilization`` is the shortest time of the kernel's matmuls on all
+    cores of the target over the estimate. ``dram_ratio`` is DRAM bytes over ``compulsory_bytes``, each page once.
+    """
+
+    cycles: int
+    time_ns: int
+    bound: str
+    utilization: float
+    matrix_utilization: float = 0.0
+    busy: dict[str, int]
+    dram_read_bytes: int
+    dram_write_bytes: int
+    compulsory_bytes: int
+    dram_ratio: float
+    noc_unicast_bytes: int
+    noc_multicast_sent_bytes: int
+    noc_multicast_delivered_bytes: int
+    l1_peak_bytes: int
+
+
 class Plan(PlanStruct, frozen=True, kw_only=True):
     """A whole ``tt.plan.json``."""
 
@@ -211,6 +235,7 @@ class Plan(PlanStruct, frozen=True, kw_only=True):
     io_order: tuple[str, ...] = ()
     scalars: dict[str, str] = {}
     attrs: dict[str, Any] = {}
+    estimate: PlanEstimate | None = None
 
     def order(self) -> tuple[str, ...]:
         """The tensors as the launcher passes them, outputs last."""

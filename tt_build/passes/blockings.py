@@ -15,11 +15,14 @@ import msgspec
 
 from tt_build.ir.stages import Blocking, DefaultedKernel, MatmulChoice, MatmulPlan, Operand, Tensor
 from tt_build.ir.work import Grid
+from tt_build.model.constants import load_constants
+from tt_build.model.matmul import Algorithm, estimate
+from tt_build.model.matmul import Candidate as Plan
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import DTYPES, Arch
 from tt_build.targets.arch import load_arch
 
-ALGORITHMS = ("reuse", "mcast_1d_in0", "mcast_1d_in1", "mcast_2d")
+ALGORITHMS: tuple[Algorithm, ...] = ("reuse", "mcast_1d_in0", "mcast_1d_in1", "mcast_2d")
 K_BLOCKS = (1, 2, 4, 8, 16)
 DEPTH = 2
 SHARES: dict[str, tuple[Operand, ...]] = {
@@ -75,7 +78,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A legal plan. ``cores`` are columns and rows in use, ``rounds`` the units of each core across, down, over z."""
 
-    algorithm: str
+    algorithm: Algorithm
     cores: tuple[int, int]
     grid: Grid
     policy: str
@@ -165,8 +168,8 @@ def _kind(plan: Candidate) -> tuple[object, ...]:
 
 def _best(plans: list[Candidate], arch: Arch) -> Candidate:
     """The first by cost; within the model's error of it by bytes, cores and size."""
-    fastest = min(plan.cycles for plan in plans)
-    alike = (plan for plan in plans if plan.cycles * 100 <= fastest * (100 + _ERROR[arch.name]))
+    fastest, tie = min(plan.cycles for plan in plans), load_constants(arch.name).tie_percent
+    alike = (plan for plan in plans if plan.cycles * 100 <= fastest * (100 + tie))
     return min(
         alike,
         key=lambda plan: (
@@ -253,14 +256,15 @@ def _rectangles(cores: tuple[int, int]) -> Iterator[tuple[int, int]]:
 def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int]]:
     """Blocks of which each core has as many rows and columns of blocks as the others; the largest that fit L1.
 
-    Where the output does not fit L1 in one block a core, several follow each other.
+    Where the output does not fit L1 in one block a core, several follow each other: smaller blocks would let results
+    leave earlier, and read operands again.
     """
     fixed = problem.fixed.block
     if fixed is not None:
         if -(-problem.m // fixed[0]) % down == 0 and -(-problem.n // fixed[1]) % across == 0:
             yield fixed
         return
-    for rounds in range(1, 65):
+    for rounds in range(1, _MOST_ROUNDS + 1):
         fits = False
         for below in range(1, rounds + 1):
             if rounds % below:
@@ -275,6 +279,10 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
                 yield block
         if fits:
             return
+
+
+_MOST_ROUNDS = 64
+"""Blocks of a core at most."""
 
 
 def _steps(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
@@ -317,32 +325,10 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     return operands + product + behind
 
 
-# The model of a matmul's time: kernel-performance.md section 4.2, fitted there to published measurements.
-
-_ERROR = {"wormhole_b0": 8, "blackhole": 6}
-"""Per cent within which two plans count as equally fast."""
-
-
-class _Rates(msgspec.Struct, frozen=True):
-    unpack: int
-    tile_overhead: int
-    fixed: int
-    read: int
-    multicast: int
-    dram: int
-    latency: int
-
-
-_RATES = {
-    "wormhole_b0": _Rates(46, 4, 5500, 24, 24, 190, 470),
-    "blackhole": _Rates(80, 2, 10000, 40, 41, 255, 537),
-}
-
-
 def _costed(
     problem: Problem,
     arch: Arch,
-    algorithm: str,
+    algorithm: Algorithm,
     cores: tuple[int, int],
     grid: Grid,
     policy: str,
@@ -351,40 +337,46 @@ def _costed(
     l1: int,
 ) -> Candidate:
     """The plan with its bytes and its time."""
-    rates = _RATES[arch.name]
     (rows, columns), shares = blocking.block, blocking.shares
     count = cores[0] * cores[1]
-    units = -(-grid.units // count)
     busy = min(count, grid.units)
     in0, in1 = problem.k * problem.in0_bytes, problem.k * problem.in1_bytes
     reads0, reads1 = problem.m * grid.x * grid.z, problem.n * grid.y * grid.z
     across, down = (cores if algorithm == "mcast_2d" else (count, count)) if shares else (1, 1)
     across, down = (across if "in0" in shares else 1), (down if "in1" in shares else 1)
     row, column, number, once, full = problem.behind
-    held0 = (reads0 * column + grid.units * number) // across
-    dram = reads0 * in0 // across + held0 + reads1 * (in1 + row) // down + once
-    dram += problem.m * problem.n * problem.z * (full + problem.written_bytes)
-    steps = units * -(-problem.k // blocking.k_block)
+    beside = (reads0 * column + grid.units * number) // across + reads1 * row // down + once
+    beside += problem.m * problem.n * problem.z * full
+    dram = reads0 * in0 // across + reads1 * in1 // down + beside
+    dram += problem.m * problem.n * problem.z * problem.written_bytes
     parcel0 = -(-problem.k // blocking.k_block) * blocking.k_block * problem.in0_bytes
     parcel1 = -(-problem.k // blocking.k_block) * blocking.k_block * problem.in1_bytes
     received0 = grid.units * (across - 1) // across * (rows * (parcel0 + column) + number)
     received1 = grid.units * (down - 1) // down * columns * (parcel1 + row)
     received = received0 + received1 + (busy - 1) * once
-    streamed = max(problem.in0_bytes, problem.in1_bytes) / problem.matmuls
-    other = min(problem.in0_bytes, problem.in1_bytes) / problem.matmuls
-    high, wide = blocking.subblock
-    tiles = units * rows * columns * problem.k * problem.matmuls
-    math_cycles = tiles * (max(16 * problem.phases, (streamed + other / max(high, wide)) / rates.unpack) + 0)
-    math_cycles += tiles * rates.tile_overhead
-    packed = (
-        steps * rows * columns * problem.matmuls
-    )  # the packer works beside the matrix engine, on the other half of DST
-    own0 = units * rows * in0 * (1 / rates.read + (1 / rates.multicast if "in0" in shares else 0))
-    own1 = units * columns * in1 * (1 / rates.read + (1 / rates.multicast if "in1" in shares else 0))
-    reading = max(own0, own1) if blocking.noc == 1 else own0 + own1
-    reading += steps * rates.latency * (1 if blocking.noc == 1 else 2)
-    bounds = {"math": math_cycles, "pack": packed * 90, "reading": reading, "dram": dram / rates.dram}
-    bound = max(bounds, key=lambda name: bounds[name])
+    found = estimate(
+        Plan(
+            m=problem.m,
+            n=problem.n,
+            k=problem.k,
+            algorithm=algorithm,
+            grid=cores,
+            block=(rows, columns),
+            k_block=blocking.k_block,
+            subblock=blocking.subblock,
+            batch=problem.z,
+            a=problem.in0_bytes,
+            b=problem.in1_bytes,
+            out=problem.written_bytes,
+            partials=problem.product_bytes,
+            phases=problem.phases,
+            depth=blocking.depth,
+            processors=2 if blocking.noc == 1 else 1,
+            products=problem.matmuls,
+            beside=beside,
+        ),
+        arch.name,
+    )
     return Candidate(
         algorithm=algorithm,
         cores=cores,
@@ -395,8 +387,8 @@ def _costed(
         l1_bytes=l1,
         dram_bytes=dram,
         noc_bytes=received,
-        cycles=rates.fixed + math.ceil(bounds[bound]),
-        bound=bound,
+        cycles=found.cycles,
+        bound=found.bound,
         busy=busy,
     )
 

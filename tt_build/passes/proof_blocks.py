@@ -28,12 +28,12 @@ from tt_build.ir.lowered import (
     ZeroPadding,
     walk,
 )
+from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import TILE, Contraction, LoweredKernel, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
-from tt_build.passes.skeleton import Visit, visits
 
 Places = dict[str, np.ndarray]
 """For each time: core, unit of the core, row and column of tiles in the unit, and the block's bx, by, bz."""

@@ -32,6 +32,7 @@ from tt_build.ir.lowered import (
     ZeroPadding,
     walk,
 )
+from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import TILE, LoweredKernel, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.attention import find, is_causal
@@ -40,7 +41,6 @@ from tt_build.passes.plan_flash import LOWEST
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
-from tt_build.passes.skeleton import Visit, visits
 
 Arrays = dict[str, np.ndarray]
 

@@ -32,10 +32,10 @@ from tt_build.ir.lowered import (
     WritePage,
     ZeroPadding,
 )
+from tt_build.ir.skeleton import Move, moves, only_moves
 from tt_build.ir.stages import CbTraffic, LoweredKernel
 from tt_build.ir.work import CoreWork, block_of, tile_ids
 from tt_build.passes.proof import fail
-from tt_build.passes.skeleton import Move, moves, only_moves
 
 
 def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mapping[str, int]]) -> tuple[CbTraffic, ...]:

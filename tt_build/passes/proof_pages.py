@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from tt_build.ir.lowered import Pack, ReadPage, TileOp, WritePage, ZeroPadding, walk
+from tt_build.ir.skeleton import Visit, in_order, visits
 from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, PatternPlan, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
@@ -24,7 +25,6 @@ from tt_build.passes.proof_views import (
     pattern_slots,
     tiles_at,
 )
-from tt_build.passes.skeleton import Visit, in_order, visits
 from tt_build.targets import DTYPES
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 import numpy as np
 
 from tt_build.ir.lowered import FillTile, Pack, ReadPage, TileOp, WritePage, walk
+from tt_build.ir.skeleton import Visit, in_order, visits
 from tt_build.ir.stages import TILE, LoweredKernel, Stream, Sweep, Tensor
 from tt_build.ir.work import tile_ids
 from tt_build.passes.infer_schedule import extents
@@ -23,7 +24,6 @@ from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
-from tt_build.passes.skeleton import Visit, in_order, visits
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Tile id of the unit, row and column in the unit."""

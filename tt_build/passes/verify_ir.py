@@ -21,6 +21,7 @@ import numpy as np
 from tt_build.ir.index import dims_in, names_in
 from tt_build.ir.lowered import KernelBody, Let, Loop, ReadPage, Stmt, WritePage, ZOrderPoint, scalars_of, walk
 from tt_build.ir.plan import ArgRef
+from tt_build.ir.skeleton import define
 from tt_build.ir.stages import LoweredKernel, VerifiedKernel
 from tt_build.ir.work import CoreWork, tile_ids
 from tt_build.passes.channels import IS_SENDER
@@ -36,7 +37,6 @@ from tt_build.passes.proof_padding import check_block_padding
 from tt_build.passes.proof_pages import check_pages
 from tt_build.passes.proof_sweeps import check_sweeps
 from tt_build.passes.simplify import bodies_of, indices_of
-from tt_build.passes.skeleton import define
 from tt_build.targets import Arch
 
 

@@ -77,6 +77,15 @@ class Chains:
         self.env.Clean(folder.File(OUTPUTS[0]), [*made, *(folder.File(other) for other in also)])
         return list(made)
 
+    def summary(
+        self, files: tuple[str, ...], action: SignedAction, sources: list[Any], ledger: KernelLedger
+    ) -> list[Any]:
+        """Nodes made of all kernels when they are asked for; in the folder of the kernels' folders."""
+        builder = SCons.Builder.Builder(action=action)
+        made = builder(self._building, [self.folder.File(file) for file in files], sources)
+        _mark(made, list(files), StepTarget("all kernels", ledger, action.signature, sources))
+        return list(made)
+
     def request(self, name: str, kind: str, digest: str, data: Callable[[], bytes]) -> Any:
         """A source node for bytes of a declaration that only an extra node reads."""
         return self._node(f"{self._label(name)} for {kind}", digest, data)

@@ -1,10 +1,15 @@
-"""What is made of generated files when it is asked for: runs on the emulator and on a device, the type check."""
+"""What is made when it is asked for: runs on the emulator and on a device, the type check, the report."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from tt_build.passes.pipeline import CHAINS
+from tt_build.scons.report import ALIAS as REPORT
+from tt_build.scons.report import RESULT as REPORT_RESULT
+from tt_build.scons.report import GatherAction, PageAction, pages
 from tt_build.scons.run import ALIAS as RUN
 from tt_build.scons.run import RESULT as RUN_RESULT
 from tt_build.scons.run import RunAction
@@ -21,6 +26,9 @@ if TYPE_CHECKING:
     from tt_build.scons.session import Session
 
 
+_TAKEN: dict[Path, Path] = {}
+
+
 class Extras:
     """Declares them for kernels of a session; a run on a device is made anew each time it is asked for."""
 
@@ -29,6 +37,7 @@ class Extras:
         state, compiler = session.work(), session.compiler
         self._verify = VerifyAction(compiler, state)
         self._device = RunAction(compiler, state)
+        self._report = {kind: GatherAction(compiler, state, kind) for kind in CHAINS}
         self._sdk = check_action(session.env["sdk"] or newest_sdk(), compiler, state)
 
     def declare(self, name: str) -> None:
@@ -38,6 +47,7 @@ class Extras:
         env = chains.env
         env.Alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
         declaration = session.reading.declarations([name])[name]
+        self._declare_report(name, declaration.kernel.description)
         smaller = declaration.smaller if isinstance(declaration, Declaration) else None
         data = request_of(smaller or declaration)
         request = chains.request(name, VERIFY, hashlib.sha256(data).hexdigest(), lambda: data)
@@ -51,3 +61,26 @@ class Extras:
         env.Alias(VERIFY, generated)
         env.Alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
         env.Alias(RUN, env.AlwaysBuild(chains.extra(name, RUN_RESULT, self._device, sources)))
+
+    def _declare_report(self, name: str, description: str) -> None:
+        session = self._session
+        chains, nodes = session.chains(), session.declared[name]
+        data = description.encode()
+        told = chains.request(name, REPORT, hashlib.sha256(data).hexdigest(), lambda: data)
+        action = self._report[session.reading.kind(name)]
+        action.progress.expected += 1
+        stages = len(nodes) - len(session.generated(name))
+        session.reports[name] = chains.extra(name, REPORT_RESULT, action, [nodes[0], nodes[stages - 1], told])[0]
+
+    def declare_page(self) -> None:
+        """The page of all kernels, once each has its part."""
+        session = self._session
+        names = session.buildable()
+        if not names or any(name not in session.reports for name in names):
+            return
+        chains, sources = session.chains(), [session.reports[name] for name in names]
+        action = PageAction(session.compiler, session.work(), session.source.name)
+        files = pages(session.source, session.root, _TAKEN)
+        made: list[Any] = chains.summary(files, action, sources, session.summary_ledger())
+        chains.env.Alias(REPORT, made)
+        chains.env.Clean(session.generated(names[0])[0], made)

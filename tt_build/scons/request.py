@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tt_build.scons.state import Store
 
 
-EXTRA_FILES = ("verify.json", "sdk_check.json", "run.ttnn.json")
+EXTRA_FILES = ("verify.json", "sdk_check.json", "run.ttnn.json", "report.json")
+EXTRA_ENDS = ("report.html", "report.txt")
 
 
 class Request:
@@ -42,8 +43,9 @@ class Request:
 
     @property
     def names_an_extra(self) -> bool:
-        """Whether a target is a file that only ``verify``, ``check-sdk`` or ``run`` makes; a folder means none."""
-        return any(os.path.basename(target) in EXTRA_FILES for target in self.targets)
+        """Whether a target is a file that no plain build makes; a folder means none."""
+        names = [os.path.basename(target) for target in self.targets]
+        return any(name in EXTRA_FILES or name.endswith(EXTRA_ENDS) for name in names)
 
     def wanted(self, folder: Path, names: dict[str, str]) -> set[str] | None:
         """The kernels that the targets name; None where a target may mean any of them."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tt_build.scons.state import State
     from tt_build.spec.diagnostics import Rejected
 
-EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json", "run.ttnn.json")
+EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json", "run.ttnn.json", "report.json")
 LOADER = "tt_build.spec.loader"
 
 
@@ -52,6 +52,8 @@ class Session:
         self.started = time.monotonic()
         self.declared: dict[str, list[Any]] = {}
         self.ledgers: dict[str, KernelLedger] = {}
+        self.reports: dict[str, Any] = {}
+        self._summary: KernelLedger | None = None
         self.clean: set[str] = set()
         self.failed: list[str] = []
         self.open = False
@@ -162,6 +164,12 @@ class Session:
             self.ledgers[name] = KernelLedger(folder, self._ledger_path(name), rehash=self.request.rehash)
         return self.ledgers[name]
 
+    def summary_ledger(self) -> KernelLedger:
+        """The records of what is made of all kernels."""
+        if self._summary is None:
+            self._summary = KernelLedger(self.root, self.own / "summary.json", rehash=self.request.rehash)
+        return self._summary
+
     def _ledger_path(self, name: str) -> Path:
         return self.own / "kernels" / f"{name}.json"
 
@@ -226,7 +234,7 @@ class Session:
         return self.declared[name][len(self.layout(name).modules) - 1 :]
 
     def declare_extras(self, names: list[str]) -> None:
-        """The nodes that are built only when asked for: ``verify`` and ``check-sdk``."""
+        """The nodes that are built only when asked for: ``verify``, ``check-sdk``, ``run`` and ``report``."""
         from tt_build.scons.extras import Extras
 
         fresh = [name for name in names if name not in self._extras]
@@ -237,6 +245,7 @@ class Session:
             for name in fresh:
                 self.declare(name)
                 extras.declare(name)
+            extras.declare_page()
 
     def buildable(self) -> list[str]:
         """The kernels that are not rejected, in file order."""
@@ -258,6 +267,8 @@ class Session:
                     proven[name] = (self.reading.digests[name], stats)
                 self.ledger(name).note(self._notes(name)) if stats is not None else None
                 self.ledger(name).save()
+            if self._summary is not None:
+                self._summary.save()
         elif touched:
             print("tt-build: the compiler changed while it ran; the next build checks its work", file=sys.stderr)
         kept = {name: self.reading.digests[name] for name in self.clean if name not in self.declared}

@@ -28,6 +28,9 @@ from tt_build.scons.request import CACHES, Request
 from tt_build.scons.session import Generated, Session
 from tt_build.scons.variables import NAMES, add_options, unknown_variables
 
+ASKED_FOR = {"verify", "check-sdk", "run", "report"}
+"""Aliases of what no plain build makes."""
+
 
 def options(variables: Variables) -> None:
     """Add the build's variables to the caller's."""
@@ -49,7 +52,7 @@ def generate(env: Any) -> None:
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
         SCons.Script.Help(declared.GenerateHelpText(env), append=True)
-    if {"verify", "check-sdk", "run"} & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
+    if ASKED_FOR & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:
         SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons gives its threads 256, in which NumPy crashed
@@ -163,7 +166,7 @@ def _offer(session: Session) -> None:
     buildable = set(session.buildable())
 
     def lookup(name: str, **_: Any) -> Any:
-        if name in ("verify", "check-sdk", "run"):
+        if name in ASKED_FOR:
             session.declare_extras(session.buildable())
         elif name.startswith("kernel-") and name[len("kernel-") :] in buildable:
             session.declare(name[len("kernel-") :])

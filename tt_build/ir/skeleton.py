@@ -1,6 +1,6 @@
 """The skeleton of a lowered kernel, executed: its circular-buffer moves, its page accesses and its tile operations.
 
-Used by ``verify_ir``.
+``verify_ir`` proves with it, and the cost model counts with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from tt_build.ir.index import Index, evaluate, evaluate_array
 from tt_build.ir.lowered import (
     Block,
+    Exchange,
     KernelBody,
     Let,
     Loop,
@@ -124,7 +125,7 @@ def _z_order_point(
 Visited = ReadPage | WritePage | TileOp | Pack | MatmulBlock | ZeroPadding
 
 
-class Visit(msgspec.Struct, frozen=True):
+class Occurrences(msgspec.Struct, frozen=True):
     """One statement on all cores: for each time that it runs the core's index and its page, slot or tile indices.
 
     Times are in order of cores, and on each core in order of execution; ``round`` numbers them, so that statements of
@@ -132,12 +133,18 @@ class Visit(msgspec.Struct, frozen=True):
     of the sweep that it is part of (-1: none).
     """
 
-    stmt: Visited
+    stmt: Stmt
     core: np.ndarray
     values: tuple[np.ndarray, ...]
     round: np.ndarray
     rounds: dict[str, np.ndarray]
     sweep: int
+
+
+class Visit(Occurrences, frozen=True):
+    """The same of a transfer of a page, a tile operation or a pack."""
+
+    stmt: Visited
 
 
 def in_order(reads: list[Visit]) -> tuple[Visit, np.ndarray]:
@@ -162,10 +169,17 @@ def in_order(reads: list[Visit]) -> tuple[Visit, np.ndarray]:
 
 
 _USUAL = (ReadPage, WritePage, TileOp, Pack)
+_ALL = (*_USUAL, MatmulBlock, ZeroPadding)
 
 
 def visits(body: KernelBody, kinds: tuple[type[Visited], ...] = _USUAL) -> list[Visit]:
-    """Every transfer, tile operation and pack of a kernel, or its statements of these ``kinds``.
+    """Every transfer of a page, tile operation and pack of a kernel, or its statements of these ``kinds``."""
+    found = occurrences(body, kinds)
+    return [Visit(o.stmt, o.core, o.values, o.round, o.rounds, o.sweep) for o in found if isinstance(o.stmt, _ALL)]
+
+
+def occurrences(body: KernelBody, kinds: tuple[type[Stmt], ...]) -> list[Occurrences]:
+    """Every statement of these kinds.
 
     All cores run at once: every name is an array with an axis for the core and one for each loop around the statement,
     and a mask tells which rounds take place. ``KeyError`` for a name that nothing defines.
@@ -175,19 +189,19 @@ def visits(body: KernelBody, kinds: tuple[type[Visited], ...] = _USUAL) -> list[
         name: np.array([values.values[skip + i] for values in body.core_values], dtype=np.int64)
         for i, name in enumerate(body.runtime_args)
     }
-    return _visits(body.body, names, np.ones(len(body.core_values), dtype=bool), kinds)
+    return _occurrences(body.body, names, np.ones(len(body.core_values), dtype=bool), kinds)
 
 
-def _visits(
+def _occurrences(
     body: tuple[Stmt, ...],
     names: dict[str, np.ndarray],
     mask: np.ndarray,
-    kinds: tuple[type[Visited], ...],
+    kinds: tuple[type[Stmt], ...],
     counters: tuple[str, ...] = (),
     sweep: int = -1,
-) -> list[Visit]:
+) -> list[Occurrences]:
     names = dict(names)
-    found: list[Visit] = []
+    found: list[Occurrences] = []
     for stmt in body:
         if isinstance(stmt, Let | ZOrderPoint):
             define(stmt, names)
@@ -197,32 +211,36 @@ def _visits(
             inner = {name: values[..., None] for name, values in names.items() if values.ndim}
             constants = {name: values for name, values in names.items() if not values.ndim}
             scope, within = {**constants, **inner, stmt.var: rounds}, mask[..., None] & (rounds < count)
-            found += _visits(stmt.body, scope, within, kinds, (*counters, stmt.var), sweep)
+            found += _occurrences(stmt.body, scope, within, kinds, (*counters, stmt.var), sweep)
         elif isinstance(stmt, Block):
-            found += _visits(stmt.body, names, mask, kinds, counters, stmt.sweep)
+            found += _occurrences(stmt.body, names, mask, kinds, counters, stmt.sweep)
         elif isinstance(stmt, When):
             met = evaluate_array(stmt.a, names) == evaluate_array(stmt.b, names)
-            found += _visits(stmt.body, names, mask & met, kinds, counters, sweep)
+            found += _occurrences(stmt.body, names, mask & met, kinds, counters, sweep)
         elif isinstance(stmt, Section):
-            found += _visits(stmt.math, names, mask, kinds, counters, sweep)
-            found += _visits(stmt.packs, names, mask, kinds, counters, sweep)
+            found += _occurrences(stmt.math, names, mask, kinds, counters, sweep)
+            found += _occurrences(stmt.packs, names, mask, kinds, counters, sweep)
         elif isinstance(stmt, kinds):
             arrays = (np.broadcast_to(evaluate_array(index, names), mask.shape)[mask] for index in _indices(stmt))
             cores = np.arange(mask.shape[0]).reshape(-1, *(1,) * (mask.ndim - 1))
             counted = {name: np.broadcast_to(names[name], mask.shape)[mask] for name in counters}
             found.append(
-                Visit(
+                Occurrences(
                     stmt, np.broadcast_to(cores, mask.shape)[mask], tuple(arrays), np.flatnonzero(mask), counted, sweep
                 )
             )
     return found
 
 
-def _indices(stmt: Visited) -> tuple[Index, ...]:
+def _indices(stmt: Stmt) -> tuple[Index, ...]:
     if isinstance(stmt, TileOp | MatmulBlock):
         return stmt.indices
     if isinstance(stmt, ZeroPadding):
         return (stmt.slot,)
     if isinstance(stmt, Pack):
         return () if stmt.index is None else (stmt.index,)
-    return stmt.page, stmt.slot, *(index for index in (stmt.rows, stmt.column, stmt.columns) if index is not None)
+    if isinstance(stmt, Exchange):
+        return stmt.part, stmt.parts
+    if isinstance(stmt, ReadPage | WritePage):
+        return stmt.page, stmt.slot, *(index for index in (stmt.rows, stmt.column, stmt.columns) if index is not None)
+    return ()

@@ -1,0 +1,44 @@
+"""What the planner is told of a matmul and what the kernel that it becomes is found to cost agree within a fifth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import verified
+from tt_build.model.kernel import estimate
+
+CASES = [
+    ("wormhole_b0", (256, 256, 256), {}, {}),
+    ("wormhole_b0", (512, 512, 512), {}, {}),
+    ("wormhole_b0", (1024, 1024, 1024), {"algorithm": "mcast_2d"}, {"fp32_accumulate": False}),
+    ("wormhole_b0", (1024, 512, 2048), {"algorithm": "reuse"}, {"fidelity": "HiFi2"}),
+    ("wormhole_b0", (64, 1024, 4096), {"algorithm": "mcast_1d_in0"}, {}),
+    ("wormhole_b0", (4096, 256, 64), {"algorithm": "mcast_1d_in1"}, {}),
+    ("blackhole", (1280, 1664, 1664), {}, {}),
+    ("blackhole", (640, 832, 832), {"algorithm": "mcast_2d"}, {"fidelity": "LoFi"}),
+]
+
+
+@pytest.mark.parametrize(("arch", "shape", "schedule", "math"), CASES)
+def test_plan_and_kernel_agree(
+    arch: str, shape: tuple[int, int, int], schedule: dict[str, Any], math: dict[str, Any], tmp_path: Path
+) -> None:
+    m, k, n = shape
+    declared: dict[str, Any] = {
+        "inputs": {"A": {"shape": [m, k]}, "B": {"shape": [k, n]}},
+        "outputs": {"C": {"shape": [m, n]}},
+        "compute": "C = A @ B",
+        "math": math,
+        "target": {"arch": arch},
+    }
+    if schedule:
+        declared["schedule"] = {"matmul": schedule}
+    kernel = verified(tmp_path, declared)
+    assert kernel.matmul_choice is not None
+    planned, found = kernel.matmul_choice.taken, estimate(kernel)
+    assert found.traffic.dram_read + found.traffic.dram_written == planned.dram_bytes
+    assert found.traffic.unicast + found.traffic.total("multicast_delivered") == planned.noc_bytes
+    assert planned.cycles == pytest.approx(found.cycles, rel=0.2)
