@@ -142,7 +142,8 @@ def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     block = -(-problem.m // plan.grid.y), -(-problem.n // plan.grid.x)
     if (-(-problem.m // block[0]), -(-problem.n // block[1])) != (plan.grid.y, plan.grid.x):
         return None
-    same = all(size % part == 0 for size, part in zip(block, plan.blocking.subblock, strict=True))
+    parts = zip(block, plan.blocking.block, plan.blocking.subblock, strict=True)
+    same = all(size % part == 0 and (size > part) == (large > part) for size, large, part in parts)
     blocking = msgspec.structs.replace(
         plan.blocking,
         block=block,
