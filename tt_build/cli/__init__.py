@@ -15,13 +15,13 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from tt_build.cli import compile as compile_command
-from tt_build.cli import completion, estimate, explain, graph, init, run, schema, show, validate
+from tt_build.cli import completion, estimate, explain, graph, init, run, schema, show, templates, validate
 from tt_build.cli.terminal import Failure, Usage
 from tt_build.version import __version__
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS = (init, validate, compile_command, show, graph, explain, estimate, run, schema, completion)
+COMMANDS = (init, validate, compile_command, show, graph, explain, estimate, run, schema, templates, completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,8 +8,10 @@ diagnostics", so a kernel with an error is examined, and reported, every time.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -42,7 +44,7 @@ def check(
     found: list[Diagnostic] = [entry.diagnostic for entry in loaded.diagnostics]
     invalid = set(loaded.rejected)
     if not quick and loaded.declarations:
-        rejected = _passes(loaded.declarations, fresh=fresh)
+        rejected = _passes(loaded.declarations, loaded.templates, fresh=fresh)
         invalid |= set(rejected)
         found += [diagnostic for refused in rejected.values() for diagnostic in refused.diagnostics]
     names = tuple(d.kernel.name for d in loaded.declarations if d.kernel.name not in invalid)
@@ -50,16 +52,23 @@ def check(
     return Report(ordered, names, loaded.source, Path.cwd())
 
 
-def _passes(declarations: tuple[Declared, ...], *, fresh: bool) -> dict[str, Rejected]:
-    """The kernels that a pass rejects, by name."""
+def _passes(declarations: tuple[Declared, ...], templates: dict[str, str], *, fresh: bool) -> dict[str, Rejected]:
+    """The kernels that a pass rejects, or one of a repository's own templates, by name."""
     notes = _notes_file()
     known = set() if fresh else _read(notes)
-    marks = [hashlib.sha256(msgspec.json.encode(entry)).hexdigest()[:32] for entry in declarations]
+    own = repr(sorted(templates.items())).encode() if templates else b""
+    marks = [hashlib.sha256(msgspec.json.encode(entry) + own).hexdigest()[:32] for entry in declarations]
     unknown = [(entry, mark) for entry, mark in zip(declarations, marks, strict=True) if mark not in known]
     if not unknown:
         return {}
-    from tt_build.passes.pipeline import lower
+    if templates:
+        from tt_build.codegen.compile import compile_files
 
+        examine: Callable[[Declared], object] = functools.partial(compile_files, templates=templates)
+    else:
+        from tt_build.passes.pipeline import lower
+
+        examine = lower
     rejected: dict[str, Rejected] = {}
     valid: list[str] = []
     progress = Progress("checking", len(unknown))
@@ -67,7 +76,7 @@ def _passes(declarations: tuple[Declared, ...], *, fresh: bool) -> dict[str, Rej
         for count, (entry, mark) in enumerate(unknown):
             progress.at(count, entry.kernel.name)
             try:
-                lower(entry)
+                examine(entry)
             except Rejected as refused:
                 rejected[entry.kernel.name] = refused
             else:

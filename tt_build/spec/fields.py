@@ -110,7 +110,10 @@ class Fields:
             return None
         found: dict[str, Node] = {}
         meant: set[str | None] = set()
+        cut = self.cut_values(node, path) if node.flow else set()
         for name, (_, value) in node.entries.items():
+            if name in cut:
+                continue
             if name in known:
                 found[name] = value
             else:
@@ -187,6 +190,26 @@ class Fields:
                 self.problems.append(Diagnostic("TTB010", message, where, f'quote it: "{text}"', fix=fix))
                 return True
         return False
+
+    def cut_values(self, node: Mapping, path: Path) -> set[str]:
+        """The entries of ``{a: f(x, y)}`` that are one unquoted call, cut at its commas; each such call is reported."""
+        entries, cut = list(node.entries.items()), set[str]()
+        for at, (name, (_, value)) in enumerate(entries):
+            if name in cut or not isinstance(value, Scalar) or not value.plain or not _is_open(value.value):
+                continue
+            text, end, parts = value.value, value.end, {name}
+            for part, (key, rest) in entries[at + 1 :]:
+                if not _is_open(text) or not isinstance(rest, Scalar) or rest.value:
+                    break
+                text, end = f"{text}, {part}", key.end
+                parts.add(part)
+            if len(parts) == 1 or _is_open(text):
+                continue
+            cut |= parts
+            where = Where(path=(*path, name), file=self.file, offsets=(value.start.index, end.index))
+            message, quoted = "a comma ends an unquoted value in braces", f'"{text}"'
+            self.problems.append(Diagnostic("TTB010", message, where, f"quote it: {quoted}", fix=Fix(where, quoted)))
+        return cut
 
     # Scalars
 
@@ -328,6 +351,10 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 def is_identifier(name: str) -> bool:
     """Whether a tensor, size or scalar may be called that."""
     return bool(_IDENTIFIER.match(name)) and name not in RESERVED
+
+
+def _is_open(text: str) -> bool:
+    return text.count("(") > text.count(")")
 
 
 def _octal(text: str) -> bool:

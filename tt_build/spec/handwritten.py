@@ -11,7 +11,7 @@ from tt_build.spec.diagnostics import Diagnostic, Where
 from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, is_identifier
 from tt_build.spec.kernels import Context, KernelReader, Read
-from tt_build.spec.model import CbSpec, HandDeclaration, HandSpec, KernelSpec, SourceText, TensorSpec
+from tt_build.spec.model import CbSpec, HandDeclaration, HandSpec, KernelSpec, OpSpec, SourceText, TensorSpec
 from tt_build.spec.nearest import did_you_mean
 from tt_build.spec.schedules import LARGEST
 from tt_build.spec.texts import Texts, Unusable
@@ -75,13 +75,18 @@ class _Handwritten(KernelReader):
         sources = self.sources(entries["sources"], texts) if "sources" in entries else {}
         buffers = self.buffers(entries["circular_buffers"], tensors, sizes) if "circular_buffers" in entries else {}
         arguments = self.arguments(entries["arguments"], sizes) if "arguments" in entries else {}
-        reference = self.reference(entries, common) if "reference" in entries else ""
+        reference, ops = self.reference(entries, common) if "reference" in entries else ("", {})
         read = self.finish(
             entries,
             common["allow"],
             lambda target: HandDeclaration(
                 kernel=HandSpec(
-                    **common, sources=sources, circular_buffers=buffers, arguments=arguments, reference=reference
+                    **common,
+                    sources=sources,
+                    circular_buffers=buffers,
+                    arguments=arguments,
+                    reference=reference,
+                    ops=ops,
                 ),
                 defaults=self.context.defaults,
                 target=target,
@@ -169,15 +174,15 @@ class _Handwritten(KernelReader):
             return None
         return self.fields.integer(node, path, 0, LARGEST, sizes)
 
-    def reference(self, entries: dict[str, Node], common: dict[str, object]) -> str:
-        """The canonical text; its problems are told at ``reference``."""
+    def reference(self, entries: dict[str, Node], common: dict[str, object]) -> tuple[str, dict[str, OpSpec]]:
+        """The canonical text and the ops that it uses; its problems are told at ``reference``."""
         path = (*self.path, "reference")
         text = self.fields.text(entries["reference"], path, "text")
         if text is None:
-            return ""
+            return "", {}
         if not text.strip():
             self.fields.error("TTB011", "reference is empty", path, "write output = expression", key=True)
-            return ""
+            return "", {}
         before = len(self.fields.problems)
         spec = KernelSpec(
             name=self.name,
@@ -188,7 +193,7 @@ class _Handwritten(KernelReader):
         )
         _, kernel = self.elaborated(spec, text, entries)
         self.fields.problems[before:] = [_at_reference(problem) for problem in self.fields.problems[before:]]
-        return kernel.compute
+        return kernel.compute, kernel.ops
 
 
 def _at_reference(problem: Diagnostic) -> Diagnostic:

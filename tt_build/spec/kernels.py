@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from tt_build.lang.elaborate import elaborate
+from tt_build.lang.ops import Expansions, used_ops
 from tt_build.lang.parse import canonical, parse
 from tt_build.spec import schedules
-from tt_build.spec.diagnostics import Diagnostic, Rejected, Related
+from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
@@ -21,6 +22,7 @@ from tt_build.spec.model import (
     DefaultsSpec,
     KernelSpec,
     MathSpec,
+    OpSpec,
     RuntimeScalar,
     ScheduleSpec,
     TargetSpec,
@@ -59,6 +61,10 @@ class Context(msgspec.Struct, frozen=True):
     defaults: DefaultsSpec
     policies: Policies
     target: tuple[Wish, ...]
+    ops: dict[str, OpSpec] = {}
+    op_places: dict[str, Where] = {}
+    broken_ops: frozenset[str] | None = frozenset()
+    expansions: Expansions | None = None
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -85,6 +91,7 @@ class KernelReader:
         self.context = context
         self.at = at or {}
         self.shape_texts: dict[str, tuple[str, ...]] = {}
+        self.unusable = False  # for a reason that is reported elsewhere
 
     def read(self, node: Node) -> Read:
         fields, path = self.fields, self.path
@@ -161,7 +168,7 @@ class KernelReader:
         target = resolve(self.fields, wishes, self.path)
         found = self.fields.problems
         problems = tuple([entry for entry in found if entry.severity == "error" or entry.code not in allow])
-        if target is None or any(problem.severity == "error" for problem in problems):
+        if target is None or self.unusable or any(problem.severity == "error" for problem in problems):
             return Read(None, (), problems)
         accepted = frozenset(entry.code for entry in found) & frozenset(allow) if allow else frozenset()
         return Read(declare(target), (), problems, accepted)
@@ -210,11 +217,21 @@ class KernelReader:
                 span = (problem.start, problem.end)
                 self.fields.error(problem.code, problem.message, (*self.path, "compute"), problem.help, span=span)
             return (), kernel
+        ops = used_ops([line.value for line in parsed.assignments], self.context.ops)
+        kernel = msgspec.structs.replace(kernel, ops=ops) if ops else kernel
         try:
             result = elaborate(
-                kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts, broken=broken
+                kernel,
+                self.context.defaults,
+                parsed=parsed,
+                shape_texts=self.shape_texts,
+                broken=broken,
+                op_places=self.context.op_places,
+                broken_ops=self.context.broken_ops,
+                expansions=self.context.expansions,
             )
         except Rejected as rejected:
+            self.unusable = not rejected.diagnostics
             self.fields.problems += rejected.diagnostics
             return (), kernel
         if not broken:

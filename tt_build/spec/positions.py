@@ -92,18 +92,27 @@ class KernelPlace(msgspec.Struct):
 class SourceMap:
     """All files of a specification, the main one first, and the place of every kernel by name.
 
-    ``texts`` has the digest of every file that hand-written kernels are made of.
+    ``texts`` has the digest of every other file and folder that was read, ``patterns`` what 'include' looked for.
     """
 
     def __init__(self) -> None:
         self.files: list[SourceFile] = []
         self.kernels: dict[str, KernelPlace] = {}
         self.texts: dict[Path, str] = {}
+        self.patterns: list[Path] = []
 
     def locate(self, where: Where) -> Span:
         """The place; where the path leads to nothing that was written, the nearest thing around it."""
         file, start, end = self.range(where)
         return self.files[file].span(start, end)
+
+    def entry(self, file: int, path: tuple[str | int, ...]) -> tuple[str, ...]:
+        """The keys of a mapping of that file; none where the path leads to none."""
+        node: Node | None = self.files[file].root
+        for step in path:
+            found = _step(node, step)
+            node = found[1] if found else None
+        return tuple(node.entries) if isinstance(node, Mapping) else ()
 
     def position(self, where: Where) -> tuple[int, int]:
         """File index and offset, for sorting."""
