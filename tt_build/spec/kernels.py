@@ -12,6 +12,7 @@ import msgspec
 from tt_build.lang.elaborate import elaborate
 from tt_build.lang.ops import Expansions, used_ops
 from tt_build.lang.parse import canonical, parse
+from tt_build.lang.program import Program
 from tt_build.spec import schedules
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar, Sequence
@@ -70,14 +71,15 @@ class Context(msgspec.Struct, frozen=True):
 class Read(msgspec.Struct, frozen=True):
     """A kernel that was read: None where it is invalid; the spans of its values; all that was found.
 
-    ``accepted`` holds the codes of warnings that ``allow`` has silenced, ``texts`` the digests of other files that
-    were read for it.
+    ``program`` is its text, typed. ``accepted`` holds the codes of warnings that ``allow`` has silenced, ``texts`` the
+    digests of other files that were read for it.
     """
 
     declaration: Declared | None
     spans: tuple[tuple[int, int] | None, ...]
     diagnostics: tuple[Diagnostic, ...]
     accepted: frozenset[str] = frozenset()
+    program: Program | None = None
     texts: dict[FilePath, str] = {}
 
 
@@ -91,6 +93,7 @@ class KernelReader:
         self.context = context
         self.at = at or {}
         self.shape_texts: dict[str, tuple[str, ...]] = {}
+        self.program: Program | None = None
         self.unusable = False  # for a reason that is reported elsewhere
 
     def read(self, node: Node) -> Read:
@@ -119,7 +122,7 @@ class KernelReader:
         if isinstance(smaller, Diagnostic):
             return Read(None, (), (*read.diagnostics, smaller))
         declaration = msgspec.structs.replace(read.declaration, at_verify_sizes=smaller)
-        return msgspec.structs.replace(read, declaration=declaration, spans=spans)
+        return msgspec.structs.replace(read, declaration=declaration, spans=spans, program=self.program)
 
     def entry(self, entries: MappingType[str, Node]) -> dict[str, Any]:
         """The fields of an ``Entry``."""
@@ -236,6 +239,7 @@ class KernelReader:
             return (), kernel
         if not broken:
             self.fields.problems += result.warnings
+            self.program = result.program
         return result.spans, msgspec.structs.replace(kernel, compute=canonical(parsed))
 
     # Parts

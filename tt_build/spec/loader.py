@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import msgspec
 
 from tt_build.lang.ops import Expansions
+from tt_build.lang.program import Program
 from tt_build.spec import schedules
+from tt_build.spec.collecting import without_collector
 from tt_build.spec.diagnostics import Diagnostic, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar
 from tt_build.spec.extensions import Extensions, read_extensions
@@ -32,7 +33,8 @@ class SpecFile(msgspec.Struct):
     """A specification that was read.
 
     ``declarations`` are the valid kernels in file order, variants expanded, included files last; ``diagnostics`` every
-    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels. ``templates`` are
+    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels. ``programs`` are the
+    typed texts of the expressions by name. ``templates`` are
     the texts of a repository's own templates (``extensions``), by name, ``ops_file`` the index of its ops' file.
     """
 
@@ -41,6 +43,7 @@ class SpecFile(msgspec.Struct):
     diagnostics: tuple[Located, ...]
     rejected: tuple[str, ...]
     source: SourceMap
+    programs: dict[str, Program] = {}
     templates: dict[str, str] = {}
     ops_file: int | None = None
 
@@ -56,16 +59,10 @@ def load_file(path: Path, *, arch: str | None = None, grid: tuple[int, int] | No
     Users' mistakes, also a missing, binary or huge file, are diagnostics; nothing is raised for them. ``arch`` must be
     a known one (``tt_build.targets.available_archs``).
     """
-    # A tree of many small objects and no cycles: the collector would only walk it again and again.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with without_collector():
         source = SourceMap()
         loaded = read_files(path, source)
         return _Loading(path, source, loaded, Wish(arch, grid)).run()
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class _Loading:
@@ -78,6 +75,7 @@ class _Loading:
         self.policies = Policies()
         self.declarations: list[Declared] = []
         self.rejected: list[str] = []
+        self.programs: dict[str, Program] = {}
         self.names: dict[str, Where] = {}
         self.members = 0
         self.crowded: Where | None = None
@@ -103,6 +101,7 @@ class _Loading:
             tuple(located),
             tuple(self.rejected),
             self.source,
+            self.programs,
             self.extensions.templates,
             self.extensions.file,
         )
@@ -243,6 +242,8 @@ class _Loading:
             read = read_entry(member, variant, context)
             spot.spans = read.spans
             self.source.texts.update(read.texts)
+            if read.program is not None:
+                self.programs[member] = read.program
             fired |= read.accepted
             for problem in read.diagnostics:
                 mark = (problem.code, problem.where.path[2:], problem.where.span, problem.where.on_key)
