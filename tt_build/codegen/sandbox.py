@@ -185,7 +185,9 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         self.charge(len(self._scalar(text)) + (text.count("\n") + 1) * width)
         return str(jinja2.filters.do_indent(text, width, first))
 
-    def _join(self, parts: Any, separator: str = "") -> str:
+    def _join(self, parts: Any, separator: str = "", attribute: str | None = None) -> str:
+        if attribute is not None:
+            parts = [self.getattr(part, attribute) for part in parts]
         texts = [str(self._scalar(part)) for part in parts]
         self.charge(sum(map(len, texts)) + len(texts) * len(self._scalar(separator)))
         return separator.join(texts)
