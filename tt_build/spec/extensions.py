@@ -16,14 +16,11 @@ from tt_build.spec.diagnostics import Diagnostic, Where
 from tt_build.spec.document import Mapping, Node, read_document
 from tt_build.spec.fields import Fields
 from tt_build.spec.files import as_diagnostic, read_text
-from tt_build.spec.listing import folder_mark
+from tt_build.spec.listing import OPS_FILE, TEMPLATES_FOLDER, folder_mark
 from tt_build.spec.model import OpSpec
 from tt_build.spec.ops import OpsReader
 from tt_build.spec.positions import SourceFile, SourceMap
 from tt_build.spec.templates import TemplatesReader
-
-OPS_FILE = "ops.yaml"
-TEMPLATES_FOLDER = "templates"
 
 
 class Extensions(msgspec.Struct, frozen=True):

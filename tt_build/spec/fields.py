@@ -22,6 +22,8 @@ from tt_build.spec.sizes import SizeProblem, evaluate
 Path = tuple[str | int, ...]
 
 MOST_PROBLEMS = 1000
+MOST_PARTS = 16
+"""Of a call that its commas cut."""
 """Problems after which a file is read no further: nobody reads more, and hostile files must not take for ever."""
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
@@ -178,6 +180,13 @@ class Fields:
             return None
         return None if self.cut_call(node, path) else node.items
 
+    def few(self, node: Sequence, path: Path, most: int) -> bool:
+        """Whether a list has at most so many items; reported where not."""
+        if len(node.items) <= most:
+            return True
+        self.error("TTB034", f"{len(node.items)} items, more than {most}", path, "write fewer", key=True)
+        return False
+
     def cut_call(self, node: Sequence, path: Path) -> bool:
         """Whether an unquoted call was cut at its comma, as in ``[ceildiv(M, 32), N]``; reported."""
         for at, item in enumerate(node.items):
@@ -199,7 +208,7 @@ class Fields:
                 continue
             text, end, parts = value.value, value.end, {name}
             for part, (key, rest) in entries[at + 1 :]:
-                if not _is_open(text) or not isinstance(rest, Scalar) or rest.value:
+                if not _is_open(text) or not isinstance(rest, Scalar) or rest.value or len(parts) > MOST_PARTS:
                     break
                 text, end = f"{text}, {part}", key.end
                 parts.add(part)

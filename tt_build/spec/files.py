@@ -66,7 +66,8 @@ class _Reader:
         node = root.entries["include"][1]
         if not isinstance(node, Sequence):
             fields.wrong_type(node, ("include",), "a list of paths", "write include: [library/*.yaml]")
-        for at, item in enumerate(node.items if isinstance(node, Sequence) else ()):
+        few = isinstance(node, Sequence) and fields.few(node, ("include",), MOST_FILES)
+        for at, item in enumerate(node.items if few and isinstance(node, Sequence) else ()):
             pattern = fields.text(item, ("include", at), "a path") if isinstance(item, Scalar) else None
             if pattern is None:
                 if not isinstance(item, Scalar):

@@ -38,6 +38,7 @@ ROLES = ("reader", "compute", "writer")
 WORDS = ("start", "count", "stride", "rect_x", "rect_y", "rect_width", "rect_height")
 """Words of the schedule that an argument may name; those that the policy has not are refused by a pass."""
 MOST_PAGES = 65535
+MOST_ARGUMENTS = 256
 
 
 def read_entry(name: str, node: Node, context: Context) -> Read:
@@ -159,7 +160,9 @@ class _Handwritten(KernelReader):
                 continue
             if not isinstance(value, Sequence):
                 self.fields.wrong_type(value, (*path, role), "a list of words and sizes", "write [start, count]")
-            elif not self.fields.cut_call(value, (*path, role)):
+            elif self.fields.few(value, (*path, role), MOST_ARGUMENTS) and not self.fields.cut_call(
+                value, (*path, role)
+            ):
                 words = [self.argument(item, (*path, role, at), sizes) for at, item in enumerate(value.items)]
                 found[role] = tuple(word for word in words if word is not None)
         return found

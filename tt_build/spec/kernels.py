@@ -367,6 +367,8 @@ class KernelReader:
         if not isinstance(node, Sequence):
             self.fields.wrong_type(node, path, "a list of codes", "write [TTB101]")
             return ()
+        if not self.fields.few(node, path, len(CODES)):
+            return ()
         found: list[str] = []
         for at, item in enumerate(node.items):
             code = self.fields.text(item, (*path, at), "a code")

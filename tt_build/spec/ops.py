@@ -27,6 +27,7 @@ MOST_OPS = 500
 MOST_OPERANDS = 8
 MOST_SFPU_OPERANDS = 3
 MOST_SCRATCH = 2
+MOST_WORDS = 16
 MOST_HEIGHT = 40
 MOST_ULP = 1e6
 FLOATS = tuple(name for name, dtype in DTYPES.items() if dtype.is_float)
@@ -80,7 +81,8 @@ class OpsReader:
             return None
         if "description" in entries:
             fields.text(entries["description"], (*path, "description"))
-        if not self.one_meaning(entries, path, incomplete=isinstance(node, Mapping) and node.incomplete):
+        incomplete = isinstance(node, Mapping) and (node.incomplete or not node.entries.keys() <= entries.keys())
+        if not self.one_meaning(entries, path, incomplete=incomplete):
             return None
         with_sfpu = "sfpu" in entries
         operands = self.operands(entries, path, MOST_SFPU_OPERANDS if with_sfpu else MOST_OPERANDS)
@@ -177,6 +179,8 @@ class OpsReader:
             message = f"{deep} operations deep, with the ops that it uses: more than {MOST_HEIGHT}"
             self.fields.error("TTB034", message, path, "define it in parts that use each other less deeply")
         self.heights[str(path[1])] = deep
+        if any(isinstance(node, Call) and node.function in self.refused for node in walk(tree)):
+            return ""  # it was reported there
         return "" if len(self.fields.problems) > before else expression_text(tree)
 
     def checked(self, tree: Expr, path: Path, known: tuple[str, ...]) -> set[str]:
@@ -229,7 +233,7 @@ class OpsReader:
                 name = (
                     "@" if isinstance(node, Binary) and node.op == "@" else ".T" if isinstance(node, Attribute) else ""
                 )
-            elif isinstance(node, Call) and self.ops[node.function].sfpu is None:
+            elif isinstance(node, Call) and node.function in self.ops and self.ops[node.function].sfpu is None:
                 self.elementwise_only(self.ops[node.function].meaning, path)
             if name:
                 help_ = "an op with C++ goes element by element; write an op with 'define' around it"
@@ -294,6 +298,8 @@ class OpsReader:
         """What the call is given after its slots: a parameter's float bits, or those of its reciprocal."""
         if not isinstance(node, Sequence):
             self.fields.wrong_type(node, path, "a list of parameters", "write [p], or [1 / p]")
+            return ()
+        if not self.fields.few(node, path, MOST_WORDS):
             return ()
         found: list[str] = []
         for at, item in enumerate(node.items):

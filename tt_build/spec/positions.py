@@ -46,6 +46,7 @@ class SourceFile:
         self.path = path
         self.text = text
         self.root = root
+        self._line = (0, "")
 
     @functools.cached_property
     def starts(self) -> list[int]:
@@ -62,8 +63,10 @@ class SourceFile:
         """A line without its break."""
         if not 1 <= line <= len(self.starts):
             return ""
-        end = self.starts[line] if line < len(self.starts) else len(self.text)
-        return _BREAK.sub("", self.text[self.starts[line - 1] : end])
+        if line != self._line[0]:  # many messages about one long line ask for it again and again
+            end = self.starts[line] if line < len(self.starts) else len(self.text)
+            self._line = line, _BREAK.sub("", self.text[self.starts[line - 1] : end])
+        return self._line[1]
 
     def span(self, start: int, end: int) -> Span:
         """The first line of a range of characters."""
