@@ -1,7 +1,5 @@
 """``python -m tt_build``."""
 
-import sys
+from tt_build.cli import run
 
-from tt_build.cli import main
-
-sys.exit(main())
+run()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 from pathlib import Path
 
 import pytest
 
 import tt_build.passes.pipeline as pipeline
 from tests.cli.support import tt_build
+from tests.support import ROOT
+from tt_build.cli.check import check
+from tt_build.cli.workers import WORTH_A_PROCESS, shared_out
+from tt_build.scons.signatures import parts_of
+from tt_build.spec.diagnostics import Diagnostic, Where
 
 MISSPELT = """\
 version: 1
@@ -72,13 +79,16 @@ def test_fix_reports_what_it_cannot_mend(there: Path) -> None:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the kernels that went through the passes."""
     names: list[str] = []
-    real = pipeline.run_chain
 
-    def counted(declaration):  # type: ignore[no-untyped-def]
-        names.append(declaration.kernel.name)
-        return real(declaration)
+    def counting(real):  # type: ignore[no-untyped-def]
+        def counted(declaration, *more):  # type: ignore[no-untyped-def]
+            names.append(declaration.kernel.name)
+            return real(declaration, *more)
 
-    monkeypatch.setattr(pipeline, "run_chain", counted)
+        return counted
+
+    monkeypatch.setattr(pipeline, "judge", counting(pipeline.judge))
+    monkeypatch.setattr(pipeline, "lower", counting(pipeline.lower))
     return names
 
 
@@ -129,3 +139,69 @@ def test_quick_is_the_language_only(there: Path) -> None:
     path.write_text(TWO.replace("compute: Y = exp(A)", "compute: Y = exp(A), schedule: {cores: [9, 9]}"))
     assert tt_build("validate", path, "--quick").code == 0
     assert "error[TTB203]" in tt_build("validate", path).err
+
+
+def test_kernels_that_differ_in_name_and_description_are_examined_once(there: Path, compiled: list[str]) -> None:
+    path = there / "kernels.yaml"
+    more = TWO.splitlines()[2].replace("one: {", "three: {description: the same, ")
+    path.write_text(TWO + more + "\n")
+    assert tt_build("validate", path).code == 0
+    assert compiled == ["one", "two"]
+    path.write_text((TWO + more).replace("compute: Y = -A", "compute: Y = -A, schedule: {cores: [9, 9]}") + "\n")
+    compiled.clear()
+    said = tt_build("validate", path).err
+    assert compiled == ["one", "three"]
+    assert said.count("error[TTB203]") == 2
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests/diagnostics").glob("TTB[23]*.yaml")), ids=lambda path: path.stem)
+def test_what_a_build_refuses_validate_refuses(path: Path, there: Path) -> None:
+    """Without the passes that write and prove bodies: the same messages as with all of them."""
+    quick, whole = check(path), check(path, fresh=True)
+    assert path.stem.split("_")[0] in {entry.diagnostic.code for entry in quick.found}
+    assert quick.found == whole.found
+
+
+def test_passes_that_judge_nothing_find_only_mistakes_of_ours() -> None:
+    """What validate leaves to the build: no module that only these passes use names a code that is a user's."""
+    judging, late = set(), set()
+    for chain in pipeline.CHAINS.values():
+        for step in chain:
+            (judging if step.judges else late).update(parts_of(step.module))
+    assert {step.name for step in pipeline.PASSES if not step.judges} == {"tensorize", "verify_ir"}
+    for file in sorted(late - judging):
+        codes = set(re.findall(r"TTB\d{3}", (ROOT / "tt_build" / file).read_text()))
+        assert all(code.startswith("TTB4") for code in codes), (file, codes)
+
+
+class TestTwoProcesses:
+    ENTRIES = tuple(range(2 * WORTH_A_PROCESS))
+
+    @staticmethod
+    def examine(entry: int) -> tuple[Diagnostic, ...]:
+        return (
+            (Diagnostic("TTB203", f"entry {entry}", Where(path=("kernels", f"k{entry}")), "help"),) if entry % 7 else ()
+        )
+
+    def test_answers_are_those_of_one_in_order(self) -> None:
+        answers = shared_out(self.examine, self.ENTRIES, lambda count: None)
+        assert answers == [self.examine(entry) for entry in self.ENTRIES]
+
+    def test_a_helper_that_is_killed_costs_only_time(self) -> None:
+        parent = os.getpid()
+
+        def examine(entry: int) -> tuple[Diagnostic, ...]:
+            if os.getpid() != parent:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return self.examine(entry)
+
+        assert shared_out(examine, self.ENTRIES, lambda count: None) == [self.examine(entry) for entry in self.ENTRIES]
+
+    def test_a_fault_in_either_half_is_a_fault(self) -> None:
+        def examine(entry: int) -> tuple[Diagnostic, ...]:
+            if entry == self.ENTRIES[-1]:
+                raise RuntimeError("ours")
+            return ()
+
+        with pytest.raises(RuntimeError):
+            shared_out(examine, self.ENTRIES, lambda count: None)

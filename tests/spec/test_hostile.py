@@ -28,6 +28,17 @@ def check(path: Path, data: bytes) -> None:
         assert all(line.isprintable() for line in text.split("\n"))
 
 
+KERNEL = b"""version: 1
+kernels:
+  k:
+    inputs: {X: {shape: [32, 32]}}
+    outputs: {Y: {shape: [32, 32]}}
+    compute: Y = X
+"""
+HANDWRITTEN = KERNEL.replace(b"compute: Y = X", b"sources: {reader: a, compute: b, writer: c}") + (
+    b"    circular_buffers: {c: {of: X, pages: 1}}\n"
+)
+
 HOSTILE = {
     "deep flow": b"[" * MEGABYTE,
     "deep mapping": b"{a: " * (MEGABYTE // 4),
@@ -55,6 +66,12 @@ HOSTILE = {
         b"variants: {M: [%s]}}\n" % (at, b",".join(b"%d" % n for n in range(1, 1000)))
         for at in range(200)
     ),
+    "many arguments": HANDWRITTEN + b"    arguments: {reader: [" + b"p," * 300_000 + b"q]}\n",
+    "many allowed codes": KERNEL + b"    allow: [" + b"p," * 300_000 + b"q]\n",
+    "many includes": b"version: 1\ninclude: [" + b"p," * 300_000 + b"q]\n",
+    "an open call in braces": b"version: 1\nkernels: {k: {compute: (, "
+    + b"".join(b"k%d: , " % at for at in range(90_000))
+    + b"}}\n",
     "brackets in quotes": b'"' + b"[" * MEGABYTE,
     "control characters": bytes(range(32)) * 30_000,
     "line separators": ("a: \u2028\u2029\x85b\n" * 90_000).encode(),

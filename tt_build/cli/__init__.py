@@ -8,20 +8,35 @@ needs is imported when it runs.
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from tt_build.cli import compile as compile_command
-from tt_build.cli import completion, estimate, explain, graph, init, run, schema, show, validate
+from tt_build.cli import completion, estimate, explain, graph, init, schema, show, templates, validate
+from tt_build.cli import run as run_command
 from tt_build.cli.terminal import Failure, Usage
 from tt_build.version import __version__
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS = (init, validate, compile_command, show, graph, explain, estimate, run, schema, completion)
+COMMANDS = (init, validate, compile_command, show, graph, explain, estimate, run_command, schema, templates, completion)
+
+
+def run() -> NoReturn:
+    """The program: one command, then the end of the process, without taking apart what it built in memory."""
+    code = main()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,12 @@
-"""Checking a specification: the front end, then all passes over every kernel, as far as it is not known to be valid.
+"""Checking a specification: the front end, then the passes over every kernel, as far as it is not known to be valid.
 
-A kernel that passed once is noted by its digest in the cache folder (``$TT_BUILD_CACHE``, else ``~/.cache/tt-build``),
-under a digest of this package's own sources: a change of the compiler forgets all notes. A note says only "no
-diagnostics", so a kernel with an error is examined, and reported, every time.
+These are the passes that may refuse what a user wrote. The last two, which write the kernels' bodies and prove them,
+find mistakes of ours only; they run at every build, and with ``fresh`` here too. Kernels that differ in nothing that a
+pass may refuse are examined once.
+
+A kernel that passed is noted by its digest in the cache folder (``$TT_BUILD_CACHE``, else ``~/.cache/tt-build``), under
+a digest of this package's own sources: a change of the compiler forgets all notes. A note says only "no diagnostics",
+so a kernel with an error is examined, and reported, every time.
 """
 
 from __future__ import annotations
@@ -10,15 +14,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from tt_build.cli.terminal import Progress
 from tt_build.codegen.write import write_group
+from tt_build.spec.collecting import without_collector
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.formats import Report
-from tt_build.spec.loader import load_file
+from tt_build.spec.loader import SpecFile, load_file
 from tt_build.spec.model import Declared
 from tt_build.spec.render import in_order
 
@@ -37,50 +43,86 @@ def check(
     quick: bool = False,
     fresh: bool = False,
 ) -> Report:
-    """Every diagnostic of a specification. ``quick``: the front end's only; ``fresh``: notes are not read."""
+    """Every diagnostic of a specification. ``quick``: the front end's only; ``fresh``: all passes, without notes."""
+    with without_collector():
+        return _check(path, arch, grid, quick=quick, fresh=fresh)
+
+
+def _check(path: Path, arch: str | None, grid: tuple[int, int] | None, *, quick: bool, fresh: bool) -> Report:
     loaded = load_file(path, arch=arch, grid=grid)
     found: list[Diagnostic] = [entry.diagnostic for entry in loaded.diagnostics]
     invalid = set(loaded.rejected)
     if not quick and loaded.declarations:
-        rejected = _passes(loaded.declarations, fresh=fresh)
+        rejected = _rejected(loaded, fresh=fresh)
         invalid |= set(rejected)
-        found += [diagnostic for refused in rejected.values() for diagnostic in refused.diagnostics]
+        found += [diagnostic for refused in rejected.values() for diagnostic in refused]
     names = tuple(d.kernel.name for d in loaded.declarations if d.kernel.name not in invalid)
     ordered = tuple(in_order(found, loaded.source)) if len(found) > len(loaded.diagnostics) else loaded.diagnostics
     return Report(ordered, names, loaded.source, Path.cwd())
 
 
-def _passes(declarations: tuple[Declared, ...], *, fresh: bool) -> dict[str, Rejected]:
-    """The kernels that a pass rejects, by name."""
-    notes = _notes_file()
+def _rejected(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, ...]]:
+    """What the passes, or a repository's own templates, say of the kernels that they reject, by name."""
+    notes = _notes_file(whole=fresh)
     known = set() if fresh else _read(notes)
-    marks = [hashlib.sha256(msgspec.json.encode(entry)).hexdigest()[:32] for entry in declarations]
-    unknown = [(entry, mark) for entry, mark in zip(declarations, marks, strict=True) if mark not in known]
-    if not unknown:
+    own = repr(sorted(loaded.templates.items())) if loaded.templates else ""
+    groups: dict[str, list[Declared]] = {}
+    for entry in loaded.declarations:
+        mark = _mark(entry, own)
+        if mark not in known:
+            groups.setdefault(mark, []).append(entry)
+    if not groups:
         return {}
-    from tt_build.passes.pipeline import lower
+    from tt_build.cli.workers import shared_out
 
-    rejected: dict[str, Rejected] = {}
-    valid: list[str] = []
-    progress = Progress("checking", len(unknown))
-    try:
-        for count, (entry, mark) in enumerate(unknown):
-            progress.at(count, entry.kernel.name)
-            try:
-                lower(entry)
-            except Rejected as refused:
-                rejected[entry.kernel.name] = refused
-            else:
-                valid.append(mark)
-    finally:
-        progress.done()
-        _write(notes, valid)
+    examine = _examiner(loaded, whole=fresh)
+    firsts = [entries[0] for entries in groups.values()]
+    progress = Progress("checking", len(firsts))
+    answers = shared_out(examine, firsts, lambda count: progress.at(count, firsts[count].kernel.name))
+    progress.done()
+    rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    for (first, *others), diagnostics in zip(groups.values(), answers, strict=True):
+        if diagnostics:
+            rejected[first.kernel.name] = diagnostics
+            rejected |= {entry.kernel.name: examine(entry) for entry in others}
+    _write(notes, [mark for mark, diagnostics in zip(groups, answers, strict=True) if not diagnostics])
     return rejected
 
 
-def _notes_file() -> Path | None:
-    """Where this compiler's notes lie; None without a cache folder."""
-    digest = hashlib.sha256()
+def _mark(entry: Declared, own: str) -> str:
+    """A digest of all of a declaration that a pass may refuse: kernels that differ in the rest are examined once."""
+    kernel = msgspec.structs.replace(entry.kernel, name="", description="", allow=())
+    data = msgspec.json.encode(msgspec.structs.replace(entry, kernel=kernel, file=""))
+    return hashlib.sha256(data + own.encode()).hexdigest()[:32]
+
+
+def _examiner(loaded: SpecFile, *, whole: bool) -> Callable[[Declared], tuple[Diagnostic, ...]]:
+    """What says why a kernel is rejected; nothing where it is not."""
+    from tt_build.passes.pipeline import judge, lower
+
+    def run(entry: Declared) -> None:
+        if loaded.templates:
+            from tt_build.codegen.compile import compile_files
+
+            compile_files(entry, loaded.templates)
+        elif whole:
+            lower(entry)
+        else:
+            judge(entry, loaded.programs.get(entry.kernel.name))
+
+    def examine(entry: Declared) -> tuple[Diagnostic, ...]:
+        try:
+            run(entry)
+        except Rejected as refused:
+            return refused.diagnostics
+        return ()
+
+    return examine
+
+
+def _notes_file(*, whole: bool) -> Path | None:
+    """Where this compiler's notes lie, those of all passes apart; None without a cache folder."""
+    digest = hashlib.sha256(b"all passes" if whole else b"")
     for folder, folders, names in os.walk(_PACKAGE):
         if folder == str(_PACKAGE):
             folders[:] = [name for name in folders if name not in _ELSEWHERE]

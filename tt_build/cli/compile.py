@@ -35,7 +35,7 @@ def compile_(options: argparse.Namespace) -> int:
         name = declaration.kernel.name
         progress.at(count, name)
         try:
-            kernels[name] = compile_files(declaration)
+            kernels[name] = compile_files(declaration, loaded.templates)
         except Rejected as rejected:
             failed.append(name)
             found += rejected.diagnostics

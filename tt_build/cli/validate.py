@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--sarif", type=Path, metavar="FILE", help="also write every diagnostic as SARIF 2.1.0 there")
     parser.add_argument("--quick", action="store_true", help="the language only, without the compiler's passes")
-    parser.add_argument("--fresh", action="store_true", help="run the passes also over kernels known to be valid")
+    parser.add_argument("--fresh", action="store_true", help="all passes, proofs too, over all kernels")
     parser.set_defaults(command=validate)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from tt_build.spec.diagnostics import Rejected
 from tt_build.spec.loader import SpecFile, load_file
 from tt_build.spec.model import Declared
 from tt_build.spec.render import report
+from tt_build.spec.templates import own_templates
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -32,13 +34,16 @@ def stage_file(number: int, kind: str = EXPRESSION) -> str:
     return f"ir/{number:02d}_{CHAINS[kind][number - 1].name}.json"
 
 
-def compile_files(declaration: Declared) -> dict[str, bytes]:
-    """Files by path relative to the kernel's folder. Raises ``Rejected``, also where ``verify.sizes`` do not fit."""
+def compile_files(declaration: Declared, templates: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """Files by path relative to the kernel's folder; ``templates`` are a repository's own.
+
+    Raises ``Rejected``, also where ``verify.sizes`` do not fit.
+    """
     kernel, trail = lower(declaration)
     assert isinstance(kernel, VerifiedKernel | VerifiedSources)
     kind = kind_of(declaration)
     files = {stage_file(number, kind): write_stage(step.name, stage) for number, (step, stage) in enumerate(trail, 1)}
-    return files | emit(kernel)
+    return files | emit(kernel, own_templates(kind, templates or {}))
 
 
 def compile_specification(path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None) -> Compiled:
@@ -49,7 +54,7 @@ def compile_specification(path: Path, *, arch: str | None = None, grid: tuple[in
     kernels: dict[str, dict[str, bytes]] = {}
     for declaration in loaded.declarations:
         try:
-            kernels[declaration.kernel.name] = compile_files(declaration)
+            kernels[declaration.kernel.name] = compile_files(declaration, loaded.templates)
         except Rejected as rejected:
             failed.append(declaration.kernel.name)
             found += rejected.diagnostics

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from tt_build.codegen.compiled import CompiledTemplates
 from tt_build.codegen.host_args import ArgTable, arg_tables, argument, word
+from tt_build.codegen.templates import render
 from tt_build.ir.plan import AccessorRef, Buffer, CircularBuffer, Plan, PlanKernel, PlanSharding, Range
-from tt_build.resources import templates_dir
 from tt_build.targets.dtypes import DTYPES
 from tt_build.version import __version__
 
@@ -38,28 +34,15 @@ _HEADERS = (
 )
 
 
-def render_host(plan: Plan, origin: str = "kernels.yaml") -> str:
-    """The host program's text; ``origin`` is the specification's name for the header line."""
-    return _environment(templates_dir()).get_template("host_program.cpp.j2").render(p=_context(plan, origin))
+def render_host(plan: Plan, origin: str = "kernels.yaml", own: Mapping[str, str] | None = None) -> str:
+    """The host program's text; ``origin`` is the specification's name for the header line, ``own`` as in ``render``."""
+    return render("host_program.cpp.j2", "host", {}, own or {}, p=_context(plan, origin))
 
 
-def render_cmake(plan: Plan) -> str:
+def render_cmake(plan: Plan, own: Mapping[str, str] | None = None) -> str:
     """The build file beside it."""
     context = {"kernel": plan.kernel, "version": __version__}
-    return _environment(templates_dir()).get_template("CMakeLists.txt.j2").render(p=context)
-
-
-@functools.cache
-def _environment(folder: Path) -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        bytecode_cache=CompiledTemplates(folder, "host"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    return render("CMakeLists.txt.j2", "host", {}, own or {}, p=context)
 
 
 def _context(plan: Plan, origin: str) -> dict[str, Any]:

@@ -4,16 +4,14 @@ of our own making; the only text of a user's is the compute expression, printed 
 
 from __future__ import annotations
 
-import functools
 import re
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import msgspec
 
-from tt_build.codegen.compiled import CompiledTemplates
 from tt_build.codegen.sfpu import call_of, call_text, init_text
+from tt_build.codegen.templates import Filters, render
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
     Accumulate,
@@ -39,7 +37,7 @@ from tt_build.ir.lowered import (
 from tt_build.ir.names import identifiers, scalar_identifiers
 from tt_build.ir.stages import CircularBuffer, VerifiedKernel
 from tt_build.passes.simplify import indices_of
-from tt_build.resources import templates_dir
+from tt_build.spec.model import OpSpec, SourceText
 from tt_build.version import __version__
 
 _TILE_HEADERS = {
@@ -72,29 +70,13 @@ class ChannelArguments(msgspec.Struct, frozen=True):
     what: str
 
 
-def render_source(kernel: VerifiedKernel, body: KernelBody) -> str:
-    """The text of ``reader.cpp``, ``compute.cpp`` or ``writer.cpp``."""
+def render_source(kernel: VerifiedKernel, body: KernelBody, own: Mapping[str, str] | None = None) -> str:
+    """The text of ``reader.cpp``, ``compute.cpp`` or ``writer.cpp``; ``own`` templates take the place of ours.
+
+    Raises ``Rejected`` for what goes wrong in one of ``own``.
+    """
     names = identifiers(tuple(t.name for t in kernel.tensors))
-    template = _environment(templates_dir()).get_template(f"{body.role}.cpp.j2")
-    return tidy(template.render(k=_context(kernel, body, names)))
-
-
-@functools.cache
-def _environment(folder: Path) -> jinja2.Environment:
-    """Shared by all renderings, also those of other threads: nothing in it depends on a kernel."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        bytecode_cache=CompiledTemplates(folder, "kernels"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters.update(
-        cpp=to_cpp, bytes_name=bytes_name, kind=lambda stmt: type(stmt).__name__, l1_address=_l1_address
-    )
-    return environment
+    return tidy(render(f"{body.role}.cpp.j2", "kernels", _FILTERS, own or {}, k=_context(kernel, body, names)))
 
 
 class SfpuCallText(msgspec.Struct, frozen=True):
@@ -110,9 +92,9 @@ def _printable(
     done: list[Any] = []
     for stmt in body:
         if isinstance(stmt, SfpuInit):
-            done.append(SfpuCallText(init_text(stmt, kernel.math)))
+            done.append(SfpuCallText(init_text(stmt, kernel.math, kernel.program.ops)))
         elif isinstance(stmt, SfpuOp):
-            done.append(SfpuCallText(call_text(stmt, kernel.math, scalars)))
+            done.append(SfpuCallText(call_text(stmt, kernel.math, scalars, kernel.program.ops)))
         elif isinstance(stmt, ReadPage | WritePage):
             done.append(msgspec.structs.replace(stmt, tensor=names[stmt.tensor]))
         elif isinstance(stmt, Loop | When | Block):
@@ -166,7 +148,8 @@ def _context(kernel: VerifiedKernel, body: KernelBody, names: dict[str, str]) ->
         "accessors": accessors,
         "circular_buffers": _used(kernel, flat),
         "sized": _sized(flat),
-        "headers": _headers(flat),
+        "headers": _headers(flat, kernel.program.ops),
+        "own_headers": _own_headers(flat, kernel.program.ops),
         "uses_min": uses_z_order
         or any(isinstance(stmt, ReadPage | WritePage) and stmt.rows is not None for stmt in flat)
         or any(_has_min(index) for stmt in flat for index in indices_of(stmt)),
@@ -188,6 +171,12 @@ def _channels(body: KernelBody) -> list[ChannelArguments]:
     return found
 
 
+_FILTERS: Filters = {
+    "cpp": to_cpp,
+    "bytes_name": bytes_name,
+    "kind": lambda stmt: type(stmt).__name__,
+    "l1_address": _l1_address,
+}
 _UNSAFE = re.compile(r"[^\w./-]", re.ASCII)
 _SAFE = re.compile(r"[\w .,+\-*/@()=<>!]*", re.ASCII)
 
@@ -217,7 +206,7 @@ def _sized(flat: list[Stmt]) -> list[Sized]:
     return [Sized(cb, bytes_name(cb)) for cb in dict.fromkeys(cbs)]
 
 
-def _headers(flat: list[Stmt]) -> list[str]:
+def _headers(flat: list[Stmt], ops: Mapping[str, OpSpec]) -> list[str]:
     found = {"api/compute/common.h", "api/compute/compute_kernel_hw_startup.h"}
     for stmt in flat:
         if isinstance(stmt, TileOp):
@@ -228,8 +217,16 @@ def _headers(flat: list[Stmt]) -> list[str]:
         elif isinstance(stmt, Accumulate):
             found.add("api/compute/pack.h")
         elif isinstance(stmt, SfpuInit | SfpuOp):
-            found.add(call_of(stmt.function, stmt.form).header)
-    return sorted(found)
+            found.add(call_of(stmt.function, stmt.form, ops).header)
+    return sorted(found - {""})
+
+
+def _own_headers(flat: list[Stmt], ops: Mapping[str, OpSpec]) -> list[SourceText]:
+    """The headers of a repository's ops that the body calls, each once, with paths that a comment can hold."""
+    used = {stmt.function for stmt in flat if isinstance(stmt, SfpuInit | SfpuOp)}
+    found = [op.sfpu.header for name, op in ops.items() if name in used and op.sfpu is not None]
+    texts = {_UNSAFE.sub("_", header.path): header.text for header in found}
+    return [SourceText(path=path, text=text) for path, text in sorted(texts.items())]
 
 
 def _has_min(index: Index) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 
 from tt_build.ir.lowered import CallWord, SfpuInit, SfpuOp
 from tt_build.ir.stages import MathMode
-from tt_build.lang.functions import FUNCTIONS, SfpuCall
+from tt_build.lang.functions import SfpuCall
+from tt_build.lang.ops import row_of
+from tt_build.spec.model import OpSpec
 from tt_build.targets.dtypes import BY_DATA_FORMAT, DTYPES
 
 
@@ -84,11 +86,11 @@ OWN: dict[str, Callable[[str], SfpuCall]] = {
 }
 
 
-def call_of(function: str, form: str) -> SfpuCall:
-    """The row and column of the op table that a statement means."""
+def call_of(function: str, form: str, ops: Mapping[str, OpSpec]) -> SfpuCall:
+    """The row and column of the op table that a statement means; ``ops`` are those of ``extensions``."""
     if function in OWN:
         return OWN[function](form)
-    row = FUNCTIONS[function]
+    row = row_of(function, ops)
     dtype, _, column = form.partition("_")
     if dtype in DTYPES:
         table = {"": row.int_calls, "scalar": row.int_scalar_calls, "rscalar": row.int_rscalar_calls}[column]
@@ -103,16 +105,16 @@ def call_of(function: str, form: str) -> SfpuCall:
     return call
 
 
-def init_text(stmt: SfpuInit, math: MathMode) -> str:
+def init_text(stmt: SfpuInit, math: MathMode, ops: Mapping[str, OpSpec]) -> str:
     """The init call."""
-    return call_of(stmt.function, stmt.form).init.replace("{dst}", _dst(math))
+    return call_of(stmt.function, stmt.form, ops).init.replace("{dst}", _dst(math))
 
 
-def call_text(stmt: SfpuOp, math: MathMode, scalars: Mapping[str, str]) -> str:
+def call_text(stmt: SfpuOp, math: MathMode, scalars: Mapping[str, str], ops: Mapping[str, OpSpec]) -> str:
     """The call itself; parameters are 32-bit words in hexadecimal, or the constants in ``scalars``, by scalar."""
     slots = {f"d{i}": str(slot) for i, slot in enumerate(stmt.slots)}
     params = {f"p{i}": _word(word, scalars) for i, word in enumerate(stmt.params)}
-    return call_of(stmt.function, stmt.form).call.format(**slots, **params, out=stmt.out, dst=_dst(math))
+    return call_of(stmt.function, stmt.form, ops).call.format(**slots, **params, out=stmt.out, dst=_dst(math))
 
 
 def _word(word: CallWord, scalars: Mapping[str, str]) -> str:

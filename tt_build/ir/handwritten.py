@@ -12,7 +12,7 @@ from __future__ import annotations
 from tt_build.ir.plan import Range
 from tt_build.ir.stages import Buffer, CircularBuffer, Kernel
 from tt_build.ir.work import CoreWork, Grid
-from tt_build.spec.model import CbSpec, CoreRegion, SourceText, Struct
+from tt_build.spec.model import CbSpec, CoreRegion, OpSpec, SourceText, Struct
 
 ROLES = ("reader", "compute", "writer")
 
@@ -24,6 +24,7 @@ class DefaultedSources(Kernel, frozen=True, kw_only=True):
     declared_buffers: dict[str, CbSpec]
     arguments: dict[str, tuple[str | int, ...]]
     reference: str
+    ops: dict[str, OpSpec]
 
 
 class ScheduledSources(DefaultedSources, frozen=True, kw_only=True):

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Union
+from typing import TYPE_CHECKING, Literal, Union
 
 import msgspec
-import numpy as np
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Op = Literal["+", "-", "*", "/", "%", "min"]
 
@@ -156,6 +158,8 @@ def evaluate(expr: Index, names: Mapping[str, int]) -> int:
 
 def evaluate_array(expr: Index, names: Mapping[str, np.ndarray]) -> np.ndarray:
     """The values under arrays of names, with NumPy's broadcasting."""
+    import numpy as np  # only proofs need it
+
     if isinstance(expr, Num | Dim):
         return np.asarray(expr.value)
     if isinstance(expr, Var):

@@ -11,7 +11,9 @@ class Names:
 
     def unique(self, wish: str) -> str:
         """``wish`` in lower case, or the first of ``wish_2``, ``wish_3``, ... that is free."""
-        base = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in wish.lower())
+        base = wish.lower()
+        if not (base.isascii() and base.isidentifier()):
+            base = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in base)
         name, count = base, 1
         while name in self._taken:
             count += 1

@@ -96,15 +96,14 @@ def _even_bits(code: int) -> int:
 def assign(policy: str, grid: Grid, region: CoreRegion, target_grid: tuple[int, int]) -> tuple[CoreWork, ...]:
     """The work of every core of the region that has some, by core rank (row-major inside the region)."""
     columns, rows = region.size
+    if policy == "contiguous":
+        return _contiguous(grid.units, region, target_grid)
     work: list[CoreWork] = []
     for rank in range(columns * rows):
         cx, cy = rank % columns, rank // columns
         x, y = region.at[0] + cx, region.at[1] + cy
         core_id = y * target_grid[0] + x
-        if policy == "contiguous":
-            start, count = split(grid.units, columns * rows, rank)
-            item = CoreWork(core=(x, y), core_id=core_id, start=start, count=count)
-        elif policy == "strided":
+        if policy == "strided":
             stride = columns * rows
             count = len(range(rank, grid.units, stride))
             item = CoreWork(core=(x, y), core_id=core_id, start=rank, count=count, stride=stride)
@@ -123,6 +122,22 @@ def assign(policy: str, grid: Grid, region: CoreRegion, target_grid: tuple[int, 
             raise ValueError(f"unknown policy {policy!r}")
         if item.count:
             work.append(item)
+    return tuple(work)
+
+
+@functools.lru_cache(maxsize=256)
+def _contiguous(units: int, region: CoreRegion, target_grid: tuple[int, int]) -> tuple[CoreWork, ...]:
+    """Runs of positions: the formula of ``split``, once for all cores."""
+    columns, rows = region.size
+    base, rem = divmod(units, columns * rows)
+    left, top, across = *region.at, target_grid[0]
+    work: list[CoreWork] = []
+    start = 0
+    for rank in range(columns * rows if base else rem):
+        x, y = left + rank % columns, top + rank // columns
+        count = base + 1 if rank < rem else base
+        work.append(CoreWork(core=(x, y), core_id=y * across + x, start=start, count=count))
+        start += count
     return tuple(work)
 
 

@@ -25,15 +25,16 @@ class Builder:
         self.spans: list[Span | None] = []
         self.ranks: list[int] = []
         self._ids: dict[Value, int] = {}
+        self.stands_for: Span | None = None
 
     def add(self, value: Value, span: Span | None, rank: int) -> int:
-        """The id of ``value``; the first text that means it is its span."""
+        """The id of ``value``; the first text that means it is its span, or the call whose definition it is part of."""
         known = self._ids.get(value)
         if known is not None:
             return known
         self._ids[value] = new = len(self.values)
         self.values.append(value)
-        self.spans.append(span)
+        self.spans.append(self.stands_for or span)
         self.ranks.append(rank)
         return new
 

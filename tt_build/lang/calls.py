@@ -9,6 +9,15 @@ from tt_build.lang.functions import FUNCTIONS
 from tt_build.lang.movement import Movement
 from tt_build.lang.numbers import FOLDED
 from tt_build.lang.operations import Operand
+from tt_build.lang.ops import (
+    MACRO,
+    MOST_EXPANDED,
+    MOST_EXPANDED_OF_ALL,
+    OWN,
+    Expansions,
+    meaning_of,
+    signature_of,
+)
 from tt_build.lang.parse import expression_text
 from tt_build.lang.program import Value
 from tt_build.lang.signatures import SIGNATURES, Signature
@@ -46,8 +55,16 @@ _FOREIGN = {
 class Calls(Movement):
     """Adds calls to the operators."""
 
+    expanded = 0
+    exhausted = False
+    expansions: Expansions
+    broken_ops: frozenset[str] | None = frozenset()
+    calls_broken_op = False
+
     def call(self, node: Call) -> Operand:
         signature = SIGNATURES.get(node.function)
+        if signature is None and node.function in self.kernel.ops:
+            signature = signature_of(node.function, self.kernel.ops[node.function])
         name_span = (node.start, node.name_end)
         if signature is None:
             for part in (*node.args, *(keyword.value for keyword in node.keywords)):
@@ -62,7 +79,9 @@ class Calls(Movement):
             self.mention_all(node)
             return None
         operands, params = bound
-        if signature.kind == "elementwise":
+        if signature.kind == MACRO:
+            return self.macro(signature, operands, params, node)
+        if signature.kind in ("elementwise", OWN):
             return self.function(signature, operands, params, node)
         if signature.kind == "movement":
             return self.move(signature, operands, params, node)
@@ -79,10 +98,13 @@ class Calls(Movement):
                 self.mention(part.id)
 
     def unknown_function(self, name: str, span: Span) -> None:
+        if name not in _FOREIGN and (self.broken_ops is None or name in self.broken_ops):
+            self.calls_broken_op = True  # its definition was refused
+            return
         if name in _FOREIGN:
             help_ = f"write {_FOREIGN[name]}"
         else:
-            near = nearest(name, SIGNATURES)
+            near = nearest(name, [*SIGNATURES, *self.kernel.ops])
             help_ = f"did you mean '{near}'?" if near else "the reference lists the functions"
         self.error("TTB013", f"unknown function '{name}'", span, help_)
 
@@ -166,6 +188,32 @@ class Calls(Movement):
         if signature.kind == "elementwise" and not self.only_for_integers(signature.name, ids, span):
             return None
         return self.elementwise(signature.name, nodes, ids, span, tuple(params))
+
+    def macro(self, signature: Signature, nodes: list[Expr], given: dict[str, Expr], node: Call) -> Operand:
+        """An op that stands for its definition: that, with the call's operands and parameters as its names."""
+        op, span = self.kernel.ops[signature.name], (node.start, node.end)
+        self.expanded += 1
+        self.expansions.done += 1
+        if self.expanded > MOST_EXPANDED or self.expansions.done > MOST_EXPANDED_OF_ALL:
+            if not self.exhausted:
+                most = MOST_EXPANDED if self.expanded > MOST_EXPANDED else MOST_EXPANDED_OF_ALL
+                message = f"more than {most} definitions of ops stand for the calls up to here"
+                self.error("TTB034", message, span, "name what occurs several times on its own line")
+            self.exhausted = True
+            return None
+        names: dict[str, Operand] = dict(zip(op.operands, [self.expression(part) for part in nodes], strict=True))
+        for param in signature.params:
+            number = self.parameter(given[param.name], param.name) if param.name in given else param.default
+            names[param.name] = None if number is None else Num(number, span)
+        if None in names.values():
+            return None
+        outer = self.builder.stands_for
+        self.builder.stands_for = outer or span
+        self.frames.append((signature.name, names))
+        found = self.expression(meaning_of(op))
+        self.frames.pop()
+        self.builder.stands_for = outer
+        return found
 
     def only_for_integers(self, name: str, ids: list[int], span: Span) -> bool:
         """Whether the function has a form for its operands; reported where it has only ones for integers."""

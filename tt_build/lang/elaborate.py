@@ -14,6 +14,7 @@ import msgspec
 from tt_build.lang.builder import Num, Span
 from tt_build.lang.calls import Calls
 from tt_build.lang.operations import Operand, show
+from tt_build.lang.ops import Expansions
 from tt_build.lang.parse import parse
 from tt_build.lang.program import Binding, Program, Value
 from tt_build.lang.signatures import SIGNATURES
@@ -38,15 +39,23 @@ def elaborate(
     parsed: Parsed | None = None,
     shape_texts: Mapping[str, tuple[str, ...]] | None = None,
     broken: frozenset[str] = frozenset(),
+    op_places: Mapping[str, Where] | None = None,
+    broken_ops: frozenset[str] | None = frozenset(),
+    expansions: Expansions | None = None,
 ) -> Elaborated:
     """The typed program of ``kernel``; raises ``Rejected`` with every error in it.
 
     ``parsed`` is the text to take instead of ``kernel.compute`` (the raw text, for positions). ``shape_texts`` gives
     for a tensor the text of each dimension as written, so that messages can name sizes. ``broken`` names tensors,
     sizes and scalars whose declaration was refused already: what reads them is not reported, and the program that
-    comes back is then none to use.
+    comes back is then none to use. ``op_places`` says where each op of ``kernel.ops`` is defined;
+    ``broken_ops`` names those that were refused (None: any may have been): where the text calls one, ``Rejected`` has
+    no diagnostics for that. ``expansions`` counts them for several kernels.
     """
-    return _Elaboration(kernel, defaults, parsed or parse(kernel.compute), shape_texts or {}, broken).run()
+    walk = _Elaboration(kernel, defaults, parsed or parse(kernel.compute), shape_texts or {}, broken)
+    walk.op_places, walk.broken_ops = op_places or {}, broken_ops
+    walk.expansions = expansions or Expansions()
+    return walk.run()
 
 
 class _Elaboration(Calls):
@@ -77,11 +86,13 @@ class _Elaboration(Calls):
         self.check_outputs()
         if self.errors:
             raise Rejected(*sorted(self.errors, key=_position))
+        if self.calls_broken_op:
+            raise Rejected
         if self.broken:
             return Elaborated(Program(values=(), outputs=()), ())
         values, spans, new = self.builder.prune([self.bindings[name][0] for name in self.kernel.outputs])
         outputs = tuple(Binding(tensor=name, value=new[self.bindings[name][0]]) for name in self.kernel.outputs)
-        program = Program(values=tuple(values), outputs=outputs)
+        program = Program(values=tuple(values), outputs=outputs, ops=self.kernel.ops)
         return Elaborated(program, tuple(spans), tuple(self.unused()))
 
     # Names
@@ -113,6 +124,8 @@ class _Elaboration(Calls):
 
     def name(self, node: Name) -> Operand:
         name, span = node.id, (node.start, node.end)
+        if self.frames:
+            return self.frames[-1][1].get(name)
         self.read.add(name)
         if name in self.broken:
             return None

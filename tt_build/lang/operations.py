@@ -12,7 +12,7 @@ from tt_build.lang.program import Value
 from tt_build.lang.signatures import OPERATORS, SIGNATURES
 from tt_build.lang.syntax import Attribute, Binary, Expr, Name, Number, Unary
 from tt_build.spec.diagnostics import Diagnostic, Fix, Related, Where
-from tt_build.spec.model import DefaultsSpec, KernelSpec, MathSpec, TensorSpec
+from tt_build.spec.model import DefaultsSpec, KernelSpec, MathSpec, OpSpec, TensorSpec
 from tt_build.spec.nearest import suggested
 from tt_build.targets.dtypes import DTYPES
 
@@ -34,6 +34,8 @@ class Operations:
         self.shape_texts = shape_texts
         self.builder = Builder()
         self.errors: list[Diagnostic] = []
+        self.frames: list[tuple[str, dict[str, Operand]]] = []
+        self.op_places: Mapping[str, Where] = {}
         self.path: tuple[str | int, ...] = ("kernels", kernel.name)
 
     def expression(self, node: Expr) -> Operand:
@@ -45,7 +47,11 @@ class Operations:
         return Where(path=(*self.path, "compute"), span=span)
 
     def error(self, code: str, message: str, span: Span, help_: str = "", related: tuple[Related, ...] = ()) -> None:
-        word = suggested(help_)
+        word = suggested(help_) if not self.frames else None
+        span = self.builder.stands_for or span
+        for name, _ in self.frames[-1:]:
+            if name in self.op_places:
+                related = (Related(self.op_places[name], f"in the definition of '{name}'"),)
         fix = Fix(self.at(span), word) if word is not None else None
         self.errors.append(Diagnostic(code, message, self.at(span), help_, related, fix=fix))
 
@@ -61,6 +67,8 @@ class Operations:
 
     def declarations(self, nodes: Sequence[tuple[Expr, int | None]]) -> tuple[Related, ...]:
         """Where the operands that are inputs are declared."""
+        if self.frames:  # names are an op's operands
+            return ()
         return tuple(
             self.declared_shape("inputs", node.id, axis)
             for node, axis in nodes
@@ -165,11 +173,22 @@ class Operations:
         return self.builder.add(value, span, rank)
 
     def allowed(self, op: str, dtype: str, span: Span) -> bool:
+        own = self.kernel.ops.get(op)
+        if own is not None:
+            return self.allowed_by(own, op, dtype, span)
         if self.is_float(dtype) or (op in SIGNATURES and SIGNATURES[op].int_ok):
             return True
         sign = {"div": "/", "matmul": "@", "pow": "**"}.get(op, op)
         help_ = "cast to a float first, as in cast(x, float32)"
         self.error("TTB022", f"'{sign}' is not defined on integers ({dtype})", span, help_)
+        return False
+
+    def allowed_by(self, own: OpSpec, op: str, dtype: str, span: Span) -> bool:
+        if dtype in own.dtypes:
+            return True
+        help_ = f"cast its operands, as in cast(x, {own.dtypes[0]})"
+        related = (Related(self.op_places[op], "defined here"),) if op in self.op_places else ()
+        self.error("TTB022", f"'{op}' is not defined on {dtype}", span, help_, related)
         return False
 
     def cannot_broadcast(

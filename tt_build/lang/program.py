@@ -6,11 +6,14 @@ the value it is combined with and the shape ``(1, 1)``.
 
 from __future__ import annotations
 
-from tt_build.spec.model import Struct
+import msgspec
+
+from tt_build.spec.model import OpSpec, Struct
 
 
 class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One value. ``op`` is ``input``, ``const``, ``scalar`` or a key of ``tt_build.lang.functions.FUNCTIONS``.
+    """One value. ``op`` is ``input``, ``const``, ``scalar`` a key of ``tt_build.lang.functions.FUNCTIONS``
+    or of ``Program.ops``.
 
     op          args      params / name
     input       ()        name: the tensor
@@ -48,11 +51,15 @@ class Binding(Struct, frozen=True, kw_only=True):
     value: int
 
 
-class Program(Struct, frozen=True, kw_only=True):
-    """The kernel's meaning: ``values[i]`` has id i and refers to lower ids only; ``outputs`` in declared order."""
+class Program(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The kernel's meaning: ``values[i]`` has id i and refers to lower ids only; ``outputs`` in declared order.
+
+    ``ops`` are the ops of ``extensions`` that the text uses.
+    """
 
     values: tuple[Value, ...]
     outputs: tuple[Binding, ...]
+    ops: dict[str, OpSpec] = msgspec.field(default_factory=dict)
 
     def runtime_scalars(self) -> dict[str, str]:
         """Scalars that are given at launch and their dtypes, by name."""

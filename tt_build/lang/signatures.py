@@ -17,17 +17,20 @@ class Param(msgspec.Struct, frozen=True):
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """One function: tensor operands first, then parameters, by position or by name."""
+    """One function: tensor operands first, then parameters, by position or by name. ``names`` are the operands' where
+    they have any.
+    """
 
     name: str
     operands: int = 1
     params: tuple[Param, ...] = ()
     int_ok: bool = False
     kind: str = "elementwise"
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         names = ("x",) if self.operands == 1 else ("c", "a", "b") if self.name == "where" else ("a", "b", "c")
-        parts = list(names[: self.operands])
+        parts = list(self.names or names[: self.operands])
         parts += [p.name if p.default is None else f"{p.name}={p.default:g}" for p in self.params]
         return f"{self.name}({', '.join(parts)})"
 

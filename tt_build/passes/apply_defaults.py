@@ -14,6 +14,7 @@ import msgspec
 
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
 from tt_build.lang.elaborate import elaborate
+from tt_build.lang.program import Program
 from tt_build.passes.dst_width import wide_dst
 from tt_build.spec.model import Declaration, DefaultsSpec, Entry, MathSpec, ScheduleSpec, TensorSpec
 
@@ -25,10 +26,11 @@ FIDELITY = "HiFi4"
 APPROXIMATE = False
 
 
-def apply(declaration: Declaration) -> DefaultedKernel:
-    """Fill in defaults and type the compute text."""
+def apply(declaration: Declaration, program: Program | None = None) -> DefaultedKernel:
+    """Fill in defaults and type the compute text, unless ``program`` is that already."""
     kernel, defaults = declaration.kernel, declaration.defaults
-    program = elaborate(kernel, defaults).program
+    if program is None:
+        program = elaborate(kernel, defaults).program
     tensors = tensors_of(kernel, defaults)
     own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
     stated = own.fp32_accumulate if own.fp32_accumulate is not None else default.fp32_accumulate

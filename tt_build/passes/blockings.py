@@ -265,10 +265,11 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
         if -(-problem.m // fixed[0]) % down == 0 and -(-problem.n // fixed[1]) % across == 0:
             yield fixed
         return
-    for rounds in range(1, _MOST_ROUNDS + 1):
+    deepest, widest = problem.m // down, problem.n // across  # more blocks a core than tiles are none
+    for rounds in range(1, min(_MOST_ROUNDS, deepest * widest) + 1):
         fits = False
-        for below in range(1, rounds + 1):
-            if rounds % below:
+        for below in range(1, min(rounds, deepest) + 1):
+            if rounds % below or rounds // below > widest:
                 continue
             parts = down * below, across * (rounds // below)
             block = -(-problem.m // parts[0]), -(-problem.n // parts[1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, TypeVar
 
+import msgspec
+
 from tt_build.ir.stages import Kernel
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 
@@ -12,8 +14,7 @@ Stage = TypeVar("Stage", bound=Kernel)
 
 def extend(stage: type[Stage], kernel: Kernel, **found: Any) -> Stage:
     """The next stage: every field of ``kernel``, and what the pass found."""
-    fields = {name: getattr(kernel, name) for name in kernel.__struct_fields__}
-    return stage(**{**fields, **found})
+    return stage(**{**msgspec.structs.asdict(kernel), **found})
 
 
 def where(kernel: Kernel, *path: str | int, value: int | None = None) -> Where:

@@ -74,7 +74,7 @@ class SweepCompute:
             loops.unit_loop(kernel, [], inner, []),
             *(Pop(cb=cb, pages=self.pages(cb)) for cb in shared),
         )
-        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
+        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers}, kernel.program.ops)
 
     def before_sweeps(self) -> list[Stmt]:
         """What each unit does first."""

@@ -25,6 +25,7 @@ from tt_build.ir.stages import (
     SfpuStep,
     Step,
 )
+from tt_build.lang.ops import scratch_of
 from tt_build.lang.program import Program, Value
 from tt_build.passes.sfpu_calls import (
     Link,
@@ -285,7 +286,8 @@ class SectionBuilder:
         form, operands, params = chosen.form, chosen.operands, chosen.params
         if len(operands) == 1:
             slot = self._owned(operands[0])
-            self.steps.append(SfpuStep(function=value.op, form=form, slots=(slot,), out=slot, params=params))
+            scratch = self._scratch(value)
+            self.steps.append(SfpuStep(function=value.op, form=form, slots=(slot, *scratch), out=slot, params=params))
             return slot
         slots: dict[int, tuple[int, bool]] = {}
         for position in sorted(range(len(operands)), key=lambda p: -self._need(operands[p])):
@@ -310,7 +312,7 @@ class SectionBuilder:
             SfpuStep(
                 function=value.op,
                 form=form,
-                slots=tuple(slots[p][0] for p in range(len(operands))),
+                slots=(*(slots[p][0] for p in range(len(operands))), *self._scratch(value)),
                 out=out,
                 params=params,
             )
@@ -319,6 +321,13 @@ class SectionBuilder:
             if slot != out:
                 self._release(slot)
         return out
+
+    def _scratch(self, value: Value) -> list[int]:
+        """Slots that the call of an op writes beside its result; free again after it."""
+        taken = [self._take() for _ in range(scratch_of(value.op, self.program.ops))]
+        for slot in taken:
+            self._release(slot)
+        return taken
 
     def _chain(self, value: Value, links: tuple[Link, ...]) -> int:
         """Several calls, in place."""

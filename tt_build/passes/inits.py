@@ -8,7 +8,7 @@ the FPU's alone: that is how the SDK's own fused kernels use them (metalium-api.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -44,15 +44,20 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     pack: Format | None = None
 
 
-def place_inits(body: tuple[Stmt, ...], buffers: Mapping[str, CircularBuffer]) -> tuple[Stmt, ...]:
-    """The body of a compute kernel with its inits and format changes; ``body`` begins with ``Startup``."""
-    placed, _ = _Placer(buffers).place(body, State())
+def place_inits(
+    body: tuple[Stmt, ...], buffers: Mapping[str, CircularBuffer], own: Collection[str] = ()
+) -> tuple[Stmt, ...]:
+    """The body of a compute kernel with its inits and format changes; ``body`` begins with ``Startup``.
+
+    ``own`` names functions whose C++ is a user's.
+    """
+    placed, _ = _Placer(buffers, own).place(body, State())
     return placed
 
 
 class _Placer:
-    def __init__(self, buffers: Mapping[str, CircularBuffer]) -> None:
-        self.buffers = buffers
+    def __init__(self, buffers: Mapping[str, CircularBuffer], own: Collection[str]) -> None:
+        self.buffers, self.own = buffers, own
 
     def format(self, cb: str) -> Format:
         buffer = self.buffers[cb]
@@ -126,8 +131,9 @@ class _Placer:
             init = SfpuInit(function=stmt.function, form=stmt.form)
             if state.sfpu != init:
                 setup.append(init)
-            # sfpu_reduce records over the replay buffer, where a matmul keeps its instructions
-            fpu = None if stmt.function.startswith("reduce_") else state.fpu
+            # sfpu_reduce records over the replay buffer, where a matmul keeps its instructions; a user's C++ may too
+            spoils = stmt.function.startswith("reduce_") or stmt.function in self.own
+            fpu = None if spoils else state.fpu
             return setup, msgspec.structs.replace(state, sfpu=init, fpu=fpu)
         for unit, cb in _sources(stmt):
             if getattr(state, unit) != self.format(cb):

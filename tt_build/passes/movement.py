@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tt_build.lang.functions import FUNCTIONS
+from tt_build.lang.ops import is_elementwise
 from tt_build.lang.program import Binding, Program, Value
 
 MOVES = ("transpose", "permute", "slice", "concat", "repeat", "roll")
@@ -109,7 +109,9 @@ class _Sinker:
             args = tuple(new[arg] for arg in value.args)
             new.append(self._value(value, args))
         outputs = tuple(Binding(tensor=b.tensor, value=new[b.value]) for b in self.source.outputs)
-        return _without_unread(Program(values=tuple(self.values), outputs=outputs), tuple(self.origin))
+        return _without_unread(
+            Program(values=tuple(self.values), outputs=outputs, ops=self.source.ops), tuple(self.origin)
+        )
 
     def _value(self, value: Value, args: tuple[int, ...]) -> int:
         if value.op == "transpose":
@@ -156,7 +158,7 @@ class _Sinker:
         if value.op in _WEAK or move.does_nothing(value.shape):
             return index
         args: tuple[int, ...] | None = None
-        if value.op in FUNCTIONS or value.op == "cast":
+        if is_elementwise(value.op, self.source.ops) or value.op == "cast":
             args = tuple(self._operand(move, value, arg) for arg in value.args)
         elif value.op == "matmul":
             return self._matmul(move, index)
@@ -232,7 +234,7 @@ class _Sinker:
         shape = replaced(x.shape, axis, x.shape[axis] + y.shape[axis])
         plain = Value(op="concat", args=(a, b), shape=shape, dtype=x.dtype, ints=(axis,))
         alike = (x.op, x.params, x.dtype, len(x.args)) == (y.op, y.params, y.dtype, len(y.args))
-        if x.op not in FUNCTIONS or not alike:
+        if not is_elementwise(x.op, self.source.ops) or not alike:
             return self._add(plain)
         pairs = list(zip(x.args, y.args, strict=True))
         if not all(self._joins(x, y, p, q, axis) for p, q in pairs):
@@ -275,4 +277,4 @@ def _without_unread(program: Program, origin: tuple[int, ...]) -> Sunk:
         for old in kept
     )
     outputs = tuple(Binding(tensor=b.tensor, value=new[b.value]) for b in program.outputs)
-    return Sunk(Program(values=values, outputs=outputs), tuple(origin[old] for old in kept))
+    return Sunk(Program(values=values, outputs=outputs, ops=program.ops), tuple(origin[old] for old in kept))

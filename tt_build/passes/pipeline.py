@@ -15,6 +15,7 @@ import msgspec
 from tt_build.ir import handwritten, stages
 from tt_build.ir.attributes import stamped
 from tt_build.ir.jsontext import to_text
+from tt_build.lang.program import Program
 from tt_build.passes import (
     apply_defaults,
     bind_sources,
@@ -26,9 +27,7 @@ from tt_build.passes import (
     shard_to_core_map,
     source_defaults,
     source_schedule,
-    tensorize,
     tile_pad,
-    verify_ir,
     verify_sources,
 )
 from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
@@ -40,13 +39,17 @@ K = TypeVar("K")
 
 
 class Pass(msgspec.Struct, frozen=True):
-    """One step: ``takes`` and ``gives`` are the stages, ``run`` the function, ``module`` where it stands."""
+    """One step: ``takes`` and ``gives`` are the stages, ``run`` the function, ``module`` where it stands.
+
+    ``judges``: it may refuse what a user wrote. The others build on what is accepted, and refuse our own mistakes only.
+    """
 
     name: str
     takes: type[Any]
     gives: type[stages.Kernel]
     run: Callable[[Any, Arch], stages.Kernel]
     module: str
+    judges: bool = True
 
     def apply_text(self, text: bytes) -> bytes:
         """The pass on the stored form: JSON of the stage before in, JSON of this stage out. Raises ``Rejected``."""
@@ -64,6 +67,23 @@ def _row(module: Any, takes: type[Any], gives: type[Any], run: Callable[[Any, Ar
     return Pass(module.__name__.rsplit(".", 1)[1], takes, gives, run, module.__name__)
 
 
+def _tensorize(kernel: Any, _arch: Arch) -> Any:
+    from tt_build.passes import tensorize
+
+    return tensorize.apply(kernel)
+
+
+def _verify_ir(kernel: Any, arch: Arch) -> Any:
+    from tt_build.passes import verify_ir
+
+    return verify_ir.apply(kernel, arch)
+
+
+def _late(name: str, takes: type[Any], gives: type[Any], run: Callable[[Any, Arch], Any]) -> Pass:
+    """A pass that judges nothing, imported when it first runs: proofs need NumPy."""
+    return Pass(name, takes, gives, run, f"tt_build.passes.{name}", judges=False)
+
+
 PASSES: tuple[Pass, ...] = (
     _row(apply_defaults, Declaration, stages.DefaultedKernel, _alone(apply_defaults.apply)),
     _row(infer_schedule, stages.DefaultedKernel, stages.ScheduledKernel, infer_schedule.apply),
@@ -73,8 +93,8 @@ PASSES: tuple[Pass, ...] = (
     _row(plan_stages, stages.MappedKernel, stages.StagedKernel, plan_stages.apply),
     _row(memory_space_lower, stages.StagedKernel, stages.BufferedKernel, memory_space_lower.apply),
     _row(tile_pad, stages.BufferedKernel, stages.PaddedKernel, _alone(tile_pad.apply)),
-    _row(tensorize, stages.PaddedKernel, stages.LoweredKernel, _alone(tensorize.apply)),
-    _row(verify_ir, stages.LoweredKernel, stages.VerifiedKernel, verify_ir.apply),
+    _late("tensorize", stages.PaddedKernel, stages.LoweredKernel, _tensorize),
+    _late("verify_ir", stages.LoweredKernel, stages.VerifiedKernel, _verify_ir),
 )
 
 SOURCE_PASSES: tuple[Pass, ...] = (
@@ -152,6 +172,26 @@ def run_chain(declaration: Declared) -> tuple[stages.Kernel, list[tuple[Pass, st
         kernel = step.run(kernel, arch)
         trail.append((step, kernel))
     return kernel, trail
+
+
+def judge(declaration: Declared, program: Program | None = None) -> None:
+    """The passes that may refuse what a user wrote, in memory. Raises ``Rejected`` with what a build would say.
+
+    ``program`` is the declaration's text, typed, where that is known. A kernel with ``verify.sizes`` goes through all
+    passes, since it is compared with the kernel at these sizes after them.
+    """
+    if isinstance(declaration, Declaration) and declaration.smaller is not None:
+        lower(declaration)
+        return
+    arch = load_arch(declaration.target.arch)
+    kernel: Any = declaration
+    for step in CHAINS[kind_of(declaration)]:
+        if not step.judges:
+            return
+        if program is not None and step.module == apply_defaults.__name__:
+            kernel = apply_defaults.apply(kernel, program)
+        else:
+            kernel = step.run(kernel, arch)
 
 
 def lower(declaration: Declared) -> tuple[stages.Kernel, list[tuple[Pass, stages.Kernel]]]:

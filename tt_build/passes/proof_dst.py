@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from tt_build.ir.lowered import Block, Loop, MatmulBlock, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
 from tt_build.ir.stages import LoweredKernel
+from tt_build.lang.ops import scratch_of
 from tt_build.passes.proof import fail
 from tt_build.passes.tensorize_steps import FILL
 from tt_build.targets import Arch
@@ -21,12 +22,13 @@ def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
             if not isinstance(section, Section):
                 continue
             written: set[int] = set()
-            _check_math(kernel, section.math, written)
+            _check_math(kernel, section.math, written, capacity)
             if not section.packs or any(not isinstance(s, Pack) or s.dst not in written for s in _operations(section)):
                 fail(kernel, "TTB404", "a section packs nothing, or a slot that nothing wrote")
             if any(not 0 <= slot < capacity for slot in written):
                 fail(kernel, "TTB404", f"DST slots {sorted(written)} of {capacity}")
-            most = max(most, 1 + max(written))
+            slots = [slot for s in walk(section.math) if isinstance(s, SfpuOp) for slot in s.slots]
+            most = max(most, 1 + max((*written, *slots)))
     return most
 
 
@@ -42,12 +44,12 @@ def _check_outside(kernel: LoweredKernel, statements: tuple[Stmt, ...]) -> None:
             _check_outside(kernel, stmt.body)
 
 
-def _check_math(kernel: LoweredKernel, statements: tuple[Stmt, ...], written: set[int]) -> None:
+def _check_math(kernel: LoweredKernel, statements: tuple[Stmt, ...], written: set[int], capacity: int) -> None:
     for stmt in statements:
         if isinstance(stmt, Pack):
             fail(kernel, "TTB404", "Pack in the math part of a section")
         if isinstance(stmt, Loop | When | Block):
-            _check_math(kernel, stmt.body, written)
+            _check_math(kernel, stmt.body, written, capacity)
         elif isinstance(stmt, MatmulBlock):
             slots = set(range(stmt.rows * stmt.columns))
             if slots & written:
@@ -58,8 +60,16 @@ def _check_math(kernel: LoweredKernel, statements: tuple[Stmt, ...], written: se
                 fail(kernel, "TTB404", f"{stmt.op} adds to DST slot {stmt.dst}, which is not clean")
             written.add(stmt.dst)
         elif isinstance(stmt, SfpuOp):
-            if not set(stmt.slots) <= written or (not stmt.slots and stmt.function != FILL):
-                fail(
-                    kernel, "TTB404", f"{stmt.function} reads DST slots {stmt.slots} of {sorted(written)} written ones"
-                )
+            operands, scratch = _slots(kernel, stmt)
+            if not set(operands) <= written or (not operands and stmt.function != FILL):
+                fail(kernel, "TTB404", f"{stmt.function} reads DST slots {operands} of {sorted(written)} written ones")
+            if not set(scratch) <= set(range(capacity)) - {*operands, stmt.out}:
+                fail(kernel, "TTB404", f"{stmt.function} has DST slots {scratch} for itself, of {capacity}")
+            written -= set(scratch)
             written.add(stmt.out)
+
+
+def _slots(kernel: LoweredKernel, stmt: SfpuOp) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The slots that a call reads, and those that it only writes over."""
+    count = len(stmt.slots) - scratch_of(stmt.function, kernel.program.ops)
+    return stmt.slots[:count], stmt.slots[count:]

@@ -14,7 +14,8 @@ import msgspec
 
 from tt_build.ir.lowered import CallWord
 from tt_build.ir.stages import MathMode
-from tt_build.lang.functions import FUNCTIONS, SfpuCall, encode_param
+from tt_build.lang.functions import Function, SfpuCall, encode_param
+from tt_build.lang.ops import row_of
 from tt_build.lang.program import Program, Value
 from tt_build.targets.dtypes import DTYPES
 
@@ -64,8 +65,8 @@ def select_call(program: Program, value: Value, math: MathMode) -> Chosen:
     """The call of the op table for a value. Raises ``NoCall`` where the SDK has none for its dtype, ``ValueError`` and
     ``OverflowError`` for numbers that the call cannot take.
     """
-    function = FUNCTIONS[value.op]
-    columns = _columns(value, math)
+    function = row_of(value.op, program.ops)
+    columns = _columns(function, value.dtype, math)
     numbers = {param.name: number for param, number in zip(function.params, value.params, strict=True)}
     args = value.args
     if len(args) == 2:
@@ -83,9 +84,8 @@ def select_call(program: Program, value: Value, math: MathMode) -> Chosen:
     return Chosen(form=_form(value.dtype, form), operands=args, params=words)
 
 
-def _columns(value: Value, math: MathMode) -> dict[str, SfpuCall | None]:
-    """The calls of the row for the value's dtype, by form."""
-    function, dtype = FUNCTIONS[value.op], value.dtype
+def _columns(function: Function, dtype: str, math: MathMode) -> dict[str, SfpuCall | None]:
+    """The calls of the row for that dtype, by form."""
     if is_integer(dtype):
         return {
             "float": function.int_calls.get(dtype),

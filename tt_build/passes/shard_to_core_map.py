@@ -6,6 +6,8 @@ Gives   the cores with work as a few rectangles: runs of a row, joined with equa
 
 from __future__ import annotations
 
+import functools
+
 from tt_build.ir.plan import Range
 from tt_build.ir.stages import MappedKernel, PersistentKernel
 from tt_build.passes.common import extend
@@ -16,6 +18,7 @@ def apply(kernel: PersistentKernel) -> MappedKernel:
     return extend(MappedKernel, kernel, core_ranges=cover(tuple(item.core for item in kernel.work)))
 
 
+@functools.lru_cache(maxsize=256)
 def cover(cores: tuple[tuple[int, int], ...]) -> tuple[Range, ...]:
     """Disjoint rectangles whose union is exactly ``cores``, in row-major order of their first cores."""
     runs: list[tuple[int, int, int]] = []  # y, x0, x1

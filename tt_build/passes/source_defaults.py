@@ -31,4 +31,5 @@ def apply(declaration: HandDeclaration) -> DefaultedSources:
         declared_buffers=kernel.circular_buffers,
         arguments=kernel.arguments,
         reference=kernel.reference,
+        ops=kernel.ops,
     )

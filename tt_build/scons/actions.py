@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ from tt_build.codegen.write import write_group
 from tt_build.passes.pipeline import CHAINS, Pass, read_stage
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.nodes import StepTarget, digest_of
-from tt_build.scons.signatures import CODEGEN
+from tt_build.scons.signatures import CODEGEN, signature_of
 from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.templates import digests, own_templates
 
 if TYPE_CHECKING:
     from tt_build.scons.state import State
@@ -114,20 +115,26 @@ def pass_step(step: Pass) -> Step:
     return lambda data: [step.apply_text(data)]
 
 
-def generate_step(kind: str) -> Step:
-    """Code generation from bytes to bytes, in the order of ``OUTPUTS``."""
+def generate_step(kind: str, own: Mapping[str, str]) -> Step:
+    """Code generation from bytes to bytes, in the order of ``OUTPUTS``; ``own`` templates take the place of ours."""
     verified: Any = CHAINS[kind][-1].gives
-    return lambda data: list(emit(read_stage(data, verified)).values())
+    return lambda data: list(emit(read_stage(data, verified), own).values())
 
 
-def functions(kind: str) -> list[Step]:
-    """The function of each step of a kernel of that kind, in order."""
-    return [*map(pass_step, CHAINS[kind]), generate_step(kind)]
+def functions(kind: str, templates: Mapping[str, str]) -> list[Step]:
+    """The function of each step of a kernel of that kind, in order; ``templates`` are the specification's."""
+    return [*map(pass_step, CHAINS[kind]), generate_step(kind, own_templates(kind, templates))]
 
 
-def steps(compiler: Compiler, kind: str) -> list[tuple[str, str, Step]]:
-    """Label, signature and function of each step of a kernel of that kind, in order."""
+def steps(compiler: Compiler, kind: str, templates: Mapping[str, str]) -> list[tuple[str, str, Step]]:
+    """Label, signature and function of each step of a kernel of that kind, in order.
+
+    Code generation is signed with those of ``templates`` that a kernel of that kind is rendered from.
+    """
     labels = [*(step.name for step in CHAINS[kind]), "generate"]
     modules = [*(step.module for step in CHAINS[kind]), CODEGEN]
-    signatures = map(compiler.signature, modules)
-    return list(zip(labels, signatures, functions(kind), strict=True))
+    signatures = [compiler.signature(module) for module in modules]
+    own = own_templates(kind, templates)
+    if own:
+        signatures[-1] = signature_of({"compiler": signatures[-1], **digests(own)})
+    return list(zip(labels, signatures, functions(kind, templates), strict=True))

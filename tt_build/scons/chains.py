@@ -37,7 +37,8 @@ class Chains:
 
     def _builders(self, kind: str) -> list[tuple[str, Any]]:
         actions = [
-            StepAction(label, signature, step, self.state) for label, signature, step in steps(self.compiler, kind)
+            StepAction(label, signature, step, self.state)
+            for label, signature, step in steps(self.compiler, kind, self.reading.templates)
         ]
         return [(action.signature, SCons.Builder.Builder(action=action)) for action in actions]
 

@@ -52,6 +52,7 @@ def check(
         if isinstance(stored, dict) and stored.get("passes") == compiler.fingerprint:
             known = set(stored["valid"])
     todo = [name for name in names if reading.digests[name] not in known]
+    todo += _samples(names, todo, reading)
     reading.declarations(todo)
     rejected = _run(todo, reading, state, compiler, jobs)
     valid = tuple(name for name in names if name not in rejected)
@@ -62,10 +63,19 @@ def check(
     return Checked(valid, tuple(rejected), found)
 
 
+def _samples(names: list[str], todo: list[str], reading: Reading) -> list[str]:
+    """One kernel of each kind that is not in ``todo``, where a repository's templates are to be tried."""
+    if not reading.templates:
+        return []
+    tried = {reading.kind(name) for name in todo}
+    first = {reading.kind(name): name for name in reversed(names)}
+    return [name for kind, name in sorted(first.items()) if kind not in tried]
+
+
 def _run(
     names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
 ) -> dict[str, tuple[Diagnostic, ...]]:
-    chains = {kind: steps(compiler, kind) for kind in compiler.layouts}
+    chains = {kind: steps(compiler, kind, reading.templates) for kind in compiler.layouts}
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
     cached: list[str] = []
     if state.store is not None:
@@ -87,6 +97,9 @@ def _run(
             verified = passes(kind, data)
             if kind == EXPRESSION:
                 _check_at_verify_sizes(data, verified, functools.partial(passes, kind))
+            if reading.templates:
+                _, signature, generate = chains[kind][-1]
+                state.ahead(signature, verified, generate)
         except Rejected as error:
             rejected[name] = error.diagnostics
     return rejected
@@ -132,7 +145,10 @@ def _run_in_processes(
     context = multiprocessing.get_context("fork")
     chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        work = ((signatures, [(reading.kind(name), reading.data(name)) for name in chunk]) for chunk in chunks)
+        work = (
+            (signatures, reading.templates, [(reading.kind(name), reading.data(name)) for name in chunk])
+            for chunk in chunks
+        )
         for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
             for name, (rows, diagnostics) in zip(chunk, results, strict=True):
                 for key, outputs, seconds in rows:
@@ -143,13 +159,14 @@ def _run_in_processes(
 
 
 def _whole_chains(
-    work: tuple[dict[str, list[str]], list[tuple[str, bytes]]],
+    work: tuple[dict[str, list[str]], dict[str, str], list[tuple[str, bytes]]],
 ) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
-    signatures, declarations = work
-    return [_whole_chain(kind, signatures[kind], data) for kind, data in declarations]
+    signatures, templates, declarations = work
+    chains = {kind: list(zip(of, functions(kind, templates), strict=True)) for kind, of in signatures.items()}
+    return [_whole_chain(kind, chains[kind], data) for kind, data in declarations]
 
 
-def _whole_chain(kind: str, signatures: list[str], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
+def _whole_chain(kind: str, chain: list[tuple[str, Step]], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
     rows: Rows = []
 
     def run(data: bytes, steps: list[tuple[str, Step]]) -> bytes:
@@ -160,7 +177,6 @@ def _whole_chain(kind: str, signatures: list[str], data: bytes) -> tuple[Rows, t
             data = outputs[0]
         return data
 
-    chain = list(zip(signatures, functions(kind), strict=True))
     try:
         verified = run(data, chain[:-1])
         run(verified, chain[-1:])

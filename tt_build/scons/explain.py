@@ -19,7 +19,7 @@ def explain(session: Session, name: str) -> list[str]:
     ledger = session.ledger(name)
     if not ledger.notes:
         return [f"explain: {name}: there is no record of a complete build"]
-    lines = [*_fields(session, name), *_compiler(session, name), *_outputs(session, name)]
+    lines = [*_fields(session, name), *_compiler(session, name), *_templates(session, name), *_outputs(session, name)]
     if not lines:
         lines = ["nothing changed"]
     return [f"explain: {name}: {line}" for line in lines]
@@ -32,12 +32,17 @@ def _fields(session: Session, name: str) -> Iterator[str]:
         if old.get(path) == new.get(path) or path[0] == "at_verify_sizes":  # which follows from the other fields
             continue
         before, after = (json.dumps(side[path]) if path in side else "not there" for side in (old, new))
-        yield f"{_place(session, name, path)}{'.'.join(map(str, path[1:] or path))}: {before} -> {after}"
+        change = "another text" if {"\\n" in before, "\\n" in after} == {True} else f"{before} -> {after}"
+        yield f"{_place(session, name, path)}{'.'.join(map(str, path[1:] or path))}: {change}"
 
 
 def _place(session: Session, name: str, path: tuple[str | int, ...]) -> str:
-    keys = ("kernels", name, *path[1:]) if path[0] == "kernel" else path
-    span = session.reading.whole().source.locate(Where(path=keys))
+    keys, file = ("kernels", name, *path[1:]) if path[0] == "kernel" else path, None
+    loaded = session.reading.whole()
+    if path[:2] == ("kernel", "ops") and loaded.ops_file is not None:
+        written = "reference" if "sfpu" in loaded.source.entry(loaded.ops_file, path[1:3]) else "define"
+        keys, file = tuple(written if key == "meaning" else key for key in path[1:]), loaded.ops_file
+    span = loaded.source.locate(Where(path=keys, file=file))
     return f"{span.file.rpartition('/')[2]}:{span.line}: "
 
 
@@ -62,6 +67,13 @@ def _compiler(session: Session, name: str) -> Iterator[str]:
         for file in sorted({*before, *after}):
             if before.get(file) != after.get(file):
                 yield f"{step}: {file} changed"
+
+
+def _templates(session: Session, name: str) -> Iterator[str]:
+    then, now = session.ledger(name).notes.get("templates", {}), session.templates_of(name)
+    for template in sorted({*then, *now}):
+        if then.get(template) != now.get(template):
+            yield f"generate: the template {template} of 'extensions' changed"
 
 
 def _outputs(session: Session, name: str) -> Iterator[str]:
@@ -94,7 +106,8 @@ def plan(session: Session) -> Iterator[str]:
     from tt_build.scons.actions import steps
     from tt_build.scons.ledger import step_key
 
-    chains = {kind: steps(session.compiler, kind) for kind in session.compiler.layouts}
+    templates = session.reading.templates
+    chains = {kind: steps(session.compiler, kind, templates) for kind in session.compiler.layouts}
     count = 0
     for name in session.index.known:
         if name not in session.reading.digests:

@@ -15,6 +15,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tt_build.spec.listing import mark_of
+
 if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
     from tt_build.spec.model import Declared
@@ -27,8 +29,9 @@ class Reading:
     """One specification of one ``TTKernels`` call.
 
     ``digests`` maps each valid kernel to the digest of its declaration, in file order; ``failed`` names what is
-    rejected, ``text`` holds the loader's messages (also warnings). Texts that the loader read for hand-written kernels
-    are noted beside included files: a build in which one changed loads the whole file.
+    rejected, ``text`` holds the loader's messages (also warnings), ``templates`` a repository's own by name. Texts
+    that the loader read for hand-written kernels and ops are noted beside included files: a build in which one changed
+    loads the whole file.
     """
 
     def __init__(self, source: Path, arch: str | None, grid: tuple[int, int] | None, loader: str, noted: Any) -> None:
@@ -39,6 +42,7 @@ class Reading:
         self._data: dict[str, bytes] = {}
         self._split: Split | None = None
         self.digests: dict[str, str] = {}
+        self.templates: dict[str, str] = {}
         self.failed: list[str] = []
         self._handwritten: set[str] = set()
         self.text = ""
@@ -53,6 +57,7 @@ class Reading:
             for _, kernels in noted["items"].values():
                 self.digests.update(kernels)
             self._handwritten.update(noted["handwritten"])
+            self.templates = noted["templates"]
         elif not self._advance(noted):
             self._load()
 
@@ -77,6 +82,11 @@ class Reading:
         """Which chain of passes a kernel goes through (``tt_build.passes.pipeline.CHAINS``)."""
         return "handwritten" if name in self._handwritten else "expression"
 
+    @property
+    def templates_mark(self) -> str:
+        """A digest of the repository's own templates; empty where it has none."""
+        return _digest(repr(sorted(self.templates.items()))) if self.templates else ""
+
     def whole(self) -> SpecFile:
         """The specification as the loader reads it, with positions; for diagnostics."""
         if self._whole is None:
@@ -99,10 +109,7 @@ class Reading:
 
     def _includes_stand(self, noted: dict[str, Any]) -> bool:
         try:
-            return all(
-                hashlib.sha256((self.source.parent / path).read_bytes()).hexdigest() == mark
-                for path, mark in noted["others"]
-            )
+            return all(mark_of(self.source.parent, path) == mark for path, mark in noted["others"])
         except OSError:
             return False
 
@@ -115,6 +122,7 @@ class Reading:
         self.digests, self._declared, self._data, self._handwritten = {}, {}, {}, set()
         for declaration in loaded.declarations:
             self._add(declaration)
+        self.templates = loaded.templates
         self.failed = list(loaded.rejected) or ([loaded.path.name] if loaded.errors else [])
         self.text = "\n\n".join(render(entry.diagnostic, loaded.source) for entry in loaded.diagnostics)
         self.changed, self._note = True, None
@@ -143,13 +151,15 @@ class Reading:
         others = []
         for file in files:
             others.append([self._relative(file.path), hashlib.sha256(file.path.read_bytes()).hexdigest()])
-        others += [[os.path.relpath(path, self.source.parent), mark] for path, mark in loaded.source.texts.items()]
+        others += [[self._relative(path), mark] for path, mark in loaded.source.texts.items()]
+        others += [[name, mark_of(self.source.parent, name)] for name in map(self._relative, loaded.source.patterns)]
         note: dict[str, Any] = {
             "wish": self._wish,
             "mark": self._mark,
             "others": others,
             "text": self.text,
             "handwritten": sorted(self._handwritten),
+            "templates": self.templates,
             "frame": "",
         }
         split = None if others or self.text else split_items(self._text)
@@ -166,10 +176,7 @@ class Reading:
         return note
 
     def _relative(self, path: Path) -> str:
-        try:
-            return path.resolve().relative_to(self.source.resolve().parent).as_posix()
-        except ValueError:
-            return str(path)
+        return os.path.relpath(path, self.source.parent)
 
     def _advance(self, noted: dict[str, Any]) -> bool:
         """Take unchanged items from the note and load the others; False where only the whole file will do."""

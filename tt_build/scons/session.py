@@ -70,13 +70,13 @@ class Session:
         if not request.dry:
             hold_lock(self.common)
         self.compiler = Compiler(self.common, rehash=request.rehash, keep=not request.dry)
-        self.index = Index(self.own, self.compiler.fingerprint)
         started = self._traced("compiler", started)
         noted = read_state(self.own / "reading.json")
         loader = self.compiler.signature(LOADER)
         self.reading = Reading(self.source, request.arch, request.grid, loader, noted)
         started = self._traced("read specification", started)
         self.failed = list(self.reading.failed)
+        self.index = Index(self.own, self.compiler.fingerprint + self.reading.templates_mark)
         self.clean = self.index.clean(self.root, self.reading.digests, lambda name: self.layout(name).files)
         if request.rehash:
             self.clean = {name for name in self.clean if self._bytes_stand(name)}
@@ -297,7 +297,16 @@ class Session:
 
     def _notes(self, name: str) -> dict[str, Any]:
         signatures = {module: self.compiler.signature(module) for module in self.layout(name).modules}
-        return {"declaration": self.reading.data(name).decode(), "signatures": signatures}
+        declaration = self.reading.data(name).decode()
+        return {"declaration": declaration, "signatures": signatures, "templates": self.templates_of(name)}
+
+    def templates_of(self, name: str) -> dict[str, str]:
+        """The digests of the repository's own templates that a kernel is rendered from, by name."""
+        if not self.reading.templates:
+            return {}
+        from tt_build.spec.templates import digests, own_templates
+
+        return digests(own_templates(self.reading.kind(name), self.reading.templates))
 
 
 class Generated(collections.UserList):  # type: ignore[type-arg]

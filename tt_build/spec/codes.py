@@ -342,6 +342,30 @@ _code(
     mend="Remove one; the expression that hand-written sources are compared with is called `reference`.",
 )
 _code(
+    "TTB040",
+    "The folder of extensions cannot be used",
+    what="`extensions` names no folder below that of the main file, or one without `ops.yaml` and `templates/`.",
+    why="What a kernel is made of must be there wherever the repository is checked out.",
+    example="extensions: ../ops",
+    mend="Name a folder beside the main file that has `ops.yaml` or `templates/` in it.",
+)
+_code(
+    "TTB041",
+    "An op of a repository's own is not well defined",
+    what="An entry of `ops.yaml` contradicts itself: a taken name, a definition and C++, a word that is no parameter.",
+    why="What an op means must be clear before a kernel uses it; what the language's own names mean stays as it is.",
+    example="ops: {tanh: {operands: [x], define: x / (1 + abs(x))}}",
+    mend="Do what the message says; the page on extensions shows an op of each kind.",
+)
+_code(
+    "TTB042",
+    "A template of a repository's own cannot be used",
+    what="A file below `templates/` is no Jinja2, replaces nothing, or went beyond its limits while it was rendered.",
+    why="Templates are rendered in a sandbox with bounded work, so that a build ends and reads nothing else.",
+    example="templates/compute.cpp.j2: {% for i in range(10) %}",
+    mend="Start from the package's template of that name, which `tt-build templates NAME` prints.",
+)
+_code(
     "TTB101",
     "An input that is never used",
     what="An input is declared and `compute` does not read it.",

@@ -22,6 +22,8 @@ from tt_build.spec.sizes import SizeProblem, evaluate
 Path = tuple[str | int, ...]
 
 MOST_PROBLEMS = 1000
+MOST_PARTS = 16
+"""Of a call that its commas cut."""
 """Problems after which a file is read no further: nobody reads more, and hostile files must not take for ever."""
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
@@ -110,7 +112,10 @@ class Fields:
             return None
         found: dict[str, Node] = {}
         meant: set[str | None] = set()
+        cut = self.cut_values(node, path) if node.flow else set()
         for name, (_, value) in node.entries.items():
+            if name in cut:
+                continue
             if name in known:
                 found[name] = value
             else:
@@ -175,6 +180,13 @@ class Fields:
             return None
         return None if self.cut_call(node, path) else node.items
 
+    def few(self, node: Sequence, path: Path, most: int) -> bool:
+        """Whether a list has at most so many items; reported where not."""
+        if len(node.items) <= most:
+            return True
+        self.error("TTB034", f"{len(node.items)} items, more than {most}", path, "write fewer", key=True)
+        return False
+
     def cut_call(self, node: Sequence, path: Path) -> bool:
         """Whether an unquoted call was cut at its comma, as in ``[ceildiv(M, 32), N]``; reported."""
         for at, item in enumerate(node.items):
@@ -187,6 +199,26 @@ class Fields:
                 self.problems.append(Diagnostic("TTB010", message, where, f'quote it: "{text}"', fix=fix))
                 return True
         return False
+
+    def cut_values(self, node: Mapping, path: Path) -> set[str]:
+        """The entries of ``{a: f(x, y)}`` that are one unquoted call, cut at its commas; each such call is reported."""
+        entries, cut = list(node.entries.items()), set[str]()
+        for at, (name, (_, value)) in enumerate(entries):
+            if name in cut or not isinstance(value, Scalar) or not value.plain or not _is_open(value.value):
+                continue
+            text, end, parts = value.value, value.end, {name}
+            for part, (key, rest) in entries[at + 1 :]:
+                if not _is_open(text) or not isinstance(rest, Scalar) or rest.value or len(parts) > MOST_PARTS:
+                    break
+                text, end = f"{text}, {part}", key.end
+                parts.add(part)
+            if len(parts) == 1 or _is_open(text):
+                continue
+            cut |= parts
+            where = Where(path=(*path, name), file=self.file, offsets=(value.start.index, end.index))
+            message, quoted = "a comma ends an unquoted value in braces", f'"{text}"'
+            self.problems.append(Diagnostic("TTB010", message, where, f"quote it: {quoted}", fix=Fix(where, quoted)))
+        return cut
 
     # Scalars
 
@@ -328,6 +360,10 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 def is_identifier(name: str) -> bool:
     """Whether a tensor, size or scalar may be called that."""
     return bool(_IDENTIFIER.match(name)) and name not in RESERVED
+
+
+def _is_open(text: str) -> bool:
+    return text.count("(") > text.count(")")
 
 
 def _octal(text: str) -> bool:

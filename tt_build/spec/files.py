@@ -44,14 +44,14 @@ class _Reader:
         real = os.path.realpath(path)
         self.done.add(real)
         file = len(self.source.files)
-        text, reason, help_ = _read_text(path)
+        text, reason, help_ = read_text(path)
         document = read_document(text)
         root = None if reason else document.root
         self.source.files.append(SourceFile(name, path, text, root))
         if reason:
             self.problems.append(Diagnostic("TTB024", reason, Where(file=file, offsets=(0, 0)), help_))
             return
-        self.problems += [_diagnostic(problem, file) for problem in document.problems]
+        self.problems += [as_diagnostic(problem, file) for problem in document.problems]
         if root is None and not document.problems:
             self.problems.append(
                 Diagnostic("TTB007", "the file is empty", Where(file=file), "write 'version: 1' and 'kernels:'")
@@ -66,7 +66,8 @@ class _Reader:
         node = root.entries["include"][1]
         if not isinstance(node, Sequence):
             fields.wrong_type(node, ("include",), "a list of paths", "write include: [library/*.yaml]")
-        for at, item in enumerate(node.items if isinstance(node, Sequence) else ()):
+        few = isinstance(node, Sequence) and fields.few(node, ("include",), MOST_FILES)
+        for at, item in enumerate(node.items if few and isinstance(node, Sequence) else ()):
             pattern = fields.text(item, ("include", at), "a path") if isinstance(item, Scalar) else None
             if pattern is None:
                 if not isinstance(item, Scalar):
@@ -93,6 +94,8 @@ class _Reader:
             fields.error("TTB025", f"the path '{pattern[:80]}' {what}", path, help_)
             return []
         names = sorted(glob.glob(pattern, root_dir=folder))
+        if glob.has_magic(pattern):
+            self.source.patterns.append(folder / pattern)
         if not names:
             what = "no file matches" if glob.has_magic(pattern) else "there is no file"
             fields.error("TTB025", f"{what} '{pattern[:80]}'", path, "paths are relative to this file's folder")
@@ -107,7 +110,8 @@ class _Reader:
         return inside
 
 
-def _diagnostic(problem: Problem, file: int) -> Diagnostic:
+def as_diagnostic(problem: Problem, file: int) -> Diagnostic:
+    """What is no YAML of ours, as a diagnostic of that file."""
     where = Where(file=file, offsets=(problem.start, problem.end))
     related: tuple[Related, ...] = ()
     if problem.first is not None:
@@ -117,7 +121,7 @@ def _diagnostic(problem: Problem, file: int) -> Diagnostic:
     return Diagnostic(problem.code, problem.message, where, problem.help, related, fix=fix)
 
 
-def _read_text(path: Path) -> tuple[str, str, str]:
+def read_text(path: Path) -> tuple[str, str, str]:
     """The text, or why there is none and what to do."""
     try:
         if not path.is_file():

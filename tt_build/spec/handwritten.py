@@ -11,7 +11,7 @@ from tt_build.spec.diagnostics import Diagnostic, Where
 from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, is_identifier
 from tt_build.spec.kernels import Context, KernelReader, Read
-from tt_build.spec.model import CbSpec, HandDeclaration, HandSpec, KernelSpec, SourceText, TensorSpec
+from tt_build.spec.model import CbSpec, HandDeclaration, HandSpec, KernelSpec, OpSpec, SourceText, TensorSpec
 from tt_build.spec.nearest import did_you_mean
 from tt_build.spec.schedules import LARGEST
 from tt_build.spec.texts import Texts, Unusable
@@ -38,6 +38,7 @@ ROLES = ("reader", "compute", "writer")
 WORDS = ("start", "count", "stride", "rect_x", "rect_y", "rect_width", "rect_height")
 """Words of the schedule that an argument may name; those that the policy has not are refused by a pass."""
 MOST_PAGES = 65535
+MOST_ARGUMENTS = 256
 
 
 def read_entry(name: str, node: Node, context: Context) -> Read:
@@ -75,13 +76,18 @@ class _Handwritten(KernelReader):
         sources = self.sources(entries["sources"], texts) if "sources" in entries else {}
         buffers = self.buffers(entries["circular_buffers"], tensors, sizes) if "circular_buffers" in entries else {}
         arguments = self.arguments(entries["arguments"], sizes) if "arguments" in entries else {}
-        reference = self.reference(entries, common) if "reference" in entries else ""
+        reference, ops = self.reference(entries, common) if "reference" in entries else ("", {})
         read = self.finish(
             entries,
             common["allow"],
             lambda target: HandDeclaration(
                 kernel=HandSpec(
-                    **common, sources=sources, circular_buffers=buffers, arguments=arguments, reference=reference
+                    **common,
+                    sources=sources,
+                    circular_buffers=buffers,
+                    arguments=arguments,
+                    reference=reference,
+                    ops=ops,
                 ),
                 defaults=self.context.defaults,
                 target=target,
@@ -154,7 +160,9 @@ class _Handwritten(KernelReader):
                 continue
             if not isinstance(value, Sequence):
                 self.fields.wrong_type(value, (*path, role), "a list of words and sizes", "write [start, count]")
-            elif not self.fields.cut_call(value, (*path, role)):
+            elif self.fields.few(value, (*path, role), MOST_ARGUMENTS) and not self.fields.cut_call(
+                value, (*path, role)
+            ):
                 words = [self.argument(item, (*path, role, at), sizes) for at, item in enumerate(value.items)]
                 found[role] = tuple(word for word in words if word is not None)
         return found
@@ -169,15 +177,15 @@ class _Handwritten(KernelReader):
             return None
         return self.fields.integer(node, path, 0, LARGEST, sizes)
 
-    def reference(self, entries: dict[str, Node], common: dict[str, object]) -> str:
-        """The canonical text; its problems are told at ``reference``."""
+    def reference(self, entries: dict[str, Node], common: dict[str, object]) -> tuple[str, dict[str, OpSpec]]:
+        """The canonical text and the ops that it uses; its problems are told at ``reference``."""
         path = (*self.path, "reference")
         text = self.fields.text(entries["reference"], path, "text")
         if text is None:
-            return ""
+            return "", {}
         if not text.strip():
             self.fields.error("TTB011", "reference is empty", path, "write output = expression", key=True)
-            return ""
+            return "", {}
         before = len(self.fields.problems)
         spec = KernelSpec(
             name=self.name,
@@ -188,7 +196,7 @@ class _Handwritten(KernelReader):
         )
         _, kernel = self.elaborated(spec, text, entries)
         self.fields.problems[before:] = [_at_reference(problem) for problem in self.fields.problems[before:]]
-        return kernel.compute
+        return kernel.compute, kernel.ops
 
 
 def _at_reference(problem: Diagnostic) -> Diagnostic:

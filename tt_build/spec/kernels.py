@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from tt_build.lang.elaborate import elaborate
+from tt_build.lang.ops import Expansions, used_ops
 from tt_build.lang.parse import canonical, parse
+from tt_build.lang.program import Program
 from tt_build.spec import schedules
-from tt_build.spec.diagnostics import Diagnostic, Rejected, Related
+from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import (
@@ -21,6 +23,7 @@ from tt_build.spec.model import (
     DefaultsSpec,
     KernelSpec,
     MathSpec,
+    OpSpec,
     RuntimeScalar,
     ScheduleSpec,
     TargetSpec,
@@ -59,19 +62,24 @@ class Context(msgspec.Struct, frozen=True):
     defaults: DefaultsSpec
     policies: Policies
     target: tuple[Wish, ...]
+    ops: dict[str, OpSpec] = {}
+    op_places: dict[str, Where] = {}
+    broken_ops: frozenset[str] | None = frozenset()
+    expansions: Expansions | None = None
 
 
 class Read(msgspec.Struct, frozen=True):
     """A kernel that was read: None where it is invalid; the spans of its values; all that was found.
 
-    ``accepted`` holds the codes of warnings that ``allow`` has silenced, ``texts`` the digests of other files that
-    were read for it.
+    ``program`` is its text, typed. ``accepted`` holds the codes of warnings that ``allow`` has silenced, ``texts`` the
+    digests of other files that were read for it.
     """
 
     declaration: Declared | None
     spans: tuple[tuple[int, int] | None, ...]
     diagnostics: tuple[Diagnostic, ...]
     accepted: frozenset[str] = frozenset()
+    program: Program | None = None
     texts: dict[FilePath, str] = {}
 
 
@@ -85,6 +93,8 @@ class KernelReader:
         self.context = context
         self.at = at or {}
         self.shape_texts: dict[str, tuple[str, ...]] = {}
+        self.program: Program | None = None
+        self.unusable = False  # for a reason that is reported elsewhere
 
     def read(self, node: Node) -> Read:
         fields, path = self.fields, self.path
@@ -112,7 +122,7 @@ class KernelReader:
         if isinstance(smaller, Diagnostic):
             return Read(None, (), (*read.diagnostics, smaller))
         declaration = msgspec.structs.replace(read.declaration, at_verify_sizes=smaller)
-        return msgspec.structs.replace(read, declaration=declaration, spans=spans)
+        return msgspec.structs.replace(read, declaration=declaration, spans=spans, program=self.program)
 
     def entry(self, entries: MappingType[str, Node]) -> dict[str, Any]:
         """The fields of an ``Entry``."""
@@ -161,7 +171,7 @@ class KernelReader:
         target = resolve(self.fields, wishes, self.path)
         found = self.fields.problems
         problems = tuple([entry for entry in found if entry.severity == "error" or entry.code not in allow])
-        if target is None or any(problem.severity == "error" for problem in problems):
+        if target is None or self.unusable or any(problem.severity == "error" for problem in problems):
             return Read(None, (), problems)
         accepted = frozenset(entry.code for entry in found) & frozenset(allow) if allow else frozenset()
         return Read(declare(target), (), problems, accepted)
@@ -210,15 +220,26 @@ class KernelReader:
                 span = (problem.start, problem.end)
                 self.fields.error(problem.code, problem.message, (*self.path, "compute"), problem.help, span=span)
             return (), kernel
+        ops = used_ops([line.value for line in parsed.assignments], self.context.ops)
+        kernel = msgspec.structs.replace(kernel, ops=ops) if ops else kernel
         try:
             result = elaborate(
-                kernel, self.context.defaults, parsed=parsed, shape_texts=self.shape_texts, broken=broken
+                kernel,
+                self.context.defaults,
+                parsed=parsed,
+                shape_texts=self.shape_texts,
+                broken=broken,
+                op_places=self.context.op_places,
+                broken_ops=self.context.broken_ops,
+                expansions=self.context.expansions,
             )
         except Rejected as rejected:
+            self.unusable = not rejected.diagnostics
             self.fields.problems += rejected.diagnostics
             return (), kernel
         if not broken:
             self.fields.problems += result.warnings
+            self.program = result.program
         return result.spans, msgspec.structs.replace(kernel, compute=canonical(parsed))
 
     # Parts
@@ -345,6 +366,8 @@ class KernelReader:
         path = (*self.path, "allow")
         if not isinstance(node, Sequence):
             self.fields.wrong_type(node, path, "a list of codes", "write [TTB101]")
+            return ()
+        if not self.fields.few(node, path, len(CODES)):
             return ()
         found: list[str] = []
         for at, item in enumerate(node.items):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import msgspec
 
+from tt_build.lang.ops import Expansions
+from tt_build.lang.program import Program
 from tt_build.spec import schedules
+from tt_build.spec.collecting import without_collector
 from tt_build.spec.diagnostics import Diagnostic, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar
+from tt_build.spec.extensions import Extensions, read_extensions
 from tt_build.spec.fields import MOST_PROBLEMS, Fields
 from tt_build.spec.files import Loaded, read_files
 from tt_build.spec.handwritten import read_entry
@@ -22,7 +25,7 @@ from tt_build.spec.schedules import Policies
 from tt_build.spec.targets import Wish, read_target
 from tt_build.spec.variants import MOST_MEMBERS_OF_ALL, expand
 
-FILE_KEYS = ("version", "include", "target", "defaults", "policies", "kernels")
+FILE_KEYS = ("version", "include", "extensions", "target", "defaults", "policies", "kernels")
 VERSION = 1
 
 
@@ -30,7 +33,9 @@ class SpecFile(msgspec.Struct):
     """A specification that was read.
 
     ``declarations`` are the valid kernels in file order, variants expanded, included files last; ``diagnostics`` every
-    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels.
+    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels. ``programs`` are the
+    typed texts of the expressions by name. ``templates`` are
+    the texts of a repository's own templates (``extensions``), by name, ``ops_file`` the index of its ops' file.
     """
 
     path: Path
@@ -38,6 +43,9 @@ class SpecFile(msgspec.Struct):
     diagnostics: tuple[Located, ...]
     rejected: tuple[str, ...]
     source: SourceMap
+    programs: dict[str, Program] = {}
+    templates: dict[str, str] = {}
+    ops_file: int | None = None
 
     @property
     def errors(self) -> tuple[Located, ...]:
@@ -51,16 +59,10 @@ def load_file(path: Path, *, arch: str | None = None, grid: tuple[int, int] | No
     Users' mistakes, also a missing, binary or huge file, are diagnostics; nothing is raised for them. ``arch`` must be
     a known one (``tt_build.targets.available_archs``).
     """
-    # A tree of many small objects and no cycles: the collector would only walk it again and again.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with without_collector():
         source = SourceMap()
         loaded = read_files(path, source)
         return _Loading(path, source, loaded, Wish(arch, grid)).run()
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class _Loading:
@@ -73,12 +75,16 @@ class _Loading:
         self.policies = Policies()
         self.declarations: list[Declared] = []
         self.rejected: list[str] = []
+        self.programs: dict[str, Program] = {}
         self.names: dict[str, Where] = {}
         self.members = 0
         self.crowded: Where | None = None
+        self.extensions = Extensions()
+        self.expansions = Expansions()
 
     def run(self) -> SpecFile:
         roots = [self.top(file) for file in range(len(self.source.files))]
+        self.read_extensions(roots)
         for file, entries in enumerate(roots):
             self.read_policies(file, entries.get("policies"))
         for file, entries in enumerate(roots):
@@ -89,7 +95,29 @@ class _Loading:
         located = [locate(problem, self.source) for problem in self.problems]
         order = {file.name: at for at, file in enumerate(self.source.files)}
         located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
-        return SpecFile(self.path, tuple(self.declarations), tuple(located), tuple(self.rejected), self.source)
+        return SpecFile(
+            self.path,
+            tuple(self.declarations),
+            tuple(located),
+            tuple(self.rejected),
+            self.source,
+            self.programs,
+            self.extensions.templates,
+            self.extensions.file,
+        )
+
+    def read_extensions(self, roots: list[dict[str, Node]]) -> None:
+        """Ops and templates that the main file names; an included file may name none."""
+        for file, entries in enumerate(roots):
+            if "extensions" not in entries:
+                continue
+            if file:
+                fields = Fields(file)
+                message = "'extensions' stands in the main file, for the kernels of all files"
+                fields.error("TTB040", message, ("extensions",), "move it there", key=True)
+                self.problems += fields.problems
+            else:
+                self.extensions = read_extensions(entries["extensions"], self.source, self.problems)
 
     def top(self, file: int) -> dict[str, Node]:
         """The entries of a file's root; version and unknown keys are checked."""
@@ -163,7 +191,11 @@ class _Loading:
         if "defaults" in entries:
             defaults = schedules.defaults(fields, entries["defaults"], ("defaults",), self.policies)
         wish = read_target(fields, entries["target"], ("target",)) if "target" in entries else Wish()
-        context = Context(file, self.source.files[file].path.parent, defaults, self.policies, (self.command_line, wish))
+        folder, target = self.source.files[file].path.parent, (self.command_line, wish)
+        own = self.extensions
+        context = Context(
+            file, folder, defaults, self.policies, target, own.ops, own.places, own.broken, self.expansions
+        )
         node = entries.get("kernels")
         if node is not None and not isinstance(node, Mapping):
             fields.wrong_type(node, ("kernels",), "a mapping of kernels")
@@ -210,6 +242,8 @@ class _Loading:
             read = read_entry(member, variant, context)
             spot.spans = read.spans
             self.source.texts.update(read.texts)
+            if read.program is not None:
+                self.programs[member] = read.program
             fired |= read.accepted
             for problem in read.diagnostics:
                 mark = (problem.code, problem.where.path[2:], problem.where.span, problem.where.on_key)

@@ -102,8 +102,48 @@ class DefaultsSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     math: MathSpec | None = None
 
 
+class SourceText(Struct, frozen=True, kw_only=True):
+    """C++ that a user wrote: its path as declared, and its text with the headers of its folder put in place."""
+
+    path: str
+    text: str
+
+
+class SfpuSpec(Struct, frozen=True, kw_only=True):
+    """The C++ of an op: ``init()`` and ``call(operands, [out,] scratch, words)`` are functions of ``header``.
+
+    ``words`` are parameters as the op table encodes them (``f32bits:p``, ``f32bits_recip:p``). ``scratch`` DST slots
+    beyond the operands' are the call's to write.
+    """
+
+    header: SourceText
+    init: str
+    call: str
+    words: tuple[str, ...] = ()
+    scratch: int = 0
+    ulp: tuple[float, float]
+    absolute: float = 0.0
+
+
+class OpSpec(Struct, frozen=True, kw_only=True):
+    """An op of a repository's own (``extensions``): ``meaning`` is an expression of operands and parameters.
+
+    Without ``sfpu`` a call of it stands for its meaning; with ``sfpu`` the meaning is what the call's results are
+    compared with, within ``ulp`` (with a DST of 16 and of 32 bits an element) and ``absolute``.
+    """
+
+    operands: tuple[str, ...]
+    parameters: dict[str, float | None] = {}
+    meaning: str
+    dtypes: tuple[str, ...] = ()
+    sfpu: SfpuSpec | None = None
+
+
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every entry below ``kernels`` has, an expression as well as sources written by hand."""
+    """What every entry below ``kernels`` has, an expression as well as sources written by hand.
+
+    ``ops`` are those of ``extensions`` that its text uses, with the ops that these use.
+    """
 
     name: str
     inputs: dict[str, TensorSpec]
@@ -115,6 +155,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     math: MathSpec | None = None
     verify: VerifySpec | None = None
     allow: tuple[str, ...] = ()
+    ops: dict[str, OpSpec] = {}
 
 
 class KernelSpec(Entry, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,13 +176,6 @@ class CbSpec(Struct, frozen=True, kw_only=True):
     dtype: str
     pages: int
     unpack_to_dest: bool = False
-
-
-class SourceText(Struct, frozen=True, kw_only=True):
-    """A hand-written source: its path as declared, and its text with the headers of its folder put in place."""
-
-    path: str
-    text: str
 
 
 class HandSpec(Entry, frozen=True, kw_only=True, omit_defaults=True):

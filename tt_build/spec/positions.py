@@ -46,6 +46,7 @@ class SourceFile:
         self.path = path
         self.text = text
         self.root = root
+        self._line = (0, "")
 
     @functools.cached_property
     def starts(self) -> list[int]:
@@ -62,8 +63,10 @@ class SourceFile:
         """A line without its break."""
         if not 1 <= line <= len(self.starts):
             return ""
-        end = self.starts[line] if line < len(self.starts) else len(self.text)
-        return _BREAK.sub("", self.text[self.starts[line - 1] : end])
+        if line != self._line[0]:  # many messages about one long line ask for it again and again
+            end = self.starts[line] if line < len(self.starts) else len(self.text)
+            self._line = line, _BREAK.sub("", self.text[self.starts[line - 1] : end])
+        return self._line[1]
 
     def span(self, start: int, end: int) -> Span:
         """The first line of a range of characters."""
@@ -92,18 +95,27 @@ class KernelPlace(msgspec.Struct):
 class SourceMap:
     """All files of a specification, the main one first, and the place of every kernel by name.
 
-    ``texts`` has the digest of every file that hand-written kernels are made of.
+    ``texts`` has the digest of every other file and folder that was read, ``patterns`` what 'include' looked for.
     """
 
     def __init__(self) -> None:
         self.files: list[SourceFile] = []
         self.kernels: dict[str, KernelPlace] = {}
         self.texts: dict[Path, str] = {}
+        self.patterns: list[Path] = []
 
     def locate(self, where: Where) -> Span:
         """The place; where the path leads to nothing that was written, the nearest thing around it."""
         file, start, end = self.range(where)
         return self.files[file].span(start, end)
+
+    def entry(self, file: int, path: tuple[str | int, ...]) -> tuple[str, ...]:
+        """The keys of a mapping of that file; none where the path leads to none."""
+        node: Node | None = self.files[file].root
+        for step in path:
+            found = _step(node, step)
+            node = found[1] if found else None
+        return tuple(node.entries) if isinstance(node, Mapping) else ()
 
     def position(self, where: Where) -> tuple[int, int]:
         """File index and offset, for sorting."""

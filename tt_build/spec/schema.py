@@ -18,7 +18,7 @@ from tt_build.targets import DTYPES, available_archs
 
 Schema = dict[str, Any]
 
-_NAME = "^(?!(?:" + "|".join(sorted(RESERVED)) + ")$)[A-Za-z_][A-Za-z0-9_]{0,62}$"
+NAME = "^(?!(?:" + "|".join(sorted(RESERVED)) + ")$)[A-Za-z_][A-Za-z0-9_]{0,62}$"
 _EXPRESSION = "^[^\\n]*[A-Za-z(][^\\n]*$"
 
 
@@ -44,6 +44,12 @@ def build() -> Schema:
                     "items": {"type": "string", "minLength": 1},
                     "description": "Files of the same form; paths and patterns stay below this file's folder.",
                     "examples": [["library/*.yaml"]],
+                },
+                "extensions": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "A folder with ops.yaml and templates of the repository's own; main file only.",
+                    "examples": ["ops"],
                 },
                 "target": _ref("target"),
                 "defaults": _ref("defaults"),
@@ -104,7 +110,7 @@ def _size(low: int, high: int) -> Schema:
 def _named(values: Schema, description: str, **more: Any) -> Schema:
     return {
         "type": "object",
-        "propertyNames": {"pattern": _NAME},
+        "propertyNames": {"pattern": NAME},
         "additionalProperties": values,
         "description": description,
         **more,

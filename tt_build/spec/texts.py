@@ -43,6 +43,10 @@ class Texts:
         _refuse_escape(name)
         return self._expanded(name, (), [0])
 
+    def header(self, name: str) -> str:
+        """The text of a header by its path, between guards where it has ``#pragma once``. Raises ``Unusable``."""
+        return _guarded(name, self.source(name))
+
     def _expanded(self, name: str, chain: tuple[str, ...], spent: list[int]) -> str:
         if name in chain:
             raise Unusable(f"'{name}' includes itself", "remove one of the includes")
@@ -74,11 +78,7 @@ class Texts:
             help_ = 'headers of the SDK are written "api/..." or <...>; others are relative to the file that names them'
             raise Unusable(f"'{chain[-1]}' includes \"{name[:80]}\", which is not there", help_)
         text = self._expanded(path, chain, spent)
-        mark = hashlib.sha256(path.encode()).hexdigest()[:16].upper()
-        once = _ONCE.search(text)
-        if once is not None:
-            text = f"#ifndef TTB_{mark}\n#define TTB_{mark}\n{_ONCE.sub('', text)}\n#endif"
-        return f"// {re.sub(r'[^ -~]', '_', name)}\n{text}"
+        return f"// {re.sub(r'[^ -~]', '_', name)}\n{_guarded(path, text)}"
 
     def _text(self, name: str) -> str:
         path = self.folder / name
@@ -99,6 +99,13 @@ class Texts:
             return data.decode("utf-8").replace("\r\n", "\n")
         except UnicodeDecodeError:
             raise Unusable(f"'{name[:80]}' is not UTF-8", "save it as UTF-8") from None
+
+
+def _guarded(path: str, text: str) -> str:
+    if _ONCE.search(text) is None:
+        return text
+    mark = hashlib.sha256(path.encode()).hexdigest()[:16].upper()
+    return f"#ifndef TTB_{mark}\n#define TTB_{mark}\n{_ONCE.sub('', text)}\n#endif"
 
 
 def _refuse_escape(name: str) -> None:

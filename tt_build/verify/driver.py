@@ -142,6 +142,7 @@ def _prepare(job: Job) -> Prepared:
         ),
         kind=spec.inputs or "normal",
         seed=spec.seed or 0,
+        ops=kernel.program.ops if isinstance(kernel, DefaultedKernel) else kernel.ops,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tt_build.spec.model import OpSpec
 from tt_build.verify.inputs import choose_domains, make_inputs
 from tt_build.verify.reference import Ref, evaluate
 from tt_build.verify.values import Math
@@ -37,6 +38,7 @@ def prepare(
     math: Math | None = None,
     kind: str = "normal",
     seed: int = 0,
+    ops: Mapping[str, OpSpec] | None = None,
 ) -> Prepared:
     """Inputs of that kind and seed, kept to domains where the reference is defined, and the reference.
 
@@ -51,7 +53,9 @@ def prepare(
 
     def attempt(domains: Mapping[str, str]) -> tuple[dict[str, Array], dict[str, Ref]]:
         arrays = make_inputs(drawn, kind=kind, seed=seed, domains=domains)
-        found = evaluate(compute, arrays, dtypes=dtypes, outputs=shapes, sizes=sizes, scalars=scalars, math=math)
+        found = evaluate(
+            compute, arrays, dtypes=dtypes, outputs=shapes, sizes=sizes, scalars=scalars, math=math, ops=ops
+        )
         return arrays, found
 
     def defined(domains: dict[str, str]) -> bool:

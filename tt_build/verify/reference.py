@@ -14,8 +14,10 @@ import numpy as np
 
 from tt_build.emulator.formats import round_to
 from tt_build.lang.functions import FUNCTIONS
+from tt_build.spec.model import OpSpec
 from tt_build.targets.dtypes import DTYPES
 from tt_build.verify import contractions, elementwise
+from tt_build.verify.own_ops import apply_own
 from tt_build.verify.values import (
     INTEGERS,
     TINY,
@@ -79,13 +81,14 @@ def evaluate(
     sizes: Mapping[str, int] | None = None,
     scalars: Mapping[str, float] | None = None,
     math: Math | None = None,
+    ops: Mapping[str, OpSpec] | None = None,
 ) -> dict[str, Ref]:
     """Every output of ``compute``. ``inputs`` hold values already rounded to their dtype (``dtypes`` has all tensors').
 
-    ``outputs`` maps names to declared shapes. EvaluationError for text that is not of the language, or an output that
-    is missing or of another shape.
+    ``outputs`` maps names to declared shapes; ``ops`` are those of ``extensions``. EvaluationError for text that is
+    not of the language, or an output that is missing or of another shape.
     """
-    walker = _Walker(math or Math())
+    walker = _Walker(math or Math(), ops or {})
     for name, number in {**(sizes or {}), **(scalars or {})}.items():
         walker.names[name] = _number(number)
     for name, array in inputs.items():
@@ -154,8 +157,9 @@ def _dtype_step(data: Array, err: Array, dtype: str) -> Array:
 class _Walker:
     """Evaluates one statement after the other; ``names`` holds what is known so far."""
 
-    def __init__(self, math: Math) -> None:
+    def __init__(self, math: Math, ops: Mapping[str, OpSpec]) -> None:
         self.math = math
+        self.ops = ops
         self.names: dict[str, Value] = {}
         self.ranks: dict[str, int] = {}
 
@@ -258,6 +262,8 @@ class _Walker:
         if name in ("sum", "mean", "max", "min"):
             (x,), given = self._arguments(node, ("x",), {"axis": None})
             return contractions.reduce(name, x, self._axes(given["axis"], node), self.math)
+        if name in self.ops:
+            return self._own(name, node)
         row = FUNCTIONS.get(name)
         if row is None:
             raise EvaluationError(f"unknown function '{name}'")
@@ -265,6 +271,20 @@ class _Walker:
             node, ("x", "y", "z")[: row.operands], {p.name: p.default for p in row.params}
         )
         return self._apply(name, operands, tuple(float(given[p.name]) for p in row.params))
+
+    def _own(self, name: str, node: ast.Call) -> Value:
+        """An op of ``extensions``: its meaning, with operands and parameters as names."""
+        op = self.ops[name]
+        operands, given = self._arguments(node, op.operands, op.parameters)
+        rank = max((self.rank(arg) for arg in node.args), default=0)
+
+        def meaning(values: list[Value]) -> Value:
+            inner = _Walker(self.math, self.ops)
+            inner.names = dict(zip(op.operands, values, strict=True)) | {k: _number(v) for k, v in given.items()}
+            inner.ranks = dict.fromkeys(op.operands, rank)
+            return inner.value(ast.parse(op.meaning, mode="eval").body)
+
+        return meaning(operands) if op.sfpu is None else apply_own(name, self.ops, operands, meaning, self.math)
 
     def _arguments(
         self, node: ast.Call, operands: tuple[str, ...], params: dict[str, Any]
