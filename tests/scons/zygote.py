@@ -7,6 +7,7 @@ A child is what ``python -m SCons`` would be: its own process, folder, arguments
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import pickle
@@ -65,6 +66,32 @@ class Zygote:
         self._process.communicate()
 
 
+def run_processes(
+    folder: Path, *arguments: str, compiler: Path = ROOT, times: int = 1, fault: str = "", kill: float = 0
+) -> list[Done]:
+    """``Zygote.scons`` without a zygote: processes that start as a user's do."""
+    module = ["tests.scons.faults", fault] if fault else ["SCons"]
+    path = os.pathsep.join((str(compiler), str(ROOT)))
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", *module, *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        for _ in range(times)
+    ]
+    if kill:
+        time.sleep(kill + 0.3)  # a process takes that much longer to start
+        for process in running:
+            process.kill()
+    outputs = [process.communicate()[0] for process in running]
+    return [Done(process.returncode, output) for process, output in zip(running, outputs, strict=True)]
+
+
 def serve(preload: bool) -> None:
     """Answer requests, a line of JSON each, until the input ends."""
     import jinja2.ext
@@ -85,6 +112,7 @@ def serve(preload: bool) -> None:
 
         assert tt_build
         warm()
+    gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
         children = [start(request) for _ in range(request["times"])]
