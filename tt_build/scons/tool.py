@@ -55,7 +55,7 @@ def generate(env: Any) -> None:
     if ASKED_FOR & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:
-        SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons gives its threads 256, in which NumPy crashed
+        SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons' 256 end before Python's recursion limit
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
 
@@ -137,7 +137,9 @@ def _declare(session: Session) -> None:
         nodes += [node for name in session.failed for node in session.chains().failing(name)]
     _offer(session)
     if nodes:
-        env.Default(nodes)
+        # SCons looks through the list of targets once for each step, so thousands are given as one; not where it
+        # chooses among them (-u, -D) or shows them (--tree).
+        env.Default(nodes if full else env.Alias("tt-build kernels", nodes))
     else:
         env.Default(_nothing_to_do())
         if not request.targets:
