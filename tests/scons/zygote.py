@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,14 +140,18 @@ def start(request: dict[str, Any]) -> tuple[int, int]:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(writer, 1)
     os.dup2(writer, 2)
-    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+    # SCons drops some of these on its way out, which must not close what is under them.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     code = 70
     try:
         sys.path[:0] = [request["compiler"], str(ROOT)]
         code = call(request) if "call" in request else build(request)
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
@@ -166,8 +171,6 @@ def build(request: dict[str, Any]) -> int:
     except SystemExit as left:
         return int(left.code or 0)
     except BaseException:
-        import traceback
-
         traceback.print_exc()
         return 70
     return 0
