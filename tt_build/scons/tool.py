@@ -11,9 +11,12 @@ changes no digest. Which kernels are declared, and what decides about their node
 from __future__ import annotations
 
 import atexit
+import contextlib
+import gc
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,20 @@ def refuse_unknown(*, strict: bool) -> None:
         SCons.Script.Exit(2)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is made here, nodes above all, lives as long as the build: the collector need not go through it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def tt_kernels(
     env: Any,
     spec: str | None = None,
