@@ -12,9 +12,10 @@ import math
 import os
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from trees import scons, write_tree
+from trees import Seconds, median, scons, write_tree
 
 ROUNDS = 7
 # The same ten stages and six files a kernel as a plain graph: the reference that lazy declaration is measured against.
@@ -40,18 +41,20 @@ def edit(folder: Path, kernel: int, number: int) -> None:
     path.write_text("\n".join(lines))
 
 
-def measure(base: Path, kernels: int, *, plain: bool) -> tuple[float, float]:
-    """Print the figures of one size; returns floor and null build, seconds."""
+def measure(base: Path, kernels: int, *, plain: bool) -> Seconds:
+    """Print the figures of one size; returns the null build's."""
     floor, tree, reference = base / "floor", base / f"tree{kernels}", base / f"plain{kernels}"
     floor.mkdir(exist_ok=True)
     (floor / "SConstruct").write_text("Environment(tools=[])\n")
     write_tree(tree, kernels)
     cold = scons(tree)
+    edit(tree, kernels // 2, ROUNDS)
+    scons(tree)  # the first edit lets Python compile the templates
     if plain:
         reference.mkdir()
         (reference / "SConstruct").write_text(PLAIN.format(kernels=kernels))
         plain_cold = scons(reference)
-    rows: dict[str, list[float]] = {"floor": [], "null": [], "edit": [], "plain": []}
+    rows: dict[str, list[Seconds]] = {"floor": [], "null": [], "edit": [], "plain": []}
     for number in range(ROUNDS):
         rows["floor"].append(scons(floor))
         rows["null"].append(scons(tree))
@@ -59,17 +62,38 @@ def measure(base: Path, kernels: int, *, plain: bool) -> tuple[float, float]:
         rows["edit"].append(scons(tree))
         if plain and number < 3:
             rows["plain"].append(scons(reference))
-    median = {name: statistics.median(times) for name, times in rows.items() if times}
-    null = median["null"]
+    found = {name: median(times) for name, times in rows.items() if times}
     print(f"{kernels} kernels, {kernels * 11} steps, {kernels * 16} files; medians of {ROUNDS} rounds")
-    print(f"  one-line SConstruct         {median['floor']:8.3f} s")
-    print(f"  null build                  {null:8.3f} s   {null / median['floor']:.2f} x the one line")
-    print(f"  edit of one field           {median['edit']:8.3f} s   {median['edit'] - null:+.3f} s over the null build")
-    print(f"  cold build                  {cold:8.2f} s   {cold / kernels / 11 * 1000:.2f} ms a step")
+    print("                                by the clock              of processor")
+    for at, (label, name) in enumerate(LABELS):
+        if name in found:
+            print(f"  {label:<26}" + "".join(_cell(at, f[name], f) for f in _sides(found)))
+    print(f"  {'cold build':<26}{cold.wall:8.2f} s {'':<15}{cold.cpu:8.2f} s")
     if plain:
-        print(f"  plain graph, null           {median['plain']:8.3f} s   {median['plain'] / null:.1f} x ours")
-        print(f"  plain graph, cold           {plain_cold:8.2f} s")
-    return median["floor"], null
+        print(f"  {'plain graph, cold':<26}{plain_cold.wall:8.2f} s {'':<15}{plain_cold.cpu:8.2f} s")
+    return found["null"]
+
+
+LABELS = (
+    ("one-line SConstruct", "floor"),
+    ("null build", "null"),
+    ("edit of one field", "edit"),
+    ("plain graph, null", "plain"),
+)
+
+
+def _sides(found: dict[str, Seconds]) -> tuple[dict[str, float], dict[str, float]]:
+    return {name: row.wall for name, row in found.items()}, {name: row.cpu for name, row in found.items()}
+
+
+def _cell(at: int, seconds: float, found: dict[str, float]) -> str:
+    notes = (
+        "",
+        f"{found['null'] / found['floor']:.2f} x",
+        f"{found['edit'] - found['null']:+.3f} s",
+        f"{found.get('plain', 0) / found['null']:.1f} x ours",
+    )
+    return f"{seconds:8.3f} s {notes[at]:<15}"
 
 
 def main() -> None:
@@ -82,12 +106,17 @@ def main() -> None:
     sizes = parsed.kernels or ([100, 300, 1000, 5000] if parsed.growth else [1000])
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as temporary:
-        nulls = [measure(Path(temporary), size, plain=not parsed.growth)[1] for size in sizes]
+        nulls = [measure(Path(temporary), size, plain=not parsed.growth) for size in sizes]
     if len(sizes) > 1:
-        xs, ys = [math.log(size) for size in sizes], [math.log(null) for null in nulls]
-        print(f"growth of the null build: exponent {statistics.linear_regression(xs, ys).slope:.2f}")
+        for side, times in zip(("by the clock", "of processor"), zip(*nulls, strict=True), strict=True):
+            print(f"growth of the null build, {side}: exponent {exponent(sizes, times):.2f}")
         if parsed.plot:
-            parsed.plot.write_text(plot(dict(zip(sizes, nulls, strict=True))))
+            parsed.plot.write_text(plot(dict(zip(sizes, (null.wall for null in nulls), strict=True))))
+
+
+def exponent(sizes: list[int], seconds: Sequence[float]) -> float:
+    """The slope of a straight line through the logarithms."""
+    return statistics.linear_regression([math.log(n) for n in sizes], [math.log(s) for s in seconds]).slope
 
 
 def plot(seconds: dict[int, float]) -> str:

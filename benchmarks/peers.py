@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from null_build import edit
-from trees import scons, write_tree
+from trees import Seconds, median, scons, timed, write_tree
 
 from tt_build.codegen.files import OUTPUTS
 
@@ -81,13 +79,6 @@ def write_cmake(folder: Path, kernels: int) -> list[str]:
 PEERS = {"Ninja": write_ninja, "GNU make": write_make, "CMake + Ninja": write_cmake}
 
 
-def timed(line: list[str], folder: Path) -> float:
-    """Seconds of one process."""
-    started = time.perf_counter()
-    subprocess.run(line, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - started
-
-
 def measure(base: Path, kernels: int) -> None:
     """Print the medians of interleaved rounds."""
     ours = base / "ours"
@@ -103,7 +94,7 @@ def measure(base: Path, kernels: int) -> None:
         line = write(folder, kernels)
         timed(line, folder)
         lines[name] = line, folder
-    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in ("tt-build", *PEERS)}
+    rows: dict[str, list[tuple[Seconds, Seconds]]] = {name: [] for name in ("tt-build", *PEERS)}
     for number in range(ROUNDS):
         null = scons(ours)
         edit(ours, kernels // 2, number)
@@ -115,8 +106,11 @@ def measure(base: Path, kernels: int) -> None:
     load = os.getloadavg()[0]
     print(f"{kernels} kernels, {kernels * 11} steps; medians of {ROUNDS} interleaved rounds, load {load:.1f}")
     for name, pairs in rows.items():
-        null, edited = (statistics.median(pair[at] for pair in pairs) for at in (0, 1))
-        print(f"  {name:<14} null {null:7.3f} s   edit {edited:7.3f} s")
+        null, edited = (median([pair[at] for pair in pairs]) for at in (0, 1))
+        print(
+            f"  {name:<14} null {null.wall:7.3f} s ({null.cpu:6.3f} s of processor)"
+            f"   edit {edited.wall:7.3f} s ({edited.cpu:6.3f} s of processor)"
+        )
 
 
 def main() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SCONSTRUCT = """import tt_build.scons
@@ -29,18 +31,32 @@ def write_tree(folder: Path, kernels: int) -> None:
     (folder / "kernels.yaml").write_text("".join(text))
 
 
-def scons(folder: Path, *arguments: str) -> float:
-    """Seconds of one SCons process."""
-    started = time.perf_counter()
+class Seconds(NamedTuple):
+    """Of one process and its children: by the clock, and of processor, which other work stretches less."""
+
+    wall: float
+    cpu: float
+
+
+def timed(line: list[str], folder: Path) -> Seconds:
+    """A command that must succeed, in a folder."""
+    # Python keeps the modules that it compiled, as it does wherever nobody forbids it.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    before, started = os.times(), time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "SCons", "-s", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
+        line, cwd=folder, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
-    seconds = time.perf_counter() - started
+    wall, after = time.perf_counter() - started, os.times()
     if done.returncode:
-        raise SystemExit(f"scons {' '.join(arguments)} failed\n{done.stdout}{done.stderr}")
-    return seconds
+        raise SystemExit(f"{' '.join(line)} failed\n{done.stdout}{done.stderr}")
+    return Seconds(wall, after.children_user + after.children_system - before.children_user - before.children_system)
+
+
+def scons(folder: Path, *arguments: str) -> Seconds:
+    """One SCons process."""
+    return timed([sys.executable, "-m", "SCons", "-s", *arguments], folder)
+
+
+def median(rows: list[Seconds]) -> Seconds:
+    """Of each figure by itself."""
+    return Seconds(statistics.median(row.wall for row in rows), statistics.median(row.cpu for row in rows))

@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "sdk",
     },
 }
-FREE = {"version", "resources"}
+FREE = {"version", "resources", "decoding"}
 ANYTHING = {"cli", "__main__", "__init__"}
 
 

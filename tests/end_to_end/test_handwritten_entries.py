@@ -95,6 +95,11 @@ def test_an_expression_that_becomes_sources_leaves_no_stage_of_the_other_chain(t
     assert tree.steps(tree.scons()) == all_steps("add")
     stages = {Path(name).name for name in tree.files() if name.startswith("tenstorrent/add/ir/")}
     assert stages == {f"{number:02d}_{step}.json" for number, step in enumerate(STEPS[:-1], 1)}
+    own = tree.folder / "build/tenstorrent/add/ir/05_shard_to_core_map.json"
+    own.write_text("somebody's own, where a stage was once")
+    (tree.folder / "build/tenstorrent/add/reader.cpp").unlink()
+    assert tree.steps(tree.scons()) == ["add:generate"]
+    assert own.exists()
 
 
 def test_clean_removes_everything(tree: Tree) -> None:

@@ -1,4 +1,7 @@
-"""Breaks the n-th operation on files of a build: ``kill:7``, ``ENOSPC:3``, ``EIO:3``, ``EACCES:3``."""
+"""Breaks the n-th operation on files of a build: ``kill:7``, ``ENOSPC:3``, ``EIO:3``, ``EACCES:3``.
+
+As a program: SCons, broken so: ``python -m tests.scons.faults kill:7 ARGUMENTS``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import errno
 import io
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -45,3 +49,11 @@ def install(fault: str) -> None:
     for name in ("replace", "rename", "unlink", "mkdir"):
         setattr(os, name, broken(getattr(os, name)))
     builtins.open = io.open = broken_open(io.open)  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    import SCons.Script
+
+    install(sys.argv[1])
+    sys.argv = ["scons", *sys.argv[2:]]
+    SCons.Script.main()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from tt_build.codegen.compile import compile_files
 from tt_build.codegen.files import OUTPUTS
-from tt_build.passes.pipeline import PASSES, encode_declaration
+from tt_build.passes.pipeline import PASSES, encode_declaration, read_stage
 from tt_build.spec.loader import load_file
+from tt_build.spec.model import Declaration
 
 STEPS = [step.name for step in PASSES] + ["generate"]
 
@@ -28,25 +31,36 @@ class CompilerEdit(NamedTuple):
 
 COMPILER_EDITS = (
     CompilerEdit(
-        "tt_build/passes/shards.py", "from __future__", "# x\nfrom __future__", ("infer_schedule", "infer_shard")
+        "tt_build/passes/shards.py",
+        "from __future__",
+        "# x\nfrom __future__",
+        ("infer_schedule", "infer_shard", "plan_stages", "verify_ir"),
     ),
     CompilerEdit(
-        "tt_build/passes/memory_space_lower.py", "DEPTH = 2", "DEPTH = 3", ("memory_space_lower", "verify_ir")
+        "tt_build/passes/memory_space_lower.py",
+        "DEPTH = 2",
+        "DEPTH = 3",
+        ("plan_stages", "memory_space_lower", "tensorize", "verify_ir"),
     ),
     CompilerEdit("templates/macros/cb.j2", "cb_push_back(", "cb_push_back( ", ("generate",)),
     CompilerEdit("tt_build/spec/kernels.schema.json", "{", "{ ", ()),
 )
 
 
-def expected(spec: Path | str, grid: tuple[int, int] | list[int] | None = None) -> Files:
+def expected(text: str, grid: tuple[int, int] | list[int] | None = None) -> Files:
     """kernel -> file -> bytes, as a clean build elsewhere makes them; under "" the declaration."""
-    loaded = load_file(Path(spec), grid=(grid[0], grid[1]) if grid else None)
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "kernels.yaml"
+        spec.write_text(text)
+        loaded = load_file(spec, grid=(grid[0], grid[1]) if grid else None)
     assert not loaded.errors
-    files = {}
-    for declaration in loaded.declarations:
-        made = compile_files(declaration)
-        files[declaration.kernel.name] = {"": encode_declaration(declaration)} | made
-    return files
+    return {declaration.kernel.name: _files_of(encode_declaration(declaration)) for declaration in loaded.declarations}
+
+
+@functools.lru_cache(4096)
+def _files_of(data: bytes) -> dict[str, bytes]:
+    """A declaration's files; what was compiled once is not compiled again."""
+    return {"": data} | compile_files(read_stage(data, Declaration))
 
 
 def groups(files: dict[str, bytes]) -> list[tuple[str, bytes, list[str]]]:
@@ -127,9 +141,12 @@ def _names(keys: set[tuple[str, str]]) -> set[str]:
 
 
 def warm() -> None:
-    """Import the compiler and let its templates be compiled, so that children of this process need not."""
-    with tempfile.TemporaryDirectory() as folder:
-        spec = Path(folder) / "kernels.yaml"
-        tensors = "inputs: {A: {shape: [32, 32]}}, outputs: {C: {shape: [32, 32]}}"
-        spec.write_text(f"version: 1\nkernels:\n  k: {{{tensors}, compute: C = relu(A) + A}}\n")
-        expected(spec)
+    """Import the compiler, let its templates be compiled and its files be signed, so that children need not."""
+    tensors = "inputs: {A: {shape: [32, 32]}}, outputs: {C: {shape: [32, 32]}}"
+    expected(f"version: 1\nkernels:\n  k: {{{tensors}, compute: C = relu(A) + A}}\n")
+    from tt_build.scons.compiler import Compiler
+    from tt_build.scons.session import LOADER
+
+    compiler = Compiler(Path(os.devnull), rehash=True, keep=False)
+    assert compiler.fingerprint
+    assert compiler.signature(LOADER)

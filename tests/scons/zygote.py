@@ -7,6 +7,7 @@ A child is what ``python -m SCons`` would be: its own process, folder, arguments
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import pickle
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +67,32 @@ class Zygote:
         self._process.communicate()
 
 
+def run_processes(
+    folder: Path, *arguments: str, compiler: Path = ROOT, times: int = 1, fault: str = "", kill: float = 0
+) -> list[Done]:
+    """``Zygote.scons`` without a zygote: processes that start as a user's do."""
+    module = ["tests.scons.faults", fault] if fault else ["SCons"]
+    path = os.pathsep.join((str(compiler), str(ROOT)))
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", *module, *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        for _ in range(times)
+    ]
+    if kill:
+        time.sleep(kill + 0.3)  # a process takes that much longer to start
+        for process in running:
+            process.kill()
+    outputs = [process.communicate()[0] for process in running]
+    return [Done(process.returncode, output) for process, output in zip(running, outputs, strict=True)]
+
+
 def serve(preload: bool) -> None:
     """Answer requests, a line of JSON each, until the input ends."""
     import jinja2.ext
@@ -85,6 +113,7 @@ def serve(preload: bool) -> None:
 
         assert tt_build
         warm()
+    gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
         children = [start(request) for _ in range(request["times"])]
@@ -111,14 +140,18 @@ def start(request: dict[str, Any]) -> tuple[int, int]:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(writer, 1)
     os.dup2(writer, 2)
-    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+    # SCons drops some of these on its way out, which must not close what is under them.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     code = 70
     try:
         sys.path[:0] = [request["compiler"], str(ROOT)]
         code = call(request) if "call" in request else build(request)
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
@@ -138,8 +171,6 @@ def build(request: dict[str, Any]) -> int:
     except SystemExit as left:
         return int(left.code or 0)
     except BaseException:
-        import traceback
-
         traceback.print_exc()
         return 70
     return 0

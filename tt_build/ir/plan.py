@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from tt_build.decoding import decode
+
 
 class PlanStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of the plan's structures: unknown fields are ignored, defaults are not written."""
@@ -252,7 +254,7 @@ class PlanError(ValueError):
 def load_plan(path: Path) -> Plan:
     """The plan in that file; ``PlanError`` when it cannot be read or has another form."""
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+        plan = decode(path.read_bytes(), Plan)
     except OSError as error:
         raise PlanError(f"cannot read {path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:

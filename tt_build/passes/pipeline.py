@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tt_build.decoding import decode
 from tt_build.ir import handwritten, stages
 from tt_build.ir.attributes import stamped
 from tt_build.ir.jsontext import to_text
@@ -132,8 +133,8 @@ def encode_declaration(declaration: Declared) -> bytes:
 def read_stage(text: bytes, stage: type[K]) -> K:
     """The kernel in a stage's file; a declaration is stored without a frame."""
     if issubclass(stage, (Declaration, HandDeclaration)):
-        return msgspec.json.decode(text, type=stage)
-    return msgspec.json.decode(msgspec.json.decode(text, type=_Stored).kernel, type=stage)
+        return decode(text, stage)
+    return decode(decode(text, _Stored).kernel, stage)
 
 
 def compile_kernel(declaration: Declaration) -> tuple[stages.VerifiedKernel, list[tuple[Pass, stages.Kernel]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,16 @@ class Chains:
         # environment, which looks for every compiler that it knows. Ours has none: see ``set_nocache`` below.
         self._building._CacheDir_path = None
         self._steps = {kind: self._builders(kind) for kind in CHAINS}
+        while not os.path.isdir(folder.get_abspath()):
+            self._own(folder)
+            folder = folder.up()
+
+    def _own(self, folder: Any) -> Any:
+        """The folder's node; SCons would make its default environment to create it, which runs every compiler there is
+        to ask for its version.
+        """
+        folder.get_executor().env = self._building
+        return folder
 
     def _builders(self, kind: str) -> list[tuple[str, Any]]:
         actions = [
@@ -55,7 +66,9 @@ class Chains:
         return self._chain(name, label, ledger, node, SMALLER)
 
     def _chain(self, name: str, label: str, ledger: KernelLedger, node: Any, below: str) -> list[Any]:
-        folder = self.folder.Dir(name)
+        folder = self._own(self.folder.Dir(name))
+        for inner in {os.path.dirname(below + file) for file in (stage_file(1), OUTPUTS[0])} - {""}:
+            self._own(folder.Dir(inner))
         nodes: list[Any] = []
         kind = self.reading.kind(name)
         for number, (signature, builder) in enumerate(self._steps[kind], 1):

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -126,6 +124,8 @@ def _absent(
     names: list[str], reading: Reading, state: State, chains: dict[str, list[tuple[str, str, Step]]]
 ) -> list[str]:
     """Fetch all that the cache has; the kernels that it has not all of."""
+    from concurrent.futures import ThreadPoolExecutor
+
     assert state.store is not None
     signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     work = [(signatures[reading.kind(name)], reading.data(name)) for name in names]
@@ -140,6 +140,9 @@ def _run_in_processes(
     """The same in ``jobs`` processes, code generation included. SCons runs nothing yet, and a cache's threads are
     idle, so forking is safe.
     """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     rejected: dict[str, tuple[Diagnostic, ...]] = {}
     signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     context = multiprocessing.get_context("fork")

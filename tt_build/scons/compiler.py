@@ -51,13 +51,17 @@ class Compiler:
 
     def signature(self, label: str) -> str:
         """The digest of a module and what it imports; of code generation also with its templates."""
-        if label not in self._signatures:
+        self._sign([label])
+        return self._signatures[label]
+
+    def _sign(self, labels: list[str]) -> None:
+        missing = [label for label in dict.fromkeys(labels) if label not in self._signatures]
+        if missing:
             from tt_build.scons.signatures import parts_of, signature_of
 
-            self._parts[label] = parts_of(label)
-            self._signatures[label] = signature_of(self._parts[label])
+            self._parts |= {label: parts_of(label) for label in missing}
+            self._signatures |= {label: signature_of(self._parts[label]) for label in missing}
             self._save()
-        return self._signatures[label]
 
     @property
     def layouts(self) -> dict[str, Layout]:
@@ -77,8 +81,9 @@ class Compiler:
     @property
     def fingerprint(self) -> str:
         """Digest of all that turns a declaration into files, or refuses it."""
-        modules = [module for layout in self.layouts.values() for module in layout.modules]
-        return hashlib.sha256("".join(map(self.signature, [*modules, GATE])).encode()).hexdigest()
+        labels = [*(module for layout in self.layouts.values() for module in layout.modules), GATE]
+        self._sign(labels)
+        return hashlib.sha256("".join(map(self.signature, labels)).encode()).hexdigest()
 
     def parts(self, label: str) -> dict[str, str]:
         """The files behind ``signature(label)``, each with its digest."""

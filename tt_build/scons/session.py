@@ -131,11 +131,16 @@ class Session:
 
     def _remove_other_stages(self, name: str) -> None:
         """Remove what builds wrote while the kernel was of another kind: stages of passes that it no longer has."""
-        ledger, files = self.ledger(name), self.layout(name).files
-        for other in self.compiler.layouts.values():
-            for file in {*other.files} & ledger.records.keys() - {*files}:
-                with contextlib.suppress(OSError):
-                    (self.root / name / file).unlink()
+        possible = {file for layout in self.compiler.layouts.values() for file in layout.files}
+        self._remove_recorded(name, possible & self.ledger(name).records.keys() - {*self.layout(name).files})
+
+    def _remove_recorded(self, name: str, files: set[str]) -> None:
+        """Remove files that have records, and these: a file that somebody writes there later is no build's."""
+        ledger = self.ledger(name)
+        for file in files:
+            with contextlib.suppress(OSError):
+                (self.root / name / file).unlink(missing_ok=True)
+                ledger.forget(file)
 
     def sweep(self, name: str) -> None:
         """Remove temporary files that a killed build left with a kernel; the lock says that nobody writes them."""
@@ -148,11 +153,7 @@ class Session:
 
     def remove_smaller(self, name: str) -> None:
         """Remove what builds wrote for verification at other sizes, which the declaration does not ask for any more."""
-        ledger = self.ledger(name)
-        for file in [file for file in ledger.records if file.startswith(SMALLER)]:
-            with contextlib.suppress(OSError):
-                (self.root / name / file).unlink()
-            ledger.forget(file)
+        self._remove_recorded(name, {file for file in self.ledger(name).records if file.startswith(SMALLER)})
         for folder in FOLDERS[:2]:
             with contextlib.suppress(OSError):
                 (self.root / name / folder).rmdir()

@@ -8,13 +8,12 @@ version and path.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
-import importlib.metadata
+import re
+from collections.abc import Iterable
 from pathlib import Path
-
-import jinja2
-import jinja2.meta
 
 from tt_build.resources import templates_dir
 from tt_build.version import __version__
@@ -36,6 +35,8 @@ def parts_of(module: str) -> dict[str, str]:
     """Every file that the module's result depends on, with its digest; for ``CODEGEN`` also templates and Jinja2."""
     parts = {path.relative_to(_ROOT).as_posix(): _digest(path) for path in _closure(module)}
     if module == CODEGEN:
+        import importlib.metadata  # a tenth of the time of an edit's imports, and an edit signs nothing
+
         parts |= {f"templates/{name}": _digest(templates_dir() / name) for name in _template_closure()}
         parts["jinja2"] = importlib.metadata.version("jinja2")
     return parts
@@ -46,30 +47,26 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-@functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes())
-
-
 def _closure(module: str) -> set[Path]:
     found: set[Path] = set()
     todo = [module]
     seen: set[str] = set()
     while todo:
         name = todo.pop()
-        path = _file_of(name)
-        if name in seen or path is None:
-            continue
+        path = None if name in seen else _file_of(name)
         seen.add(name)
+        if path is None:
+            continue
         found.add(path)
-        tree = _tree(path)
-        todo += _imports(path)
+        imports, patterns = needs_of(path)
+        todo += imports
         todo.append(name.rpartition(".")[0])  # importing a module runs its package
-        for pattern in _data_patterns(tree):
+        for pattern in patterns:
             found |= set(path.parent.glob(pattern))
     return found
 
 
+@functools.cache
 def _file_of(module: str) -> Path | None:
     parts = module.split(".")
     if parts[0] != "tt_build":
@@ -82,31 +79,47 @@ def _file_of(module: str) -> Path | None:
 
 
 @functools.cache
-def _imports(path: Path) -> list[str]:
-    tree = _tree(path)
+def needs_of(path: Path) -> tuple[list[str], list[str]]:
+    """What a module of the package imports from it, and the patterns of its data files.
+
+    Parsing the whole package takes longer than the steps of a small build, so only the statements that say so are
+    parsed; a module in which their words also stand anywhere else is parsed as a whole.
+    """
+    text = path.read_text(encoding="utf-8")
     # What the top package offers is imported inside its functions, which no step calls: loading it runs its body only.
-    nodes = tree.body if path == _ROOT / "__init__.py" else ast.walk(tree)
+    if path == _ROOT / "__init__.py":
+        return _needs(ast.parse(text).body)
+    statements = [found[0].lstrip() for found in _STATEMENT.finditer(text)]
+    if len(statements) == len(_WORD.findall(text)):
+        with contextlib.suppress(SyntaxError):
+            return _needs(ast.parse("\n".join(statements)).body)
+    return _needs(ast.walk(ast.parse(text)))
+
+
+_WORD = re.compile(r"\b(?:import|SIGNATURE_DATA)\b")
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+(?:\([\w,\s]*\)|[\w., \t]+)$|^SIGNATURE_DATA = \([^()#]*\)$",
+    re.MULTILINE,
+)
+
+
+def _needs(nodes: Iterable[ast.AST]) -> tuple[list[str], list[str]]:
     names: list[str] = []
+    patterns: list[str] = []
     for node in nodes:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name for name in names if name.split(".")[0] == "tt_build"]
-
-
-def _data_patterns(tree: ast.Module) -> list[str]:
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(
+        elif isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == "SIGNATURE_DATA" for target in node.targets
         ):
-            return list(ast.literal_eval(node.value))
-    return []
+            patterns += ast.literal_eval(node.value)
+    return [name for name in names if name.split(".")[0] == "tt_build"], patterns
 
 
 def _template_closure() -> set[str]:
-    environment = jinja2.Environment(autoescape=False)
     found: set[str] = set()
     todo = list(_TEMPLATES)
     while todo:
@@ -115,9 +128,13 @@ def _template_closure() -> set[str]:
         if name in found or not path.is_file():
             continue
         found.add(name)
-        tree = environment.parse(path.read_text(encoding="utf-8"))
-        for other in jinja2.meta.find_referenced_templates(tree):
+        for argument in _TAG.findall(path.read_text(encoding="utf-8")):
+            other = _NAME.match(argument)
             if other is None:
                 raise ValueError(f"{name} includes a template whose name is computed; write the name out")
-            todo.append(other)
+            todo.append(other[2])
     return found
+
+
+_TAG = re.compile(r"\{%[-+]?\s*(?:include|import|from|extends)\b(.*?)%\}", re.DOTALL)
+_NAME = re.compile(r"\s*([\"'])([\w./-]+)\1\s*(?:(?:as|import|with|without|ignore)\b.*|[-+]?)\Z", re.DOTALL)

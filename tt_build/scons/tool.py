@@ -11,9 +11,12 @@ changes no digest. Which kernels are declared, and what decides about their node
 from __future__ import annotations
 
 import atexit
+import contextlib
+import gc
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +58,7 @@ def generate(env: Any) -> None:
     if ASKED_FOR & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:
-        SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons gives its threads 256, in which NumPy crashed
+        SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons' 256 end before Python's recursion limit
     env.AddMethod(tt_kernels, "TTKernels")
     refuse_unknown(strict=False)
 
@@ -68,6 +71,20 @@ def refuse_unknown(*, strict: bool) -> None:
         SCons.Script.Exit(2)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is made here, nodes above all, lives as long as the build: the collector need not go through it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def tt_kernels(
     env: Any,
     spec: str | None = None,
@@ -137,7 +154,9 @@ def _declare(session: Session) -> None:
         nodes += [node for name in session.failed for node in session.chains().failing(name)]
     _offer(session)
     if nodes:
-        env.Default(nodes)
+        # SCons looks through the list of targets once for each step, so thousands are given as one; not where it
+        # chooses among them (-u, -D) or shows them (--tree).
+        env.Default(nodes if full else env.Alias("tt-build kernels", nodes))
     else:
         env.Default(_nothing_to_do())
         if not request.targets:

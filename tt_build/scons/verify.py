@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tt_build.codegen.write import write_group
+from tt_build.decoding import decode
 from tt_build.ir.handwritten import DefaultedSources
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.stages import DefaultedKernel
@@ -43,7 +44,7 @@ def request_of(declaration: Declared) -> bytes:
 def job_of(source: list[Any]) -> tuple[Job, Path]:
     """What a node's sources say: the job and the plan. The last source is the request."""
     by_name = {node.name: node for node in source}
-    request = msgspec.json.decode(read_source(source[-1]), type=Request)
+    request = decode(read_source(source[-1]), Request)
     kernel: DefaultedKernel | DefaultedSources
     if "01_apply_defaults.json" in by_name:
         kernel = read_stage(Path(by_name["01_apply_defaults.json"].get_abspath()).read_bytes(), DefaultedKernel)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from tt_build.decoding import decode
 from tt_build.ir.plan import AccessorRef, Plan, PlanKernel, load_plan
 from tt_build.sdk.cache import cache_root, write_file
 from tt_build.sdk.compile_env import Processor, command, generated_headers, processors, supported
@@ -80,7 +81,7 @@ def _check_one(sdk: Sdk, plan: Plan, job: _Job, arch: Arch, folder: Path, use_ca
     result = cache_root() / "gate" / key[:2] / f"{key}.json"
     if use_cache and result.is_file():
         try:
-            return msgspec.json.decode(result.read_bytes(), type=list[Finding])
+            return decode(result.read_bytes(), list[Finding])
         except (OSError, msgspec.MsgspecError):
             pass  # a damaged entry is a miss
     with tempfile.TemporaryDirectory(prefix="tt-build-gate.") as temporary:

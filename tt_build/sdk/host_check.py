@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from tt_build.decoding import decode
 from tt_build.sdk.cache import SdkUnavailable, build_folder, cache_root, write_file
 from tt_build.sdk.compile_env import MESSAGES
 from tt_build.sdk.findings import Finding, parse
@@ -79,7 +80,7 @@ def _compile(sdk: Sdk, kernel: str, source: Path, digest: str, use_cache: bool) 
     result = cache_root() / "gate" / key[:2] / f"{key}.json"
     if use_cache and result.is_file():
         try:
-            return msgspec.json.decode(result.read_bytes(), type=_Compiled)
+            return decode(result.read_bytes(), _Compiled)
         except (OSError, msgspec.MsgspecError):
             pass  # a damaged entry is a miss
     with tempfile.TemporaryDirectory(prefix="tt-build-host.") as temporary:

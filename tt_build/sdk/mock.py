@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 import tt_build
+from tt_build.decoding import decode
 from tt_build.sdk.cache import SdkUnavailable, build_folder, cache_root
 from tt_build.sdk.wheel import DEFAULT_TAG, ensure
 from tt_build.targets.sdk import Sdk, load_sdk, newest_sdk
@@ -83,7 +84,7 @@ def run_mock(plans: Sequence[Path], arch: str, *, sdk: str | None = None, python
         output = folder / "results.json"
         if not output.is_file():
             raise SdkUnavailable(f"ttnn {version.release} died on the mock {CLUSTERS[arch]}:\n{done[-3000:]}")
-        results = msgspec.json.decode(output.read_bytes(), type=list[MockResult])
+        results = decode(output.read_bytes(), list[MockResult])
         return MockRun(results=results, compiles=_compiles(folder / "jit.jsonl"), log=done)
 
 

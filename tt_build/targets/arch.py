@@ -10,6 +10,8 @@ from importlib import resources
 
 import msgspec
 
+from tt_build.decoding import decode
+
 SIGNATURE_DATA = ("arch/*.json",)
 
 
@@ -79,4 +81,4 @@ def load_arch(name: str) -> Arch:
     if name not in available_archs():
         raise KeyError(name)
     data = (resources.files("tt_build.targets") / "arch" / f"{name}.json").read_bytes()
-    return msgspec.json.decode(data, type=Arch)
+    return decode(data, Arch)

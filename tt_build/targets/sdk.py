@@ -10,6 +10,8 @@ from importlib import resources
 
 import msgspec
 
+from tt_build.decoding import decode
+
 
 class SdkError(ValueError):
     """The named SDK version is none that this tt-build knows; the message lists those that are."""
@@ -131,4 +133,4 @@ def _key(version: str) -> tuple[int, ...]:
 @functools.cache
 def _table() -> _Table:
     data = (resources.files("tt_build.targets") / "sdk.json").read_bytes()
-    return msgspec.json.decode(data, type=_Table)
+    return decode(data, _Table)
