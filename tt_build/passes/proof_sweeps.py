@@ -339,10 +339,11 @@ class _Proof:
         if not np.array_equal(place, np.full_like(place, tiles - 1)):
             self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
         across[at] = 1
-        units = [len(w) for w in self.walks]
+        counts = self._tiles((across[0], across[1]))
         if self.spread is not None and self.spread.axis == mask.axis:
-            units = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
-        self._check_count(visit, np.asarray(units) * across[0] * across[1], cb)
+            last = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
+            counts = np.asarray(last) * across[0] * across[1]
+        self._check_count(visit, counts, cb)
         shape = self._operand(sweep)
         if shape is not None and mask.count != (shape[-2] if mask.axis == "rows" else shape[-1]) % TILE:
             self._fail(f"{cb} keeps {mask.count} {mask.axis}", "TTB408")
