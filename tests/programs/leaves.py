@@ -16,7 +16,7 @@ BLOCK_FLOATS = ("bfloat8_b", "bfloat4_b")
 MOST_INPUTS = 6
 
 # Of an integer tensor, near one: small numbers of either sign, from 0 where unsigned.
-_OF_INTEGERS = ("cast({}, float32) * 0.02", "cast({} * 3 - 7, float32) * 0.01", "cast({}, bfloat16) * 0.02")
+_OF_INTEGERS = ("cast({}, float32) * 0.02", "cast({} * 3 + 7, float32) * 0.01", "cast({}, bfloat16) * 0.02")
 _OF_UINT16 = ("cast({}, float32) * 0.02", "cast({}, bfloat16) * 0.02")
 # Of a float tensor: what is rounded to an integer is exact, so that no rounding is in doubt.
 _THROUGH_INTEGERS = "cast(cast({} * 8, int32), float32) * 0.125"
@@ -45,16 +45,20 @@ class Tensors:
             return self._moved(shape)
         return self._integers(shape) if kind == "integers" else self.tensor(shape)
 
-    def tensor(self, shape: Matrix, *, whole: bool = False) -> str:
-        """A float tensor as it is, a known one or a new one."""
-        fitting = [n for n, t in self.inputs.items() if self._fits(t, shape, whole=whole)]
+    def tensor(self, shape: Matrix, *, whole: bool = False, exact: bool = False) -> str:
+        """A float tensor as it is, a known one or a new one; ``whole``: of that shape itself.
+
+        ``exact``: DST holds its elements without rounding them.
+        """
+        dtypes = [dtype for dtype in FLOATS if self.is_wide or not exact or dtype != "float32"]
+        fitting = [n for n, t in self.inputs.items() if t["dtype"] in dtypes and self._fits(t, shape, whole=whole)]
         if fitting and (len(self.inputs) >= MOST_INPUTS or self.draw(st.booleans())):
             return str(self.draw(st.sampled_from(fitting)))
         own = list(shape)
         if not whole and self.draw(st.integers(0, 3)) == 0:
             own[self.draw(st.integers(0, 1))] = 1
         batch = self.batch if whole or self.draw(st.integers(0, 3)) else []
-        return self._new([*batch, *own], self.draw(st.sampled_from(FLOATS)))
+        return self._new([*batch, *own], self.draw(st.sampled_from(dtypes)))
 
     def scalar(self) -> str:
         """The name of a scalar that is given at launch."""
@@ -95,8 +99,6 @@ class Tensors:
 
     def _fits(self, tensor: dict[str, Any], shape: Matrix, *, whole: bool) -> bool:
         own, batch = tuple(tensor["shape"][-2:]), tensor["shape"][:-2]
-        if tensor["dtype"] not in FLOATS:
-            return False
         if whole:
             return own == tuple(shape) and batch == self.batch
         return all(a in (1, b) for a, b in zip(own, shape, strict=True)) and batch in ([], self.batch)

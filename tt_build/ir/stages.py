@@ -506,8 +506,9 @@ class Sweep(Struct, frozen=True, kw_only=True):
     Without ``folds`` each tile runs ``sections``. With folds the tiles that are reduced together are one DST section,
     and ``sections`` has the steps of a tile and no stores. With ``spill`` the accumulator lies in that circular buffer
     between tiles: the last section masks the value that the others left in its ``stores``' circular buffer, and
-    adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread. ``what`` is the
-    compiler's own text, for people.
+    adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread.
+    ``one_column``: what is computed has one column in a kernel of wider values. ``what`` is the compiler's own text,
+    for people.
     """
 
     what: str
@@ -517,6 +518,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     folds: tuple[Fold, ...] = ()
     spill: str = ""
     parts: int = 1
+    one_column: bool = False
 
 
 class Residency(Struct, frozen=True, kw_only=True):

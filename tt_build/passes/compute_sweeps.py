@@ -277,12 +277,17 @@ class SweepCompute:
     def _in_last_tile(self, axis: Literal["rows", "columns"], statements: list[Stmt]) -> list[Stmt]:
         """Statements for the unit's last tile along an axis."""
         parts, place = self.kernel.parts, var("tile_row" if axis == "rows" else "tile_column")
-        tiles = self._now().extent[0 if axis == "rows" else 1]
+        sweep = self._now()
+        tiles = sweep.extent[0 if axis == "rows" else 1]
         if self.kernel.blocking is not None:
             return [When(a=self._in_output(axis), b=num(self._output_tiles(axis) - 1), body=tuple(statements))]
+        if axis == "columns" and sweep.one_column:
+            return statements
         if parts is not None and parts.spread and parts.axis == axis:
             place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
             tiles = parts.total
+        elif axis == "columns" and tiles == 1:  # the unit is a column of tiles, perhaps the last
+            place, tiles = var("bx"), self.kernel.grid.x
         if tiles == 1:
             return statements
         return [When(a=place, b=num(tiles - 1), body=tuple(statements))]

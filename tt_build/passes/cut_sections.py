@@ -42,9 +42,12 @@ class SectionCutter:
         self.masks = masks
         self.dtypes: dict[str, str] = {}
 
-    def store(self, value: int, cb: str, dtype: str) -> Store:
-        """A store into a buffer of that dtype, with the mask that a block-float format needs on ragged rows."""
-        count = masked_columns(self._columns(value), dtype)
+    def store(self, value: int, cb: str, dtype: str, columns: int = 0) -> Store:
+        """A store into a buffer of that dtype, with the mask that a block-float format needs on ragged rows.
+
+        ``columns`` are those of what is computed with the value where it is broadcast on the way, else 0.
+        """
+        count = masked_columns(columns or self._columns(value), dtype)
         return Store(value=value, cb=cb, mask=self.mask("columns", count) if count else "")
 
     def mask(self, axis: Literal["columns", "rows"], count: int) -> str:
@@ -62,9 +65,13 @@ class SectionCutter:
         return self.program.values[value].shape[-1] if self.kernel.algorithm == REDUCTION else whole
 
     def sections(
-        self, stores: list[Store], leaves: dict[int, Leaf], matmuls: dict[int, MatmulOperands]
+        self,
+        stores: list[Store],
+        leaves: dict[int, Leaf],
+        matmuls: dict[int, MatmulOperands],
+        columns: int = 0,
     ) -> tuple[SectionPlan, ...]:
-        """Sections in order: one for each cut, then the outputs, as many together as fit.
+        """Sections in order: one for each cut, then the outputs, as many together as fit. ``columns`` as in ``store``.
 
         A section that overflows DST loses a value to a cut, or its outputs are parted, until every section fits. An
         output whose value is cut is packed where that value is computed.
@@ -75,7 +82,7 @@ class SectionCutter:
         apart = {s.cb for s in stores if s.value in casts and self.dtypes.get(s.cb) != self._cut_dtype(s.value)}
         groups = [stores]
         while True:
-            own = {value: [self.store(value, cb, self._cut_dtype(value))] for value, cb in cuts.items()}
+            own = {value: [self.store(value, cb, self._cut_dtype(value), columns)] for value, cb in cuts.items()}
             for store in stores:
                 if store.value in cuts and store.cb not in apart:
                     own[store.value].append(store)

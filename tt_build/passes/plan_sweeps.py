@@ -246,15 +246,17 @@ class _Planner(StagePlanner):
     def _sweep(self, number: int, group: list[Job]) -> Sweep:
         target = self._target(group)
         leaves = {v: self._leaf(v, target, number) for v in _leaves_of(self.program, group, self.settled)}
+        one_column = target[1] == 1 < self.columns
         if group[0].fold is None:
             stores = [store for job in group for store in job.stores]
             self.results = [replace(r, sweep=number) if r.cb in {s.cb for s in stores} else r for r in self.results]
-            sections = self.cutter.sections(stores, leaves, {})
+            sections = self.cutter.sections(stores, leaves, {}, target[1])
             return Sweep(
                 what=", ".join(s.cb.removeprefix("cb_") for s in stores),
                 extent=self._extent(target),
                 by_columns=False,
                 sections=sections,
+                one_column=one_column,
             )
         axes = self._value(group[0].fold).axes
         ops = [self._value(job.fold).op for job in group]
@@ -262,7 +264,14 @@ class _Planner(StagePlanner):
         what = f"{' and '.join(ops)} of {line}"
         by_columns = axes == (-2,) or (len(axes) == 2 and self.parts is not None and self.parts.axis == "columns")
         parts = self.parts.count if self.parts is not None and not self.parts.spread else 1
-        sweep = Sweep(what=what, extent=self._extent(target), by_columns=by_columns, sections=(), parts=parts)
+        sweep = Sweep(
+            what=what,
+            extent=self._extent(target),
+            by_columns=by_columns,
+            sections=(),
+            parts=parts,
+            one_column=one_column,
+        )
         try:
             steps, folds = self._fold_steps(group, leaves, "")
         except Overflow:  # only a job alone: others join where they fit
@@ -356,7 +365,8 @@ class _Planner(StagePlanner):
         assert job.fold is not None
         cb = self.names.unique("cb_tile")
         operand = self._value(job.fold).args[0]
-        sections = self.cutter.sections([self.cutter.store(operand, cb, self._dtype(operand))], leaves, {})
+        store = self.cutter.store(operand, cb, self._dtype(operand))
+        sections = self.cutter.sections([store], leaves, {}, self._matrix(operand)[1])
         bits, masks = self._masking(job.fold, 1, list(range(2, self.capacity)), "")
         spill = self.names.unique("cb_total")
         self._hand_on(cb, operand, 1)

@@ -23,6 +23,7 @@ from tt_build.passes.memory_space_lower import line_tiles
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_folds import check_folds
+from tt_build.passes.proof_padding import columns_of
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -334,15 +335,21 @@ class _Proof:
         mask = self.masks[cb]
         at = 0 if mask.axis == "rows" else 1
         place, tiles, across = places[1 + at], sweep.extent[at], list(sweep.extent)
-        if self.spread is not None and self.spread.axis == mask.axis:
-            place, tiles = place + self._part(places[0]) * self.spread.tiles, self.spread.total
-        if not np.array_equal(place, np.full_like(place, tiles - 1)):
-            self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
         across[at] = 1
         counts = self._tiles((across[0], across[1]))
-        if self.spread is not None and self.spread.axis == mask.axis:
+        if mask.axis == "columns" and sweep.one_column:
+            if 1 not in columns_of(self.kernel, visit.sweep):
+                self._fail(f"sweep {visit.sweep + 1} has more than one column")
+        elif self.spread is not None and self.spread.axis == mask.axis:
+            place, tiles = place + self._part(places[0]) * self.spread.tiles, self.spread.total
             last = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
             counts = np.asarray(last) * across[0] * across[1]
+        elif mask.axis == "columns" and tiles == 1:  # the unit is a column of tiles
+            place, tiles = places[0] % self.kernel.grid.x, self.kernel.grid.x
+            last = [int((w % tiles == tiles - 1).sum()) for w in self.walks]
+            counts = np.asarray(last) * across[0]
+        if not np.array_equal(place, np.full_like(place, tiles - 1)):
+            self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
         self._check_count(visit, counts, cb)
         shape = self._operand(sweep)
         if shape is not None and mask.count != (shape[-2] if mask.axis == "rows" else shape[-1]) % TILE:
