@@ -77,7 +77,7 @@ class _Writer:
         lines, outputs = [], {}
         for name in ("Y", "Z")[: draw(st.sampled_from([1, 1, 1, 2]))]:
             shape = (self.rows, self.columns)
-            if name == "Z" and self.reduced and draw(st.booleans()):
+            if name == "Z" and any(word in lines[0] for word in ("axis=", "norm(")) and draw(st.booleans()):
                 shape = self.collapsed(shape)[0]
             text = self.expression(shape, draw(st.integers(3, 7)), least=True)
             # a leaf of the whole shape settles the shape of the sum

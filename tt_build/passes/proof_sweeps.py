@@ -267,10 +267,10 @@ class _Proof:
     def _spread_over(self, axis: str) -> bool:
         return self.spread is not None and self.spread.axis == axis
 
-    def _tiles(self, extent: tuple[int, int]) -> np.ndarray:
-        """Tiles that each core meets, all units together, of what has that extent."""
+    def _tiles(self, extent: tuple[int, int], units: list[np.ndarray] | None = None) -> np.ndarray:
+        """Tiles that each core meets in its units, or in these of them, of what has that extent."""
         counts = []
-        for walk_ in self.walks:
+        for walk_ in self.walks if units is None else units:
             sizes = [np.full(len(walk_), size) for size in extent]
             for at, axis in enumerate(("rows", "columns")):
                 if self._spread_over(axis) and extent[at] > 1 and self.spread is not None:
@@ -342,12 +342,12 @@ class _Proof:
                 self._fail(f"sweep {visit.sweep + 1} has more than one column")
         elif self.spread is not None and self.spread.axis == mask.axis:
             place, tiles = place + self._part(places[0]) * self.spread.tiles, self.spread.total
-            last = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
-            counts = np.asarray(last) * across[0] * across[1]
+            last = [w[self._part(w) == self.spread.count - 1] for w in self.walks]
+            counts = self._tiles((across[0], across[1]), last)
         elif mask.axis == "columns" and tiles == 1:  # the unit is a column of tiles
             place, tiles = places[0] % self.kernel.grid.x, self.kernel.grid.x
-            last = [int((w % tiles == tiles - 1).sum()) for w in self.walks]
-            counts = np.asarray(last) * across[0]
+            last = [w[w % tiles == tiles - 1] for w in self.walks]
+            counts = self._tiles((across[0], across[1]), last)
         if not np.array_equal(place, np.full_like(place, tiles - 1)):
             self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
         self._check_count(visit, counts, cb)
