@@ -34,6 +34,7 @@ BASES = {
     "norm": _kernel("Y = layernorm(X, 1e-5) * g + b", [200, 164], X=[200, 164], g=[1, 164], b=[1, 164]),
     "columns": _kernel("Y = X - min(X, axis=-2)", [90, 160], X=[90, 160]),
     "matrix": _kernel("Y = X / mean(X, axis=(-2, -1))", [4, 70, 75], X=[4, 70, 75]),
+    "rope": _kernel("Y = X * c + rotate_half(X) * s", [2, 90, 128], X=[2, 90, 128], c=[90, 128], s=[1, 128]),
     "whole tiles": _kernel("Y = max(X, axis=-1)", [128, 1], X=[128, 256]),
 }
 

@@ -355,12 +355,16 @@ class PatternPlan(Struct, frozen=True, kw_only=True):
 
 
 class LoadStep(Struct, frozen=True, kw_only=True, tag="load"):
-    """DST slot ``out`` = next tile of ``cb`` (copied, transposed or broadcast)."""
+    """DST slot ``out`` = next tile of ``cb`` (copied, transposed or broadcast).
+
+    With ``shift`` it is the tile so many columns further in the row that ``cb`` holds; behind the last comes the first.
+    """
 
     cb: str
     out: int
     bcast: BroadcastMode = ""
     transpose: bool = False
+    shift: int = 0
 
 
 class FpuStep(Struct, frozen=True, kw_only=True, tag="fpu"):

@@ -30,6 +30,7 @@ from tt_build.passes.sweep_loops import (
     block_slot,
     core_tiles,
     each_part,
+    is_kept_matrix,
     line,
     lines,
     part,
@@ -106,8 +107,8 @@ class SweepCompute:
     def _is_held(self, cb: str) -> bool:
         return cb in self.settled or (cb in self.streams and self.streams[cb].per == "unit")
 
-    def _index(self, cb: str) -> Index:
-        """Place of the present tile in a circular buffer."""
+    def _index(self, cb: str, shift: int = 0) -> Index:
+        """Place of the present tile in a circular buffer, or of the one ``shift`` columns further."""
         if cb in self.settled:
             extent = self.settled[cb].extent
             assert extent is not None
@@ -117,7 +118,10 @@ class SweepCompute:
         if cb not in self.streams:
             return num(0)
         stream = self.streams[cb]
-        return block_slot(self.kernel, self._now()) if stream.per == "sweep" else place_in(self.kernel, stream.extent)
+        if stream.per == "sweep":
+            return block_slot(self.kernel, self._now())
+        row = var("by" if is_kept_matrix(self.kernel, stream) else "tile_row")
+        return place_in(self.kernel, stream.extent, row=row, shift=shift)
 
     # Sweeps
 

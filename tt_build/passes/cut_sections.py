@@ -21,7 +21,7 @@ from tt_build.passes.dst_sections import (
     Store,
     evaluated,
 )
-from tt_build.passes.infer_schedule import REDUCTION
+from tt_build.passes.infer_schedule import SWEEPS
 from tt_build.passes.movement import Sunk
 from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu, masked_columns
 
@@ -62,7 +62,7 @@ class SectionCutter:
     def _columns(self, value: int) -> int:
         """Columns of what is computed with that value: those of the outputs where it is broadcast to them."""
         whole = self.kernel.outputs[0].matrix[1]
-        return self.program.values[value].shape[-1] if self.kernel.algorithm == REDUCTION else whole
+        return self.program.values[value].shape[-1] if self.kernel.algorithm in SWEEPS else whole
 
     def sections(
         self,

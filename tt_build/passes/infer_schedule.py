@@ -32,6 +32,9 @@ from tt_build.targets import DTYPES, Arch
 ELEMENTWISE = "elementwise"
 STREAMING_MATMUL = "streaming_matmul"
 REDUCTION = "reduction"
+ROWS = "rows"
+SWEEPS = (REDUCTION, ROWS)
+"""Algorithms of units that are swept: what is reduced together, or rows whose tiles meet each other."""
 REDUCTIONS = ("sum", "mean", "max", "min")
 
 
@@ -58,7 +61,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
         if all(item.count == 1 for item in items):  # all parts of a unit run at the same time
             grid, work, parts = spread, items, msgspec.structs.replace(parts, spread=True)
             unit = _part_of(unit, parts)
-    placing = placing_tensor(kernel) if algorithm != REDUCTION else None
+    placing = placing_tensor(kernel) if algorithm not in SWEEPS else None
     if placing is not None:
         work = shard_work(kernel, placing, grid, work, arch)
         region, policy = shard_region(work), "rectangular"
@@ -103,7 +106,7 @@ def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
         _refuse_rows(kernel, tensor, ("inputs" if tensor.role == "input" else "outputs", tensor.name), arch)
     _refuse_schedule(kernel)
     refuse_movement(kernel)
-    if _algorithm(kernel) != REDUCTION:
+    if _algorithm(kernel) not in SWEEPS:
         _refuse_matmuls(kernel, arch)
 
 
@@ -227,7 +230,21 @@ def _algorithm(kernel: DefaultedKernel) -> str:
                 help="declare one kernel for the matmul and one for the reduction",
             )
         return STREAMING_MATMUL
-    return ELEMENTWISE if reduced is None else REDUCTION
+    if reduced is not None:
+        return REDUCTION
+    return ROWS if _has_row_units(kernel) else ELEMENTWISE
+
+
+def _has_row_units(kernel: DefaultedKernel) -> bool:
+    """Whether a tile meets another one of its row, so that a unit that is the row reads each of them once.
+
+    Not where the declaration cuts the output into tiles, or shards decide who computes what.
+    """
+    if kernel.declared_grid is not None or kernel.declared_block is not None or placing_tensor(kernel) is not None:
+        return False
+    values = sunk(kernel.program).program.values
+    by_rows = any(tensor.format == "row_major" for tensor in kernel.tensors)
+    return not by_rows and any(value.op == "roll" and value.ints[0] == -1 for value in values)
 
 
 def extents(kernel: DefaultedKernel) -> tuple[int, int]:
@@ -251,6 +268,7 @@ def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Pa
     z = math.prod(output.batch)
     program = sunk(kernel.program).program
     axes = {axis for value in program.values if value.op in REDUCTIONS for axis in value.axes}
+    axes |= {-1} if _algorithm(kernel) == ROWS else set()
     out_rows, out_columns = (-(-extent // TILE) for extent in output.matrix)
     if not axes:
         return (1, 1), Grid(x=out_columns, y=out_rows, z=z), None

@@ -83,6 +83,8 @@ class _Proof:
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.program = sunk(kernel.program).program
         self.moved: dict[str, list[Visit]] = {}
+        self.rolls = {cb: self._rolls_of(stream) for cb, stream in self.streams.items()}
+        self.met = set[tuple[str, int]]()
         self.read: dict[str, list[np.ndarray]] = {}
         self.used: set[str] = set()
         self.masked: dict[int, list[str]] = {}
@@ -132,6 +134,8 @@ class _Proof:
         else:
             places = self._places(visit, None)
             slot = places[1] * stream.extent[1] + places[2]
+            if stream.per == "core":  # in front of all units: the place counts from the matrix' first tile
+                places = np.zeros_like(places[0]), *places[1:]
             self.read[cb] = []
         once = np.zeros(len(self.walks), dtype=np.int64)  # the first core reads for all
         once[0] = stream.extent[0] * stream.extent[1]
@@ -163,7 +167,7 @@ class _Proof:
             self.used.add(cb)
             if cb in self.masks:
                 self._check_mask(visit, sweep, cb, places)
-            self._same(index, self._slot(visit, cb, places), cb)
+            self._check_slot(index, visit, cb, places)
             if cb in self.streams and self.streams[cb].per == "sweep":
                 found = [visit.core, *places]
                 if self.streams[cb].sweep != visit.sweep or not all(map(np.array_equal, found, self.read.get(cb, []))):
@@ -172,6 +176,33 @@ class _Proof:
                 self._check_count(visit, self._tiles(sweep.extent), cb)
             if cb in self.partial:
                 self._check_count(visit, self._parts_of_units(), cb)
+
+    def _check_slot(self, index: np.ndarray, visit: Visit, cb: str, places: Places) -> None:
+        """The tile of the place itself, or the one that a value of the program turns there."""
+        slot, values = self._slot(visit, cb, places), self.program.values
+        for roll in self.rolls.get(cb, []):
+            stream = self.streams[cb]
+            look = functools.partial(tiles_at, self.kernel, transposed=stream.transpose, spread=True)
+            column = 2 if stream.transpose else 3  # where the value's column lies in the tensor
+            own, turned = (look(v, *self._matrix_place(places)).place[column] for v in (values[roll].args[0], roll))
+            if np.array_equal(index, slot - own + turned):
+                self.met.add((cb, roll))
+                return
+        self._same(index, slot, cb)
+
+    def _rolls_of(self, stream: Stream) -> list[int]:
+        """Values that turn what the stream carries in its rows, and have no stream of their own."""
+        values, own = self.program.values, {other.view for other in self.streams.values()}
+        carried = [stream.view] if stream.view >= 0 else [i for i in range(len(values)) if self._is_plain(i, stream)]
+        turned = [i for i, v in enumerate(values) if v.op == "roll" and v.ints[0] == -1 and v.args[0] in carried]
+        return [i for i in turned if i not in own]
+
+    def _is_plain(self, index: int, stream: Stream) -> bool:
+        """Whether a value is the stream's tensor, or its transpose where the stream is transposed."""
+        value = self.program.values[index]
+        if stream.transpose:
+            return value.op == "transpose" and self.program.values[value.args[0]].name == stream.tensor
+        return value.op == "input" and value.name == stream.tensor
 
     def check_pack(self, stmt: Pack, visit: Visit) -> None:
         """Values that later sweeps need lie at their place, all others come in order."""
@@ -208,6 +239,9 @@ class _Proof:
         if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
             missing = sorted(planned - self.used | set(self.streams) - set(self.read))
             self._fail(f"nothing reads or brings {missing}")
+        for cb, rolls in self.rolls.items():
+            if any((cb, roll) not in self.met for roll in rolls):
+                self._fail(f"{cb} is not turned as the program does")
         for cb, pages in self.written.items():
             if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
                 self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
@@ -291,6 +325,11 @@ class _Proof:
         stream = self.streams.get(cb)
         if cb in self.partial:
             return visit.rounds["part"]
+        if stream is not None and stream.per == "core" and stream.extent[0] > self.unit[0]:
+            if stream.extent[0] != self.kernel.grid.y:
+                self._fail(f"{cb} has {stream.extent[0]} rows of {self.kernel.grid.y}")
+            _, row, column = self._matrix_place(places)
+            return np.asarray(row * stream.extent[1] + (column if stream.extent[1] > 1 else 0))
         if cb in self.patterns:
             plan = self.patterns[cb]
             tiles = tiles_at(self.kernel, plan.value, *self._matrix_place(places), transposed=False, spread=True)
