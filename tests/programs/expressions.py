@@ -58,7 +58,7 @@ class _Writer:
             self.batch,
             (self.rows, self.columns),
             is_wide=self.fp32,
-            formats=not reduced and self.arch != "blackhole",
+            formats=self.arch != "blackhole",
         )
 
     def program(self) -> Program:

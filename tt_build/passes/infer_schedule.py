@@ -114,14 +114,6 @@ def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str]
     """Row-major tensors: rows go straight to the faces of tiles, 16 elements a transfer."""
     if tensor.format != "row_major":
         return
-    if any(value.op in REDUCTIONS for value in kernel.program.values):
-        refuse(
-            kernel,
-            "TTB205",
-            f"the tensor '{tensor.name}' has format row_major, which cannot be lowered beside a reduction yet",
-            path=(*place, "format"),
-            help="use format: tile",
-        )
     if not isinstance(tensor.layout, str):
         refuse(
             kernel,
@@ -243,8 +235,7 @@ def _has_row_units(kernel: DefaultedKernel) -> bool:
     if kernel.declared_grid is not None or kernel.declared_block is not None or placing_tensor(kernel) is not None:
         return False
     values = sunk(kernel.program).program.values
-    by_rows = any(tensor.format == "row_major" for tensor in kernel.tensors)
-    return not by_rows and any(value.op == "roll" and value.ints[0] == -1 for value in values)
+    return any(value.op == "roll" and value.ints[0] == -1 for value in values)
 
 
 def extents(kernel: DefaultedKernel) -> tuple[int, int]:

@@ -27,7 +27,7 @@ def page_of(tensor: Tensor, ident: str, output: Tensor, row: Index, column: Inde
 
 
 def page_in_unit(tensor: Tensor, ident: str, batch: tuple[int, ...], row: Index, column: Index) -> Index:
-    """Page of the tile at (row, column), in the matrix of the tensor that belongs to bz; ``batch`` is that of bz."""
+    """Page of the tile at (row, column), in the matrix of a tiled tensor that belongs to bz, which has ``batch``."""
     height, width = tiles_of(tensor)
     row, column = num(0) if height == 1 else row, num(0) if width == 1 else column
     return (_matrix(tensor.batch, batch) * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column

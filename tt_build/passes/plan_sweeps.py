@@ -37,6 +37,7 @@ from tt_build.ir.stages import (
     MaskStep,
     OutputStream,
     Residency,
+    Rows,
     SectionPlan,
     StagedKernel,
     Stream,
@@ -51,7 +52,7 @@ from tt_build.passes.dst_sections import BadNumber, Leaf, NoForm, Overflow, Sect
 from tt_build.passes.infer_schedule import REDUCTIONS, ROWS, extents
 from tt_build.passes.memory_space_lower import l1_budget, smallest_size
 from tt_build.passes.movement import is_moved_leaf
-from tt_build.passes.pages import page_in_unit
+from tt_build.passes.pages import first_row, names_read, page_in_unit, rows_of, unit_place
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tensorize_steps import COMBINE
@@ -203,9 +204,9 @@ class _Planner(StagePlanner):
         tensor = binding.tensor
         cb, dtype = self.names.unique(f"cb_{self.identifiers[tensor]}"), self.kernel.tensor(tensor).dtype
         self.cutter.dtypes[cb] = dtype
-        page = self._page(self.kernel.tensor(tensor))
+        page, rows = self._page(self.kernel.tensor(tensor))
         same = self._is_spread() and self.kernel.tensor(tensor).matrix[0 if self._axis() == -2 else 1] == 1
-        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page, first_part_only=same))
+        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page, first_part_only=same, rows=rows))
         return self.cutter.store(binding.value, cb, dtype)
 
     def _is_spread(self) -> bool:
@@ -441,7 +442,7 @@ class _Planner(StagePlanner):
         first = sources[0]
         extent = self._extent(self._matrix(index))
         tiles = extent[0] * extent[1]
-        names = frozenset[str]().union(*(names_in(source.page) for source in sources))
+        names = frozenset[str]().union(*(names_read(source.page, source.rows) for source in sources))
         names |= frozenset[str]().union(*(names_in(c.index) for source in sources for c in source.when))
         shared = not names - {"tile_row", "tile_column"} and self.kernel.grid.units > 1
         per: Literal["core", "unit", "sweep"] = "unit"
@@ -468,6 +469,7 @@ class _Planner(StagePlanner):
             sweep=sweep if per == "sweep" else -1,
             view=-1 if plain else index,
             sources=sources if len(sources) > 1 else (),
+            rows=first.rows,
         )
         return self.shared_stream(stream)
 
@@ -492,9 +494,12 @@ class _Planner(StagePlanner):
                 column = var("bx") * tiles + column
         return row, column
 
-    def _page(self, tensor: Tensor) -> Index:
-        """Page of an output's tile there."""
-        return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *self._place())
+    def _page(self, tensor: Tensor) -> tuple[Index, Rows | None]:
+        """Page of an output's tile there, and the part of the rows that it is in a row-major one."""
+        ident, place = self.identifiers[tensor.name], unit_place(tensor, self.output, *self._place())
+        if tensor.format == "row_major":
+            return first_row(tensor, ident, self.output, place), rows_of(tensor, *place[2:])
+        return page_in_unit(tensor, ident, self.output.batch, *self._place()), None
 
     # Shapes
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NoReturn
 
+import msgspec
 import numpy as np
 
 from tt_build.ir.lowered import FillTile, Pack, ReadPage, TileOp, WritePage, walk
@@ -24,6 +25,7 @@ from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_padding import columns_of
+from tt_build.passes.proof_rows import check_form, pages_moved, tile_fields, with_parts
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -54,7 +56,7 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
                 proof.check_pack(stmt, visit)
             if isinstance(stmt, ReadPage | WritePage):
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
-                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
+                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + pages_moved(stmt, visit)
     proof.check_complete()
     check_patterns(kernel)
     check_folds(kernel)
@@ -100,29 +102,36 @@ class _Proof:
         if stream.view >= 0:
             self.moved.setdefault(stmt.cb, []).append(visit)
             return
-        self._check_read(stream, visit, lambda places: self.pages(stream.tensor, places, turned=stream.transpose))
+        check_form(self.kernel, stmt)
+        self._check_read(stream, visit, functools.partial(self.fields, stream.tensor, turned=stream.transpose))
 
     def check_views(self) -> None:
         """The statements of each view, in the order in which they run, read the tiles in which its elements lie."""
         moved, self.moved = self.moved, {}
         for cb, parts in moved.items():
             stream = self.streams[cb]
-            whole, names = in_order(parts)
-            self._check_read(stream, whole, functools.partial(self._moved_pages, stream, names))
+            for part in parts:
+                assert isinstance(part.stmt, ReadPage)
+                check_form(self.kernel, part.stmt)
+            whole, names = in_order([msgspec.structs.replace(part, values=with_parts(part)) for part in parts])
+            self._check_read(stream, whole, functools.partial(self._moved_fields, stream, names))
 
-    def _moved_pages(self, stream: Stream, names: np.ndarray, places: Places) -> np.ndarray:
-        """Pages of a view, found element by element; each comes from the tensor that the statement reads."""
+    def _moved_fields(self, stream: Stream, names: np.ndarray, places: Places) -> tuple[np.ndarray, ...]:
+        """Pages of a view and the parts of them, found element by element; each comes from the tensor that the
+        statement reads.
+        """
         tiles = tiles_at(
             self.kernel, stream.view, *self._matrix_place(places), transposed=stream.transpose, spread=True
         )
         if not np.array_equal(names, np.array([self.program.values[source].name for source in tiles.source])):
             self._fail(f"{stream.cb} reads other tensors than its view")
-        pages = np.zeros(names.size, dtype=np.int64)
+        found = tuple(np.zeros(names.size, dtype=np.int64) for _ in range(4))
         for tensor in dict.fromkeys(names.tolist()):
-            pages = np.where(names == tensor, fields_of(self.kernel, tensor, tiles)[0], pages)
-        return pages
+            fields = fields_of(self.kernel, tensor, tiles)
+            found = tuple(np.where(names == tensor, new, old) for new, old in zip(_padded(fields), found, strict=True))
+        return found
 
-    def _check_read(self, stream: Stream, visit: Visit, pages: Callable[[Places], np.ndarray]) -> None:
+    def _check_read(self, stream: Stream, visit: Visit, fields: Callable[[Places], tuple[np.ndarray, ...]]) -> None:
         """A stream's tiles, each once for the core, the unit or the sweep."""
         cb = stream.cb
         if cb in self.read:
@@ -141,8 +150,14 @@ class _Proof:
         once[0] = stream.extent[0] * stream.extent[1]
         self._check_count(visit, once if stream.per == "core" else self._tiles(stream.extent), cb)
         self._check_once(visit, places, cb)
-        self._same(visit.values[0], pages(places), cb)
+        self._check_fields(visit, fields(places), cb)
         self._same(visit.values[1], slot, cb)
+
+    def _check_fields(self, visit: Visit, fields: tuple[np.ndarray, ...], cb: str) -> None:
+        """Page, and where that is a row the rows, the first column and the columns of the tile."""
+        page, _, *parts = with_parts(visit)
+        for found, expected in zip((page, *parts), _padded(fields), strict=True):
+            self._same(found, expected, cb)
 
     def check_write(self, stmt: WritePage, visit: Visit) -> None:
         """Output pages, each once on all cores together."""
@@ -153,9 +168,10 @@ class _Proof:
         places = self._places(visit, self._sweep(visit))
         if result.first_part_only:
             self._same(self._part(places[0]), np.asarray(0), stmt.cb)
-        self._same(visit.values[0], self.pages(result.tensor, places), stmt.cb)
+        check_form(self.kernel, stmt)
+        self._check_fields(visit, self.fields(result.tensor, places), stmt.cb)
         self._same(visit.values[1], self._block_slot(visit), stmt.cb)
-        self.written[stmt.cb] = np.sort(visit.values[0])
+        self.written[stmt.cb] = np.sort(self.tile_numbers(result.tensor, places))
 
     def check_tiles(self, stmt: TileOp, visit: Visit) -> None:
         """Each circular buffer is read where the tile of the present place lies."""
@@ -242,14 +258,19 @@ class _Proof:
         for cb, rolls in self.rolls.items():
             if any((cb, roll) not in self.met for roll in rolls):
                 self._fail(f"{cb} is not turned as the program does")
-        for cb, pages in self.written.items():
-            if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
+        for cb, tiles in self.written.items():
+            if not np.array_equal(tiles, np.arange(tile_fields(self.kernel, self.results[cb].tensor)[0].size)):
                 self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
 
     # What is expected
 
-    def pages(self, name: str, places: Places, *, turned: bool = False) -> np.ndarray:
-        """Pages of the tensor's tiles at these places, by NumPy's broadcasting of the whole tensor."""
+    def fields(self, name: str, places: Places, *, turned: bool = False) -> tuple[np.ndarray, ...]:
+        """Pages of the tensor's tiles at these places, and the parts of them (``proof_rows.tile_fields``)."""
+        numbers = self.tile_numbers(name, places, turned=turned)
+        return tuple(field.reshape(-1)[numbers] for field in tile_fields(self.kernel, name))
+
+    def tile_numbers(self, name: str, places: Places, *, turned: bool = False) -> np.ndarray:
+        """Which tiles of the tensor these are, by NumPy's broadcasting of the whole tensor."""
         tensor = self.kernel.tensor(name)
         table = self._table(tensor, turned=turned)
         matrix, row, column = self._matrix_place(places)
@@ -263,7 +284,7 @@ class _Proof:
         return bz, by * self.unit[0] + row, bx * self.unit[1] + column
 
     def _table(self, tensor: Tensor, *, turned: bool) -> np.ndarray:
-        """Page of every tile, [matrices, rows, columns]; one row or column where the tensor has one."""
+        """Number of every tile, [matrices, rows, columns]; one row or column where the tensor has one."""
         rows, columns = (-(-extent // TILE) for extent in tensor.matrix)
         pages = np.arange(math.prod(tensor.batch) * rows * columns).reshape(*tensor.batch, rows, columns)
         if turned:
@@ -417,6 +438,12 @@ class _Proof:
 
     def _fail(self, message: str, code: str = "TTB403") -> NoReturn:
         fail(self.kernel, code, message)
+
+
+def _padded(fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Page, rows, column and columns; the last three 0 where the page is a tile."""
+    zero = np.zeros_like(fields[0])
+    return (*fields, zero, zero, zero)[:4]
 
 
 def _place(extent: tuple[int, int], places: Places) -> np.ndarray:

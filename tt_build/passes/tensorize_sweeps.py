@@ -20,6 +20,7 @@ from tt_build.ir.lowered import (
 from tt_build.ir.stages import Fold, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, opened, pointer_of, popped
+from tt_build.passes.pages import rows_fields
 from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.sweep_loops import (
     block,
@@ -103,7 +104,14 @@ def _exchange(kernel: PaddedKernel, fold: Fold, semaphore: int) -> list[Stmt]:
 
 
 def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt]:
-    write = WritePage(tensor=result.tensor, page=result.page, pointer=pointer_of(result.cb), slot=slot, cb=result.cb)
+    write = WritePage(
+        tensor=result.tensor,
+        page=result.page,
+        **rows_fields(result.rows),
+        pointer=pointer_of(result.cb),
+        slot=slot,
+        cb=result.cb,
+    )
     if not result.first_part_only:
         return [write]
     assert kernel.parts is not None
