@@ -290,13 +290,15 @@ class Condition(Struct, frozen=True, kw_only=True):
 class Rows(Struct, frozen=True, kw_only=True):
     """The part of a row-major tensor that is one tile: ``count`` rows, of each ``columns`` elements from ``column`` on.
 
-    Pages of such a tensor are its rows; the tile's ``page`` is the first of them.
+    Pages of such a tensor are its rows; the tile's ``page`` is the first of them. ``scratch`` is the circular buffer
+    through which they go where memory cannot be read straight into the faces of a tile.
     """
 
     count: Index
     column: Index
     columns: Index
     element_bytes: int
+    scratch: str = ""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -575,7 +577,8 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
 
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``; where a
-    matmul is blocked ``contractions`` come first.
+    matmul is blocked ``contractions`` come first. ``scratch`` names the circular buffer of ``Rows.scratch``, empty
+    where there is none.
     """
 
     streams: tuple[Stream, ...]
@@ -587,6 +590,7 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     patterns: tuple[PatternPlan, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     residency: Residency | None = None
+    scratch: str = ""
     contractions: tuple[Contraction, ...] = ()
     attention: AttentionPlan | None = None
 
@@ -594,7 +598,8 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
 class CircularBuffer(Struct, frozen=True, kw_only=True):
     """A circular buffer: ``num_pages`` is a multiple of ``block``, and every move is ``block`` pages.
 
-    ``buffer`` names the tensor whose shard it is; then it is moved once, as a whole.
+    ``buffer`` names the tensor whose shard it is; then it is moved once, as a whole. A ``scratch`` page is the reader's
+    own: it is reserved once and never announced.
     """
 
     id: int
@@ -605,6 +610,7 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
     num_pages: int
     unpack_to_dest: bool = False
     buffer: str = ""
+    scratch: bool = False
 
     @property
     def size(self) -> int:

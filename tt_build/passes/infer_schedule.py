@@ -27,7 +27,7 @@ from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.passes.regions import region_of
-from tt_build.targets import DTYPES, Arch
+from tt_build.targets import Arch
 
 ELEMENTWISE = "elementwise"
 STREAMING_MATMUL = "streaming_matmul"
@@ -103,15 +103,15 @@ def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> ScheduledKe
 
 def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
     for tensor in kernel.tensors:
-        _refuse_rows(kernel, tensor, ("inputs" if tensor.role == "input" else "outputs", tensor.name), arch)
+        _refuse_rows(kernel, tensor, ("inputs" if tensor.role == "input" else "outputs", tensor.name))
     _refuse_schedule(kernel)
     refuse_movement(kernel)
     if _algorithm(kernel) not in SWEEPS:
         _refuse_matmuls(kernel, arch)
 
 
-def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
-    """Row-major tensors: rows go straight to the faces of tiles, 16 elements a transfer."""
+def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str]) -> None:
+    """Refuse row-major tensors whose shards would part rows."""
     if tensor.format != "row_major":
         return
     if not isinstance(tensor.layout, str):
@@ -121,16 +121,6 @@ def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str]
             f"the sharded tensor '{tensor.name}' has format row_major, which cannot be lowered yet",
             path=(*place, "format"),
             help="use format: tile, or an interleaved layout",
-        )
-    face_row = 16 * DTYPES[tensor.dtype].element_bytes
-    if tensor.role == "input" and tensor.layout == "dram_interleaved" and face_row % arch.alignment.dram_page:
-        refuse(
-            kernel,
-            "TTB205",
-            f"the row_major tensor '{tensor.name}' of {tensor.dtype} in DRAM cannot be read on {arch.name}: "
-            f"reads are aligned to {arch.alignment.dram_page} B, a face has rows of {face_row} B",
-            path=(*place, "format"),
-            help="use float32, format: tile, or layout: l1_interleaved",
         )
 
 

@@ -116,7 +116,15 @@ class _Buffers:
         self.placed: list[CircularBuffer] = []
 
     def add(
-        self, name: str, dtype: str, block: int, pages: int, *, unpack_to_dest: bool = False, buffer: str = ""
+        self,
+        name: str,
+        dtype: str,
+        block: int,
+        pages: int,
+        *,
+        unpack_to_dest: bool = False,
+        buffer: str = "",
+        scratch: bool = False,
     ) -> None:
         self.placed.append(
             CircularBuffer(
@@ -128,8 +136,14 @@ class _Buffers:
                 num_pages=pages,
                 unpack_to_dest=unpack_to_dest,
                 buffer=buffer,
+                scratch=scratch,
             )
         )
+
+    def add_scratch(self, name: str) -> None:
+        """The page through which rows go, where there is one: any 32 rows of 64 B."""
+        if name:
+            self.add(name, PATTERN_DTYPE, 1, 1, scratch=True)
 
 
 def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[CircularBuffer, ...]:
@@ -159,6 +173,7 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     for item in kernel.intermediates:
         block, blocks = item.tiles, 2 if item.cb in twice else 1
         add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
+    buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)
 
 
@@ -189,6 +204,7 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
     for item in kernel.intermediates:
         block = k_block if item.cb in turned else 1
         add(item.cb, item.dtype, block, -(-item.tiles // block) * block, unpack_to_dest=item.unpack_to_dest)
+    buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)
 
 

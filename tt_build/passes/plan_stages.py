@@ -64,13 +64,13 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         results=tuple(planner.results),
         masks=tuple(planner.masks),
         patterns=tuple(planner.patterns),
+        scratch=planner.scratch,
     )
 
 
 class _Planner(StagePlanner):
     def __init__(self, kernel: MappedKernel, arch: Arch) -> None:
         super().__init__(kernel, arch, kernel.outputs[0])
-        self.arch = arch
         self.kept_bytes = 0
         self.transposes: list[TransposePlan] = []
 
@@ -200,7 +200,7 @@ class _Planner(StagePlanner):
         if extent != (1, 1):
             place = (num(0), var("tile_column")) if extent[1] > 1 else (var("tile_row"), num(0))
             page = page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *place)
-        rows = rows_of(tensor, *unit_place(tensor, self.output, row, column)[2:])
+        rows = self.rows_read(tensor, *unit_place(tensor, self.output, row, column)[2:])
         return self.shared_stream(
             Stream(
                 cb=f"cb_{self.identifiers[tensor.name]}",

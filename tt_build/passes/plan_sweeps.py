@@ -163,6 +163,7 @@ class _Planner(StagePlanner):
             patterns=tuple(self.patterns),
             sweeps=tuple(sweeps),
             residency=Residency(choice=self.choice.name, reason=reason or "each input is read once"),
+            scratch=self.scratch,
         )
 
     def _jobs(self, cuts: list[int]) -> list[Job]:
