@@ -1,4 +1,4 @@
-"""Row-major tensors in Blackhole's DRAM, where reads are aligned to 64 B: rows of 2-byte elements go through scratch."""
+"""Row-major tensors in Blackhole's DRAM, where reads are aligned to 64 B: rows of two-byte elements take a detour."""
 
 from __future__ import annotations
 
