@@ -118,7 +118,9 @@ class _Writer:
             return str(draw(st.sampled_from(_BINARY))).format(inner, other)
         if kind == "scalar":
             return str(draw(st.sampled_from(_WITH_SCALAR))).format(inner, self.tensors.scalar())
-        return f"rotate_half({inner})" if kind == "rotated" else self.composite(inner, shape)
+        if kind == "rotated":  # of a whole matrix, also where the expression is broadcast
+            return f"rotate_half({inner} + {self.tensors.tensor(shape, whole=True)})"
+        return self.composite(inner, shape)
 
     def composite(self, inner: str, shape: Matrix) -> str:
         axis = self.draw(st.sampled_from(list(self.axes)))

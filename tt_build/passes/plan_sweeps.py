@@ -397,7 +397,8 @@ class _Planner(StagePlanner):
         cb = self.settled.get(index)
         if cb is None and self._turns_in_row(index):
             (_, shift), (row,) = self.program.values[index].ints, self.program.values[index].args
-            return replace(self._leaf(row, target, sweep), fpu=False, shift=shift // TILE)
+            held = self._leaf(row, target, sweep)  # perhaps turned itself
+            return replace(held, fpu=False, shift=(held.shift + shift // TILE) % self._extent(self._matrix(index))[1])
         return self._loaded(index, target, self._stream(index, target, sweep) if cb is None else cb)
 
     def _turns_in_row(self, index: int) -> bool:
@@ -406,7 +407,8 @@ class _Planner(StagePlanner):
         if value.op != "roll" or value.ints[0] != -1 or not self.wide or not self.choice.hold:
             return False
         whole = self._extent(self._matrix(index))[1] * TILE == value.shape[-1]  # also where parts are spread
-        return whole and self._view(value.args[0]).spread == frozenset()
+        look = self._view(value.args[0])
+        return whole and not look.spread and self.program.values[look.pieces[0].source].op == "input"
 
     def _loaded(self, index: int, target: tuple[int, int], cb: str) -> Leaf:
         if index in self.settled:

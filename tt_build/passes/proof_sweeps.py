@@ -85,6 +85,7 @@ class _Proof:
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.program = sunk(kernel.program).program
         self.moved: dict[str, list[Visit]] = {}
+        self.outputs = {binding.value for binding in self.program.outputs}
         self.rolls = {cb: self._rolls_of(stream) for cb, stream in self.streams.items()}
         self.met = set[tuple[str, int]]()
         self.read: dict[str, list[np.ndarray]] = {}
@@ -195,23 +196,33 @@ class _Proof:
 
     def _check_slot(self, index: np.ndarray, visit: Visit, cb: str, places: Places) -> None:
         """The tile of the place itself, or the one that a value of the program turns there."""
-        slot, values = self._slot(visit, cb, places), self.program.values
-        for roll in self.rolls.get(cb, []):
+        slot, turned = self._slot(visit, cb, places), set[tuple[str, int]]()
+        for roll, base in self.rolls.get(cb, {}).items():
             stream = self.streams[cb]
             look = functools.partial(tiles_at, self.kernel, transposed=stream.transpose, spread=True)
             column = 2 if stream.transpose else 3  # where the value's column lies in the tensor
-            own, turned = (look(v, *self._matrix_place(places)).place[column] for v in (values[roll].args[0], roll))
-            if np.array_equal(index, slot - own + turned):
-                self.met.add((cb, roll))
-                return
-        self._same(index, slot, cb)
+            own, there = (look(value, *self._matrix_place(places)).place[column] for value in (base, roll))
+            if np.array_equal(index, slot - own + there):
+                turned.add((cb, roll))
+        self.met |= turned
+        if not turned:
+            self._same(index, slot, cb)
 
-    def _rolls_of(self, stream: Stream) -> list[int]:
-        """Values that turn what the stream carries in its rows, and have no stream of their own."""
+    def _rolls_of(self, stream: Stream) -> dict[int, int]:
+        """Values that turn what the stream carries in its rows, perhaps several times, and are computed with: by value
+        the one that they turn. Not those that have a stream of their own.
+        """
         values, own = self.program.values, {other.view for other in self.streams.values()}
         carried = [stream.view] if stream.view >= 0 else [i for i in range(len(values)) if self._is_plain(i, stream)]
-        turned = [i for i, v in enumerate(values) if v.op == "roll" and v.ints[0] == -1 and v.args[0] in carried]
-        return [i for i in turned if i not in own]
+        base = {index: index for index in carried}
+        found: dict[int, int] = {}
+        for index, value in enumerate(values):
+            if value.op != "roll" or value.ints[0] != -1 or value.args[0] not in base or index in own:
+                continue
+            base[index] = base[value.args[0]]
+            if any(index in v.args and v.op != "roll" for v in values) or index in self.outputs:
+                found[index] = base[index]
+        return found
 
     def _is_plain(self, index: int, stream: Stream) -> bool:
         """Whether a value is the stream's tensor, or its transpose where the stream is transposed."""
