@@ -385,7 +385,7 @@ class _Planner(StagePlanner):
         bits, masks = self._masking(job.fold, 1, list(range(2, self.capacity)), "")
         spill = self.names.unique("cb_total")
         self._hand_on(cb, operand, 1)
-        self._hand_on(spill, job.fold, 2)
+        self._hand_on(spill, job.fold, 1)
         last = SectionPlan(steps=tuple(masks), stores=((1, cb),))
         fold = self._in_parts(self._fold(job, 0, 1, bits))
         return replace(sweep, sections=(*sections, last), folds=(fold,), spill=spill)
