@@ -10,13 +10,19 @@ from tests.passes.corruptions import (
     Corruption,
     Kernel,
     change,
+    columns_beyond_the_row,
+    columns_of_another_tile,
+    elements_of_another_size,
     item,
     page_beside,
     replace,
+    row_beside,
+    row_major_read_as_tiles,
+    rows_beyond_the_tensor,
     slot_beside,
     tile_index_beside,
 )
-from tt_build.ir.index import num, var
+from tt_build.ir.index import Bin, num, var
 from tt_build.ir.lowered import (
     Block,
     FillTile,
@@ -61,8 +67,28 @@ def _in_body(kernel: Kernel, role: str, edit: Callable[[tuple[Stmt, ...]], tuple
 
 # Pages and places
 
-for _shared in (page_beside, slot_beside, tile_index_beside):
+for _shared in (
+    page_beside,
+    slot_beside,
+    tile_index_beside,
+    row_beside,
+    rows_beyond_the_tensor,
+    columns_of_another_tile,
+    columns_beyond_the_row,
+    elements_of_another_size,
+    row_major_read_as_tiles,
+):
     corruption("TTB403")(_shared)
+
+
+@corruption("TTB403")
+def not_turned(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """A tile that meets itself in place of the one half a row away."""
+
+    def is_turned(stmt: TileOp) -> bool:
+        return isinstance(stmt.indices[0], Bin) and stmt.indices[0].op == "%"
+
+    return change(kernel, rng, TileOp, lambda s: replace(s, indices=(s.indices[0].a.a,)), is_turned)
 
 
 @corruption("TTB403")

@@ -176,9 +176,39 @@ def test_the_reader_chooses_the_tensor_of_a_concat(tmp_path: Path) -> None:
     assert kernel.pages_read == {"X": 2, "Y": 4}
 
 
-def test_rope_reads_its_input_twice_at_most(tmp_path: Path) -> None:
-    inputs = {"X": [2, 64, 128], "c": [64, 128], "s": [64, 128]}
-    kernel = verified(tmp_path, _kernel("C = X * c + rotate_half(X) * s", [2, 64, 128], **inputs))
+_ROPE = {"X": [2, 64, 128], "c": [64, 128], "s": [64, 128]}
+
+
+def test_rope_reads_each_tile_once(tmp_path: Path) -> None:
+    """A unit is a row of tiles, which stays on the core; what all matrices share is read by one core."""
+    kernel = verified(tmp_path, _kernel("C = X * c + rotate_half(X) * s", [2, 64, 128], **_ROPE))
+    assert (kernel.algorithm, kernel.unit_tiles) == ("rows", (1, 4))
+    assert kernel.pages_read == {"X": 16, "c": 8, "s": 8}
+    assert {stream.tensor: (stream.per, stream.extent) for stream in kernel.streams} == {
+        "X": ("unit", (1, 4)), "c": ("core", (2, 4)), "s": ("core", (2, 4))
+    }  # fmt: skip
+
+
+def test_matrices_that_do_not_fit_are_read_with_each_unit(tmp_path: Path) -> None:
+    inputs = {"X": [2, 20_000, 128], "c": [20_000, 128]}
+    kernel = verified(tmp_path, _kernel("C = X * c + rotate_half(X)", [2, 20_000, 128], **inputs))
+    assert kernel.residency is not None
+    assert kernel.residency.choice == "held, handed on"
+    assert kernel.residency.reason.startswith("'matrices kept, held, handed on' needs ")
+    assert kernel.pages_read == {"X": 5000, "c": 5000}
+
+
+def test_a_row_that_does_not_fit_is_read_twice(tmp_path: Path) -> None:
+    kernel = verified(tmp_path, _kernel("C = X + rotate_half(X)", [32, 32_768], X=[32, 32_768]))
+    assert kernel.residency is not None
+    assert kernel.residency.choice == "streamed, shared operands held"
+    assert kernel.pages_read == {"X": 2048}
+
+
+def test_a_declared_grid_of_tiles_stays_one(tmp_path: Path) -> None:
+    declared = {**_kernel("C = X * c + rotate_half(X) * s", [2, 64, 128], **_ROPE), "grid": [4, 2, 2]}
+    kernel = verified(tmp_path, declared)
+    assert (kernel.algorithm, kernel.unit_tiles) == ("elementwise", (1, 1))
     assert kernel.pages_read == {"X": 32, "c": 16, "s": 16}
 
 

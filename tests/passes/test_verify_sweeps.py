@@ -34,6 +34,16 @@ BASES = {
     "norm": _kernel("Y = layernorm(X, 1e-5) * g + b", [200, 164], X=[200, 164], g=[1, 164], b=[1, 164]),
     "columns": _kernel("Y = X - min(X, axis=-2)", [90, 160], X=[90, 160]),
     "matrix": _kernel("Y = X / mean(X, axis=(-2, -1))", [4, 70, 75], X=[4, 70, 75]),
+    "rope": _kernel("Y = X * c + rotate_half(X) * s", [2, 90, 128], X=[2, 90, 128], c=[90, 128], s=[1, 128]),
+    "rows": {
+        "inputs": {
+            "X": {"shape": [2, 70, 203], "format": "row_major"},
+            "g": {"shape": [1, 203], "format": "row_major"},
+        },
+        "outputs": {"Y": {"shape": [2, 70, 203], "format": "row_major"}},
+        "compute": "Y = softmax(X, axis=-1) * g",
+        "schedule": {"cores": [2, 2]},
+    },
     "whole tiles": _kernel("Y = max(X, axis=-1)", [128, 1], X=[128, 256]),
 }
 

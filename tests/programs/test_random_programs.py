@@ -37,6 +37,11 @@ class Keeper:
         self.path = FOUND / f"failing-{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"
         self.path.write_text(text)
 
+    def kept(self) -> str:
+        """The name of the last failing program's file, empty where none failed; it is not replaced any more."""
+        path, self.path = self.path, None
+        return path.name if path is not None else ""
+
 
 def _check(program: Kernel, others: list[Kernel], keeper: Keeper) -> None:
     try:

@@ -178,7 +178,8 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     matmul = any(value.op == "matmul" for value in kernel.program.values)
     by = "the kernel: schedule.matmul.algorithm" if asked else "the planner"
     block = "a barrier; as many as fit L1 with the other buffers, at most 16"
-    whole = "what is reduced together" if kernel.sweeps else "one tile"
+    whole = "a row, whose tiles meet" if kernel.algorithm == "rows" else "what is reduced together"
+    whole = whole if kernel.sweeps else "one tile"
     if kernel.blocking is not None:
         whole, block = "the planner", "a step"
     rows: list[tuple[str, ...]] = [

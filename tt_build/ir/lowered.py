@@ -105,7 +105,8 @@ class ReadPage(Struct, frozen=True, kw_only=True, tag="read_page"):
     """``noc_async_read_page(page, tensor, pointer + slot * page size of cb)``
 
     With ``rows`` the tile is a part of a row-major tensor: ``columns`` elements from ``column`` on of that many rows,
-    of which ``page`` is the first. Each row goes to two faces of the tile.
+    of which ``page`` is the first. Each row goes to two faces of the tile. ``scratch`` is the pointer to a page that
+    rows land in first, where memory cannot be read straight into faces; then the tile has landed behind the statement.
     """
 
     tensor: str
@@ -117,6 +118,7 @@ class ReadPage(Struct, frozen=True, kw_only=True, tag="read_page"):
     column: Index | None = None
     columns: Index | None = None
     element_bytes: int = 0
+    scratch: str = ""
 
 
 class WritePage(Struct, frozen=True, kw_only=True, tag="write_page"):

@@ -290,13 +290,15 @@ class Condition(Struct, frozen=True, kw_only=True):
 class Rows(Struct, frozen=True, kw_only=True):
     """The part of a row-major tensor that is one tile: ``count`` rows, of each ``columns`` elements from ``column`` on.
 
-    Pages of such a tensor are its rows; the tile's ``page`` is the first of them.
+    Pages of such a tensor are its rows; the tile's ``page`` is the first of them. ``scratch`` is the circular buffer
+    through which they go where memory cannot be read straight into the faces of a tile.
     """
 
     count: Index
     column: Index
     columns: Index
     element_bytes: int
+    scratch: str = ""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -355,12 +357,16 @@ class PatternPlan(Struct, frozen=True, kw_only=True):
 
 
 class LoadStep(Struct, frozen=True, kw_only=True, tag="load"):
-    """DST slot ``out`` = next tile of ``cb`` (copied, transposed or broadcast)."""
+    """DST slot ``out`` = next tile of ``cb`` (copied, transposed or broadcast).
+
+    With ``shift`` it is the tile so many columns further in the row that ``cb`` holds; behind the last comes the first.
+    """
 
     cb: str
     out: int
     bcast: BroadcastMode = ""
     transpose: bool = False
+    shift: int = 0
 
 
 class FpuStep(Struct, frozen=True, kw_only=True, tag="fpu"):
@@ -506,8 +512,9 @@ class Sweep(Struct, frozen=True, kw_only=True):
     Without ``folds`` each tile runs ``sections``. With folds the tiles that are reduced together are one DST section,
     and ``sections`` has the steps of a tile and no stores. With ``spill`` the accumulator lies in that circular buffer
     between tiles: the last section masks the value that the others left in its ``stores``' circular buffer, and
-    adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread. ``what`` is the
-    compiler's own text, for people.
+    adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread.
+    ``one_column``: what is computed has one column in a kernel of wider values. ``what`` is the compiler's own text,
+    for people.
     """
 
     what: str
@@ -517,6 +524,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     folds: tuple[Fold, ...] = ()
     spill: str = ""
     parts: int = 1
+    one_column: bool = False
 
 
 class Residency(Struct, frozen=True, kw_only=True):
@@ -569,7 +577,8 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
 
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``; where a
-    matmul is blocked ``contractions`` come first.
+    matmul is blocked ``contractions`` come first. ``scratch`` names the circular buffer of ``Rows.scratch``, empty
+    where there is none.
     """
 
     streams: tuple[Stream, ...]
@@ -581,6 +590,7 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     patterns: tuple[PatternPlan, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     residency: Residency | None = None
+    scratch: str = ""
     contractions: tuple[Contraction, ...] = ()
     attention: AttentionPlan | None = None
 
@@ -588,7 +598,8 @@ class StagedKernel(MappedKernel, frozen=True, kw_only=True):
 class CircularBuffer(Struct, frozen=True, kw_only=True):
     """A circular buffer: ``num_pages`` is a multiple of ``block``, and every move is ``block`` pages.
 
-    ``buffer`` names the tensor whose shard it is; then it is moved once, as a whole.
+    ``buffer`` names the tensor whose shard it is; then it is moved once, as a whole. A ``scratch`` page is the reader's
+    own: it is reserved once and never announced.
     """
 
     id: int
@@ -599,6 +610,7 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
     num_pages: int
     unpack_to_dest: bool = False
     buffer: str = ""
+    scratch: bool = False
 
     @property
     def size(self) -> int:

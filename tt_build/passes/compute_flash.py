@@ -281,7 +281,7 @@ class _Compute:
             return statements
         return [When(a=key_row(self.kernel, "tile_column"), b=num(self.plan.sequence - 1), body=tuple(statements))]
 
-    def _index(self, cb: str) -> Index:
+    def _index(self, cb: str, _shift: int = 0) -> Index:
         """Where the tile of the present score lies."""
         if cb in self.patterns:
             return self.patterns[cb].slot

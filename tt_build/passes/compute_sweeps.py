@@ -30,6 +30,7 @@ from tt_build.passes.sweep_loops import (
     block_slot,
     core_tiles,
     each_part,
+    is_kept_matrix,
     line,
     lines,
     part,
@@ -106,8 +107,8 @@ class SweepCompute:
     def _is_held(self, cb: str) -> bool:
         return cb in self.settled or (cb in self.streams and self.streams[cb].per == "unit")
 
-    def _index(self, cb: str) -> Index:
-        """Place of the present tile in a circular buffer."""
+    def _index(self, cb: str, shift: int = 0) -> Index:
+        """Place of the present tile in a circular buffer, or of the one ``shift`` columns further."""
         if cb in self.settled:
             extent = self.settled[cb].extent
             assert extent is not None
@@ -117,7 +118,10 @@ class SweepCompute:
         if cb not in self.streams:
             return num(0)
         stream = self.streams[cb]
-        return block_slot(self.kernel, self._now()) if stream.per == "sweep" else place_in(self.kernel, stream.extent)
+        if stream.per == "sweep":
+            return block_slot(self.kernel, self._now())
+        row = var("by" if is_kept_matrix(self.kernel, stream) else "tile_row")
+        return place_in(self.kernel, stream.extent, row=row, shift=shift)
 
     # Sweeps
 
@@ -277,12 +281,17 @@ class SweepCompute:
     def _in_last_tile(self, axis: Literal["rows", "columns"], statements: list[Stmt]) -> list[Stmt]:
         """Statements for the unit's last tile along an axis."""
         parts, place = self.kernel.parts, var("tile_row" if axis == "rows" else "tile_column")
-        tiles = self._now().extent[0 if axis == "rows" else 1]
+        sweep = self._now()
+        tiles = sweep.extent[0 if axis == "rows" else 1]
         if self.kernel.blocking is not None:
             return [When(a=self._in_output(axis), b=num(self._output_tiles(axis) - 1), body=tuple(statements))]
+        if axis == "columns" and sweep.one_column:
+            return statements
         if parts is not None and parts.spread and parts.axis == axis:
             place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
             tiles = parts.total
+        elif axis == "columns" and tiles == 1:  # the unit is a column of tiles, perhaps the last
+            place, tiles = var("bx"), self.kernel.grid.x
         if tiles == 1:
             return statements
         return [When(a=place, b=num(tiles - 1), body=tuple(statements))]

@@ -21,7 +21,7 @@ from tt_build.passes.dst_sections import (
     Store,
     evaluated,
 )
-from tt_build.passes.infer_schedule import REDUCTION
+from tt_build.passes.infer_schedule import SWEEPS
 from tt_build.passes.movement import Sunk
 from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu, masked_columns
 
@@ -42,9 +42,12 @@ class SectionCutter:
         self.masks = masks
         self.dtypes: dict[str, str] = {}
 
-    def store(self, value: int, cb: str, dtype: str) -> Store:
-        """A store into a buffer of that dtype, with the mask that a block-float format needs on ragged rows."""
-        count = masked_columns(self._columns(value), dtype)
+    def store(self, value: int, cb: str, dtype: str, columns: int = 0) -> Store:
+        """A store into a buffer of that dtype, with the mask that a block-float format needs on ragged rows.
+
+        ``columns`` are those of what is computed with the value where it is broadcast on the way, else 0.
+        """
+        count = masked_columns(columns or self._columns(value), dtype)
         return Store(value=value, cb=cb, mask=self.mask("columns", count) if count else "")
 
     def mask(self, axis: Literal["columns", "rows"], count: int) -> str:
@@ -59,12 +62,16 @@ class SectionCutter:
     def _columns(self, value: int) -> int:
         """Columns of what is computed with that value: those of the outputs where it is broadcast to them."""
         whole = self.kernel.outputs[0].matrix[1]
-        return self.program.values[value].shape[-1] if self.kernel.algorithm == REDUCTION else whole
+        return self.program.values[value].shape[-1] if self.kernel.algorithm in SWEEPS else whole
 
     def sections(
-        self, stores: list[Store], leaves: dict[int, Leaf], matmuls: dict[int, MatmulOperands]
+        self,
+        stores: list[Store],
+        leaves: dict[int, Leaf],
+        matmuls: dict[int, MatmulOperands],
+        columns: int = 0,
     ) -> tuple[SectionPlan, ...]:
-        """Sections in order: one for each cut, then the outputs, as many together as fit.
+        """Sections in order: one for each cut, then the outputs, as many together as fit. ``columns`` as in ``store``.
 
         A section that overflows DST loses a value to a cut, or its outputs are parted, until every section fits. An
         output whose value is cut is packed where that value is computed.
@@ -75,7 +82,7 @@ class SectionCutter:
         apart = {s.cb for s in stores if s.value in casts and self.dtypes.get(s.cb) != self._cut_dtype(s.value)}
         groups = [stores]
         while True:
-            own = {value: [self.store(value, cb, self._cut_dtype(value))] for value, cb in cuts.items()}
+            own = {value: [self.store(value, cb, self._cut_dtype(value), columns)] for value, cb in cuts.items()}
             for store in stores:
                 if store.value in cuts and store.cb not in apart:
                     own[store.value].append(store)

@@ -43,12 +43,16 @@ _COMMUTATIVE = ("add", "mul")
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that lies in a circular buffer; ``fpu`` when the matrix engine can take it from there."""
+    """A value that lies in a circular buffer; ``fpu`` when the matrix engine can take it from there.
+
+    ``shift`` as in ``LoadStep``.
+    """
 
     cb: str
     bcast: BroadcastMode
     transpose: bool
     fpu: bool
+    shift: int = 0
 
 
 class MatmulOperands(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +217,8 @@ class SectionBuilder:
         leaf = self.leaves.get(index)
         if leaf is not None:
             slot = self._take()
-            self.steps.append(LoadStep(cb=leaf.cb, out=slot, bcast=leaf.bcast, transpose=leaf.transpose))
+            load = LoadStep(cb=leaf.cb, out=slot, bcast=leaf.bcast, transpose=leaf.transpose, shift=leaf.shift)
+            self.steps.append(load)
             return slot
         value = self._value(index)
         try:

@@ -27,11 +27,14 @@ from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.passes.regions import region_of
-from tt_build.targets import DTYPES, Arch
+from tt_build.targets import Arch
 
 ELEMENTWISE = "elementwise"
 STREAMING_MATMUL = "streaming_matmul"
 REDUCTION = "reduction"
+ROWS = "rows"
+SWEEPS = (REDUCTION, ROWS)
+"""Algorithms of units that are swept: what is reduced together, or rows whose tiles meet each other."""
 REDUCTIONS = ("sum", "mean", "max", "min")
 
 
@@ -58,7 +61,7 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
         if all(item.count == 1 for item in items):  # all parts of a unit run at the same time
             grid, work, parts = spread, items, msgspec.structs.replace(parts, spread=True)
             unit = _part_of(unit, parts)
-    placing = placing_tensor(kernel) if algorithm != REDUCTION else None
+    placing = placing_tensor(kernel) if algorithm not in SWEEPS else None
     if placing is not None:
         work = shard_work(kernel, placing, grid, work, arch)
         region, policy = shard_region(work), "rectangular"
@@ -100,25 +103,17 @@ def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> ScheduledKe
 
 def _refuse_unsupported(kernel: DefaultedKernel, arch: Arch) -> None:
     for tensor in kernel.tensors:
-        _refuse_rows(kernel, tensor, ("inputs" if tensor.role == "input" else "outputs", tensor.name), arch)
+        _refuse_rows(kernel, tensor, ("inputs" if tensor.role == "input" else "outputs", tensor.name))
     _refuse_schedule(kernel)
     refuse_movement(kernel)
-    if _algorithm(kernel) != REDUCTION:
+    if _algorithm(kernel) not in SWEEPS:
         _refuse_matmuls(kernel, arch)
 
 
-def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str], arch: Arch) -> None:
-    """Row-major tensors: rows go straight to the faces of tiles, 16 elements a transfer."""
+def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str]) -> None:
+    """Refuse row-major tensors whose shards would part rows."""
     if tensor.format != "row_major":
         return
-    if any(value.op in REDUCTIONS for value in kernel.program.values):
-        refuse(
-            kernel,
-            "TTB205",
-            f"the tensor '{tensor.name}' has format row_major, which cannot be lowered beside a reduction yet",
-            path=(*place, "format"),
-            help="use format: tile",
-        )
     if not isinstance(tensor.layout, str):
         refuse(
             kernel,
@@ -126,16 +121,6 @@ def _refuse_rows(kernel: DefaultedKernel, tensor: Tensor, place: tuple[str, str]
             f"the sharded tensor '{tensor.name}' has format row_major, which cannot be lowered yet",
             path=(*place, "format"),
             help="use format: tile, or an interleaved layout",
-        )
-    face_row = 16 * DTYPES[tensor.dtype].element_bytes
-    if tensor.role == "input" and tensor.layout == "dram_interleaved" and face_row % arch.alignment.dram_page:
-        refuse(
-            kernel,
-            "TTB205",
-            f"the row_major tensor '{tensor.name}' of {tensor.dtype} in DRAM cannot be read on {arch.name}: "
-            f"reads are aligned to {arch.alignment.dram_page} B, a face has rows of {face_row} B",
-            path=(*place, "format"),
-            help="use float32, format: tile, or layout: l1_interleaved",
         )
 
 
@@ -227,7 +212,20 @@ def _algorithm(kernel: DefaultedKernel) -> str:
                 help="declare one kernel for the matmul and one for the reduction",
             )
         return STREAMING_MATMUL
-    return ELEMENTWISE if reduced is None else REDUCTION
+    if reduced is not None:
+        return REDUCTION
+    return ROWS if _has_row_units(kernel) else ELEMENTWISE
+
+
+def _has_row_units(kernel: DefaultedKernel) -> bool:
+    """Whether a tile meets another one of its row, so that a unit that is the row reads each of them once.
+
+    Not where the declaration cuts the output into tiles, or shards decide who computes what.
+    """
+    if kernel.declared_grid is not None or kernel.declared_block is not None or placing_tensor(kernel) is not None:
+        return False
+    values = sunk(kernel.program).program.values
+    return any(value.op == "roll" and value.ints[0] == -1 for value in values)
 
 
 def extents(kernel: DefaultedKernel) -> tuple[int, int]:
@@ -251,6 +249,7 @@ def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Pa
     z = math.prod(output.batch)
     program = sunk(kernel.program).program
     axes = {axis for value in program.values if value.op in REDUCTIONS for axis in value.axes}
+    axes |= {-1} if _algorithm(kernel) == ROWS else set()
     out_rows, out_columns = (-(-extent // TILE) for extent in output.matrix)
     if not axes:
         return (1, 1), Grid(x=out_columns, y=out_rows, z=z), None

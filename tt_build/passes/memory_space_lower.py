@@ -25,6 +25,7 @@ from tt_build.ir.stages import (
     Sweep,
 )
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
 from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
 
@@ -115,7 +116,15 @@ class _Buffers:
         self.placed: list[CircularBuffer] = []
 
     def add(
-        self, name: str, dtype: str, block: int, pages: int, *, unpack_to_dest: bool = False, buffer: str = ""
+        self,
+        name: str,
+        dtype: str,
+        block: int,
+        pages: int,
+        *,
+        unpack_to_dest: bool = False,
+        buffer: str = "",
+        scratch: bool = False,
     ) -> None:
         self.placed.append(
             CircularBuffer(
@@ -127,8 +136,14 @@ class _Buffers:
                 num_pages=pages,
                 unpack_to_dest=unpack_to_dest,
                 buffer=buffer,
+                scratch=scratch,
             )
         )
+
+    def add_scratch(self, name: str) -> None:
+        """The page through which rows go, where there is one: any 32 rows of 64 B."""
+        if name:
+            self.add(name, PATTERN_DTYPE, 1, 1, scratch=True)
 
 
 def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[CircularBuffer, ...]:
@@ -158,6 +173,7 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     for item in kernel.intermediates:
         block, blocks = item.tiles, 2 if item.cb in twice else 1
         add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
+    buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)
 
 
@@ -188,6 +204,7 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
     for item in kernel.intermediates:
         block = k_block if item.cb in turned else 1
         add(item.cb, item.dtype, block, -(-item.tiles // block) * block, unpack_to_dest=item.unpack_to_dest)
+    buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)
 
 
@@ -215,28 +232,35 @@ def refuse_tensors(kernel: MappedKernel | BoundSources, arch: Arch) -> None:
     """Refuse tensors that fill L1 themselves."""
     sizes = {buffer: bytes_in_l1(buffer, arch) for buffer in kernel.buffers}
     largest = max(sizes, key=lambda buffer: sizes[buffer])
-    rows = "\n".join(f"  {buffer.name:<16} {size:>9} B" for buffer, size in sizes.items() if size)
+    named = {buffer.name: size for buffer, size in sizes.items()}
+    # each tensor needs a circular buffer besides
+    least = sum(DEPTH * DTYPES[buffer.dtype].tile_bytes for buffer in kernel.buffers)
+    advice = moved_to_dram(named, sum(sizes.values()) + least - arch.l1_allocatable)
     refuse(
         kernel,
         "TTB303",
         f"the tensors in L1 take {sum(sizes.values())} B of each core; {arch.name} has {arch.l1_allocatable} B",
         path=("inputs" if largest.role == "input" else "outputs", largest.name, "layout"),
-        help=f"use more cores or DRAM\n{rows}",
+        help=f"{advice}, or use more cores\n{l1_table((), named)}",
     )
 
 
 def _refuse_l1(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], budget: int, arch: Arch) -> NoReturn:
     need = sum(cb.size for cb in buffers)
-    rows = "\n".join(f"  {cb.name:<16} {cb.num_pages:>6} x {cb.page_size:>5} = {cb.size:>9} B" for cb in buffers)
+    tensors = {buffer.name: bytes_in_l1(buffer, arch) for buffer in kernel.buffers}
+    # What lies in L1 as a shard needs a circular buffer of its own elsewhere.
+    largest = max(DTYPES[buffer.dtype].tile_bytes for buffer in kernel.buffers)
+    advice = moved_to_dram(tensors, need - budget + DEPTH * largest)
     turned = {t.target for t in kernel.transposes}
-    advice = "make the tensors smaller, or keep them in DRAM"
-    if turned:
+    if not advice and turned:
         most = (budget - sum(cb.size for cb in buffers if cb.name not in turned)) // buffers[0].page_size
         advice = f"declare the first operand transposed, without .T; or reduce its rows to at most {max(most, 0) * 32}"
+    if not advice and kernel.sweeps:
+        advice = fewer_tiles(kernel, smallest_size, budget)
     refuse(
         kernel,
         "TTB301",
         f"circular buffers need {need} B of L1 a core; {budget} B of {arch.l1_allocatable} B are left for them",
         path=("compute",),
-        help=f"{advice}\n{rows}",
+        help=f"{advice or 'make the tensors smaller'}\n{l1_table(buffers, tensors)}",
     )

@@ -8,7 +8,7 @@ from typing import Any
 from tt_build.ir.index import Index, dim, minimum, names_in, num, var
 from tt_build.ir.stages import TILE, Rows, Tensor
 from tt_build.passes.views import batch_place
-from tt_build.targets import DTYPES
+from tt_build.targets import DTYPES, Arch
 
 
 def page_of(tensor: Tensor, ident: str, output: Tensor, row: Index, column: Index) -> Index:
@@ -27,7 +27,7 @@ def page_of(tensor: Tensor, ident: str, output: Tensor, row: Index, column: Inde
 
 
 def page_in_unit(tensor: Tensor, ident: str, batch: tuple[int, ...], row: Index, column: Index) -> Index:
-    """Page of the tile at (row, column), in the matrix of the tensor that belongs to bz; ``batch`` is that of bz."""
+    """Page of the tile at (row, column), in the matrix of a tiled tensor that belongs to bz, which has ``batch``."""
     height, width = tiles_of(tensor)
     row, column = num(0) if height == 1 else row, num(0) if width == 1 else column
     return (_matrix(tensor.batch, batch) * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column
@@ -57,6 +57,15 @@ def rows_of(tensor: Tensor, row: Index, column: Index) -> Rows | None:
         columns=_left(columns, column),
         element_bytes=DTYPES[tensor.dtype].element_bytes,
     )
+
+
+def goes_through_scratch(tensor: Tensor, arch: Arch) -> bool:
+    """Whether rows of an input cannot be read straight into the faces of a tile.
+
+    Source and destination must be congruent modulo the alignment of memory, and a face's rows of 16 elements are not.
+    """
+    by_rows = tensor.format == "row_major" and tensor.layout == "dram_interleaved"
+    return by_rows and 16 * DTYPES[tensor.dtype].element_bytes % arch.alignment.dram_page != 0
 
 
 def _left(extent: int, tile: Index) -> Index:

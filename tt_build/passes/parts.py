@@ -27,7 +27,8 @@ def parts_of(
     """The parts of a unit of (rows, columns) tiles, None where it is not worth it or cannot be done.
 
     Only a reduction that leaves one tile is combined: a matrix that is also reduced along one axis is not parted.
-    ``shapes`` are those of all that is computed: along the axis of the parts they have one extent, or 1.
+    ``shapes`` are those of all that is computed: along the axis of the parts they have one extent, or 1. What has 1 is
+    not reduced once more, since there would be nothing to part.
     """
     axes = {value.axes for value in program.values if value.op in reductions}
     if len(axes) != 1:
@@ -36,7 +37,9 @@ def parts_of(
     axis: Literal["rows", "columns"] = (
         "rows" if -1 not in only or (len(only) == 2 and unit[0] >= unit[1]) else "columns"
     )
-    if len({shape[-2 if axis == "rows" else -1] for shape in shapes} - {1}) > 1:
+    along = -2 if axis == "rows" else -1
+    operands = [program.values[value.args[0]].shape for value in program.values if value.op in reductions]
+    if len({shape[along] for shape in shapes} - {1}) > 1 or any(shape[along] == 1 for shape in operands):
         return None
     length, tiles = unit[0 if axis == "rows" else 1], unit[0] * unit[1]
     wished = 1 << max(0, math.isqrt(tiles * 3 // 2)).bit_length() - 1 if tiles else 0

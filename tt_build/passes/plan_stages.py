@@ -27,7 +27,7 @@ from tt_build.lang.program import Program, Value
 from tt_build.passes import plan_blocks, plan_flash, plan_sweeps
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
-from tt_build.passes.infer_schedule import REDUCTION
+from tt_build.passes.infer_schedule import SWEEPS
 from tt_build.passes.movement import MOVES, is_moved_leaf
 from tt_build.passes.pages import names_read, page_in_unit, page_of, rows_of, tiles_of, unit_place
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
@@ -38,7 +38,7 @@ from tt_build.targets import DTYPES, Arch
 
 def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     """Plan streams and sections."""
-    if kernel.algorithm == REDUCTION:
+    if kernel.algorithm in SWEEPS:
         return plan_sweeps.plan(kernel, arch)
     if kernel.blocking is not None:
         return plan_blocks.plan(kernel, arch)
@@ -64,13 +64,13 @@ def apply(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         results=tuple(planner.results),
         masks=tuple(planner.masks),
         patterns=tuple(planner.patterns),
+        scratch=planner.scratch,
     )
 
 
 class _Planner(StagePlanner):
     def __init__(self, kernel: MappedKernel, arch: Arch) -> None:
         super().__init__(kernel, arch, kernel.outputs[0])
-        self.arch = arch
         self.kept_bytes = 0
         self.transposes: list[TransposePlan] = []
 
@@ -200,7 +200,7 @@ class _Planner(StagePlanner):
         if extent != (1, 1):
             place = (num(0), var("tile_column")) if extent[1] > 1 else (var("tile_row"), num(0))
             page = page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *place)
-        rows = rows_of(tensor, *unit_place(tensor, self.output, row, column)[2:])
+        rows = self.rows_read(tensor, *unit_place(tensor, self.output, row, column)[2:])
         return self.shared_stream(
             Stream(
                 cb=f"cb_{self.identifiers[tensor.name]}",

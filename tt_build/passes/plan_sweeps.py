@@ -5,15 +5,19 @@ other: every reduction, every value that a larger one broadcasts, the outputs. E
 same tiles that do not wait for each other share a sweep, and inside a sweep elementwise chains are fused into DST
 sections. What a sweep settles stays in L1 for the later sweeps of the unit.
 
-Four choices decide about bytes and space, in this order, the first that fits L1:
+These choices decide about bytes and space, in this order, the first that fits L1:
 
 choice                          inputs read by several sweeps   costly values that several sweeps need
+matrices kept, held, handed on  once, held for the unit         computed once, held for the unit
 held, handed on                 once, held for the unit         computed once, held for the unit
 held, computed again            once, held for the unit         computed by each sweep
 streamed, shared operands held  by each sweep, in blocks        computed by each sweep
 streamed                        by each sweep, in blocks        computed by each sweep
 
-Operands that all units of a core share (a row of gammas) are read once a core in all but the last.
+Operands that all units of a core share (a row of gammas) are read once a core in all but the last. The first also keeps
+whole matrices of which each unit reads a row (the cosines that all heads share), and is tried where there are any.
+
+A tile that meets another one of its row (``rotate_half``) is loaded from the row that is held.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from tt_build.ir.stages import (
     MaskStep,
     OutputStream,
     Residency,
+    Rows,
     SectionPlan,
     StagedKernel,
     Stream,
@@ -44,10 +49,10 @@ from tt_build.lang.program import Binding, Program, Value
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.cut_sections import refuse_call
 from tt_build.passes.dst_sections import BadNumber, Leaf, NoForm, Overflow, SectionBuilder, Store, evaluated
-from tt_build.passes.infer_schedule import REDUCTIONS, extents
+from tt_build.passes.infer_schedule import REDUCTIONS, ROWS, extents
 from tt_build.passes.memory_space_lower import l1_budget, smallest_size
 from tt_build.passes.movement import is_moved_leaf
-from tt_build.passes.pages import page_in_unit
+from tt_build.passes.pages import first_row, names_read, page_in_unit, rows_of, unit_place
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tensorize_steps import COMBINE
@@ -85,15 +90,20 @@ Side = Literal["rows", "columns"]
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What stays in L1: ``hold`` inputs, ``hand_on`` costly values, ``share`` operands of all units."""
+    """What stays in L1: ``hold`` inputs, ``hand_on`` costly values, ``share`` operands of all units.
+
+    ``keep`` matrices that all matrices of the output share.
+    """
 
     name: str
     hold: bool
     hand_on: bool
     share: bool
+    keep: bool = False
 
 
 CHOICES = (
+    Choice("matrices kept, held, handed on", hold=True, hand_on=True, share=True, keep=True),
     Choice("held, handed on", hold=True, hand_on=True, share=True),
     Choice("held, computed again", hold=True, hand_on=False, share=True),
     Choice("streamed, shared operands held", hold=False, hand_on=False, share=True),
@@ -105,7 +115,10 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     """The sweeps of a kernel with reductions, by the first choice that fits L1."""
     budget, too_large = l1_budget(kernel, arch), ""
     for choice in CHOICES:
-        staged = _Planner(kernel, arch, choice).staged(too_large)
+        planner = _Planner(kernel, arch, choice)
+        staged = planner.staged(too_large)
+        if choice.keep and not planner.kept:
+            continue
         size = smallest_size(staged)
         if size <= budget or choice is CHOICES[-1]:
             return staged
@@ -126,7 +139,8 @@ class _Planner(StagePlanner):
         self.choice = choice
         self.rows, self.columns = extents(kernel)
         self.tall = any(-2 in v.axes for v in self.program.values if v.op in REDUCTIONS)
-        self.wide = any(-1 in v.axes for v in self.program.values if v.op in REDUCTIONS)
+        self.wide = kernel.algorithm == ROWS or any(-1 in v.axes for v in self.program.values if v.op in REDUCTIONS)
+        self.kept: set[str] = set()
         self.settled: dict[int, str] = {}
         self.parts = kernel.parts
         self.casts = set(block_casts(self.program, {t.name: t.dtype for t in kernel.tensors}))
@@ -149,6 +163,7 @@ class _Planner(StagePlanner):
             patterns=tuple(self.patterns),
             sweeps=tuple(sweeps),
             residency=Residency(choice=self.choice.name, reason=reason or "each input is read once"),
+            scratch=self.scratch,
         )
 
     def _jobs(self, cuts: list[int]) -> list[Job]:
@@ -190,9 +205,9 @@ class _Planner(StagePlanner):
         tensor = binding.tensor
         cb, dtype = self.names.unique(f"cb_{self.identifiers[tensor]}"), self.kernel.tensor(tensor).dtype
         self.cutter.dtypes[cb] = dtype
-        page = self._page(self.kernel.tensor(tensor))
+        page, rows = self._page(self.kernel.tensor(tensor))
         same = self._is_spread() and self.kernel.tensor(tensor).matrix[0 if self._axis() == -2 else 1] == 1
-        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page, first_part_only=same))
+        self.results.append(OutputStream(cb=cb, tensor=tensor, page=page, first_part_only=same, rows=rows))
         return self.cutter.store(binding.value, cb, dtype)
 
     def _is_spread(self) -> bool:
@@ -246,15 +261,17 @@ class _Planner(StagePlanner):
     def _sweep(self, number: int, group: list[Job]) -> Sweep:
         target = self._target(group)
         leaves = {v: self._leaf(v, target, number) for v in _leaves_of(self.program, group, self.settled)}
+        one_column = target[1] == 1 < self.columns
         if group[0].fold is None:
             stores = [store for job in group for store in job.stores]
             self.results = [replace(r, sweep=number) if r.cb in {s.cb for s in stores} else r for r in self.results]
-            sections = self.cutter.sections(stores, leaves, {})
+            sections = self.cutter.sections(stores, leaves, {}, target[1])
             return Sweep(
                 what=", ".join(s.cb.removeprefix("cb_") for s in stores),
                 extent=self._extent(target),
                 by_columns=False,
                 sections=sections,
+                one_column=one_column,
             )
         axes = self._value(group[0].fold).axes
         ops = [self._value(job.fold).op for job in group]
@@ -262,7 +279,14 @@ class _Planner(StagePlanner):
         what = f"{' and '.join(ops)} of {line}"
         by_columns = axes == (-2,) or (len(axes) == 2 and self.parts is not None and self.parts.axis == "columns")
         parts = self.parts.count if self.parts is not None and not self.parts.spread else 1
-        sweep = Sweep(what=what, extent=self._extent(target), by_columns=by_columns, sections=(), parts=parts)
+        sweep = Sweep(
+            what=what,
+            extent=self._extent(target),
+            by_columns=by_columns,
+            sections=(),
+            parts=parts,
+            one_column=one_column,
+        )
         try:
             steps, folds = self._fold_steps(group, leaves, "")
         except Overflow:  # only a job alone: others join where they fit
@@ -356,11 +380,12 @@ class _Planner(StagePlanner):
         assert job.fold is not None
         cb = self.names.unique("cb_tile")
         operand = self._value(job.fold).args[0]
-        sections = self.cutter.sections([self.cutter.store(operand, cb, self._dtype(operand))], leaves, {})
+        store = self.cutter.store(operand, cb, self._dtype(operand))
+        sections = self.cutter.sections([store], leaves, {}, self._matrix(operand)[1])
         bits, masks = self._masking(job.fold, 1, list(range(2, self.capacity)), "")
         spill = self.names.unique("cb_total")
         self._hand_on(cb, operand, 1)
-        self._hand_on(spill, job.fold, 2)
+        self._hand_on(spill, job.fold, 1)
         last = SectionPlan(steps=tuple(masks), stores=((1, cb),))
         fold = self._in_parts(self._fold(job, 0, 1, bits))
         return replace(sweep, sections=(*sections, last), folds=(fold,), spill=spill)
@@ -370,7 +395,20 @@ class _Planner(StagePlanner):
     def _leaf(self, index: int, target: tuple[int, int], sweep: int) -> Leaf:
         """How sweep ``sweep`` loads a value that lies in a circular buffer."""
         cb = self.settled.get(index)
+        if cb is None and self._turns_in_row(index):
+            (_, shift), (row,) = self.program.values[index].ints, self.program.values[index].args
+            held = self._leaf(row, target, sweep)  # perhaps turned itself
+            return replace(held, fpu=False, shift=(held.shift + shift // TILE) % self._extent(self._matrix(index))[1])
         return self._loaded(index, target, self._stream(index, target, sweep) if cb is None else cb)
+
+    def _turns_in_row(self, index: int) -> bool:
+        """Whether the value is a row of tiles that begins elsewhere, and the row is held as a whole."""
+        value = self.program.values[index]
+        if value.op != "roll" or value.ints[0] != -1 or not self.wide or not self.choice.hold:
+            return False
+        whole = self._extent(self._matrix(index))[1] * TILE == value.shape[-1]  # also where parts are spread
+        look = self._view(value.args[0])
+        return whole and not look.spread and self.program.values[look.pieces[0].source].op == "input"
 
     def _loaded(self, index: int, target: tuple[int, int], cb: str) -> Leaf:
         if index in self.settled:
@@ -407,12 +445,20 @@ class _Planner(StagePlanner):
         first = sources[0]
         extent = self._extent(self._matrix(index))
         tiles = extent[0] * extent[1]
-        names = frozenset[str]().union(*(names_in(source.page) for source in sources))
+        names = frozenset[str]().union(*(names_read(source.page, source.rows) for source in sources))
+        names |= frozenset[str]().union(*(names_in(c.index) for source in sources for c in source.when))
         shared = not names - {"tile_row", "tile_column"} and self.kernel.grid.units > 1
         per: Literal["core", "unit", "sweep"] = "unit"
         if shared and (tiles == 1 or self.choice.share):
             per = "core"
-        elif tiles > 1 and extent == self._extent(target) and (not self.choice.hold or self.readers[index] == 1):
+        elif self.choice.keep and "bz" not in names and self._has_rows_of_all():
+            per, extent = "core", (self.kernel.grid.y, extent[1])
+            sources = tuple(
+                self.source(piece) for piece in self.view_at(index, var("tile_row"), self._place()[1]).pieces
+            )
+            first = sources[0]
+            self.kept.add(first.tensor)
+        elif tiles > 1 and extent == self._extent(target) and not self._is_held(index):
             per = "sweep"
         plain = self.program.values[index].op in ("input", "transpose") and not first.when
         stream = Stream(
@@ -426,8 +472,19 @@ class _Planner(StagePlanner):
             sweep=sweep if per == "sweep" else -1,
             view=-1 if plain else index,
             sources=sources if len(sources) > 1 else (),
+            rows=first.rows,
         )
         return self.shared_stream(stream)
+
+    def _is_held(self, index: int) -> bool:
+        """Whether the tiles of a leaf stay on the core for the unit: several sweeps need them, or they meet others."""
+        met = any(index in v.args and self._turns_in_row(n) for n, v in enumerate(self.program.values))
+        return met or (self.choice.hold and self.readers[index] > 1)
+
+    def _has_rows_of_all(self) -> bool:
+        """Whether units are rows of tiles, of several matrices with several rows, none of them in parts."""
+        grid = self.kernel.grid
+        return self.wide and not self.tall and self.parts is None and grid.z > 1 and grid.y > 1
 
     def _place(self) -> tuple[Index, Index]:
         """Row and column, in tiles of the matrix, of the tile at (tile_row, tile_column) of what the core has."""
@@ -440,9 +497,12 @@ class _Planner(StagePlanner):
                 column = var("bx") * tiles + column
         return row, column
 
-    def _page(self, tensor: Tensor) -> Index:
-        """Page of an output's tile there."""
-        return page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *self._place())
+    def _page(self, tensor: Tensor) -> tuple[Index, Rows | None]:
+        """Page of an output's tile there, and the part of the rows that it is in a row-major one."""
+        ident, place = self.identifiers[tensor.name], unit_place(tensor, self.output, *self._place())
+        if tensor.format == "row_major":
+            return first_row(tensor, ident, self.output, place), rows_of(tensor, *place[2:])
+        return page_in_unit(tensor, ident, self.output.batch, *self._place()), None
 
     # Shapes
 

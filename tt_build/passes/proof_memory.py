@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
+from tt_build.ir.lowered import ReadPage, walk
 from tt_build.ir.stages import TILE, Buffer, CircularBuffer, LoweredKernel, memory_of
+from tt_build.passes.blocks import pointer_of
 from tt_build.passes.memory_space_lower import l1_tensor_bytes
 from tt_build.passes.proof import fail
 from tt_build.spec.model import Sharding
@@ -20,9 +22,22 @@ def check_memory(kernel: LoweredKernel, arch: Arch) -> None:
     for buffer in kernel.buffers:
         _check_buffer(kernel, buffer, arch)
     _check_circular_buffers(kernel, arch)
+    check_scratch(kernel, arch)
     size = sum(cb.size for cb in kernel.circular_buffers) + l1_tensor_bytes(kernel, arch)
     if size > arch.l1_allocatable:
         fail(kernel, "TTB406", f"circular buffers and tensors take {size} B of {arch.l1_allocatable} B")
+
+
+def check_scratch(kernel: LoweredKernel, arch: Arch) -> None:
+    """Rows go through the scratch page where they cannot be read straight into faces, and nowhere else (TTB402)."""
+    for stmt in (s for body in kernel.bodies for s in walk(body.body)):
+        if not isinstance(stmt, ReadPage):
+            continue
+        tensor = kernel.tensor(stmt.tensor)
+        aligned = arch.alignment.dram_page if memory_of(tensor.layout) == "dram" else arch.alignment.l1_page
+        apart = stmt.rows is not None and TILE // 2 * DTYPES[tensor.dtype].element_bytes % aligned != 0
+        if stmt.scratch != (pointer_of(kernel.scratch) if apart else ""):
+            fail(kernel, "TTB402", f"'{stmt.tensor}' is read through '{stmt.scratch}'")
 
 
 def _check_buffer(kernel: LoweredKernel, buffer: Buffer, arch: Arch) -> None:
@@ -115,7 +130,9 @@ def _check_circular_buffers(kernel: LoweredKernel, arch: Arch) -> None:
         fail(kernel, "TTB402", f"circular buffers {names}")
     tensors = {s.cb: s.tensor for s in kernel.streams} | {r.cb: r.tensor for r in kernel.results}
     bound = {s.cb for s in kernel.streams if s.per == "shard"} | {r.cb for r in kernel.results if r.bound}
-    made = {p.cb for p in kernel.patterns} | {m.cb for m in kernel.masks}
+    made = {p.cb for p in kernel.patterns} | {m.cb for m in kernel.masks} | ({kernel.scratch} - {""})
+    if {cb.name for cb in buffers if cb.scratch} != {kernel.scratch} - {""}:
+        fail(kernel, "TTB402", f"scratch is not {kernel.scratch}")
     if set(names) != set(tensors) | {i.cb for i in kernel.intermediates} | made:
         fail(kernel, "TTB402", f"circular buffers {names} for other streams")
     for cb in buffers:

@@ -99,8 +99,11 @@ def _run(kernel: LoweredKernel, bodies: Mapping[str, tuple[Stmt, ...]], names: M
         if not progress:
             stuck = ", ".join(f"{r} at {m.kind} {m.pages} of {m.cb}" for r, m in pending.items() if m)
             fail(kernel, "TTB402", f"nobody can go on: {stuck}")
+    scratch = {cb.name for cb in kernel.circular_buffers if cb.scratch}
     for name, fifo in state.items():
-        if fifo.pushed != fifo.popped or not fifo.pushed:
+        if name in scratch and (fifo.producer != "reader" or fifo.pushed or fifo.consumer):
+            fail(kernel, "TTB402", f"{name} is not the reader's own")
+        if name not in scratch and (fifo.pushed != fifo.popped or not fifo.pushed):
             fail(kernel, "TTB402", f"{name}: {fifo.pushed} pages pushed, {fifo.popped} popped")
     return {name: fifo.pushed for name, fifo in state.items()}
 
@@ -154,6 +157,11 @@ class _Held(msgspec.Struct):
     leaving: set[str] = msgspec.field(default_factory=set)
     unacknowledged: bool = False
     pointers: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+
+    def holds_scratch(self, pointer: str) -> bool:
+        """Whether the pointer is that of a page that is reserved."""
+        cb, side = self.pointers.get(pointer, ("", ""))
+        return side == "write" and cb in self.reserved
 
 
 def check_pages_held(kernel: LoweredKernel, body: KernelBody) -> None:
@@ -212,6 +220,8 @@ def _problem(stmt: Stmt, held: _Held) -> str:
             return f"through pointer {stmt.pointer}"
         if isinstance(stmt, ZeroPadding) and stmt.cb in held.arriving:
             return "reads under way"
+        if isinstance(stmt, ReadPage) and stmt.scratch and not held.holds_scratch(stmt.scratch):
+            return f"through scratch {stmt.scratch}"
         return "" if stmt.cb in (held.awaited if side == "read" else held.reserved) else "pages are not held"
     return ""
 

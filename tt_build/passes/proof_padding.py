@@ -6,8 +6,12 @@ the elements beside it: it is zeroed in DST before it is packed (TTB408).
 
 from __future__ import annotations
 
-from tt_build.ir.lowered import FillTile, Pack, Section, SfpuOp, Stmt, TileOp, walk
+from collections.abc import Iterator
+
+from tt_build.ir.lowered import Block, FillTile, Pack, Section, SfpuOp, Stmt, TileOp, walk
 from tt_build.ir.stages import TILE, LoweredKernel
+from tt_build.passes.infer_schedule import extents
+from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.simplify import bodies_of
 from tt_build.passes.tile_dtypes import BLOCK
@@ -23,19 +27,43 @@ def check_block_padding(kernel: LoweredKernel) -> None:
             fail(kernel, "TTB408", f"{mask.cb} is not made with {mask.count} {mask.axis} of ones")
         if fill.element_bytes != DTYPES[kernel.cb(mask.cb).dtype].element_bytes:
             fail(kernel, "TTB408", f"{mask.cb} is made with elements of {fill.element_bytes} B")
-    columns = {result.cb: kernel.tensor(result.tensor).matrix[1] for result in kernel.results}
-    widest = max(tensor.matrix[1] for tensor in kernel.tensors)
     for body in kernel.bodies:
-        for section in walk(body.body):
-            if not isinstance(section, Section):
-                continue
+        for number, section in _sections(body.body, -1):
             for pack in section.packs:
-                if not isinstance(pack, Pack) or not DTYPES[kernel.cb(pack.cb).dtype].is_block:
-                    continue
-                count = columns.get(pack.cb, widest)
-                masks = {m.cb for m in kernel.masks if (m.axis, m.count) == ("columns", count % TILE)}
-                if count % BLOCK and pack.dst not in _masked(section.math, masks):
-                    fail(kernel, "TTB408", f"DST slot {pack.dst} goes into {pack.cb} with its padding columns")
+                if isinstance(pack, Pack) and DTYPES[kernel.cb(pack.cb).dtype].is_block:
+                    _check_pack(kernel, pack, section, columns_of(kernel, number))
+
+
+def columns_of(kernel: LoweredKernel, number: int) -> frozenset[int]:
+    """Columns of what sweep ``number`` computes (-1: of a kernel without sweeps), counted in elements.
+
+    Two where its values only go to later sweeps and have one tile: all computed values have the widest's columns or 1.
+    """
+    whole = extents(kernel)[1]
+    if number < 0:
+        return frozenset((whole,))
+    values, sweep = sunk(kernel.program).program.values, kernel.sweeps[number]
+    found = {values[values[fold.value].args[0]].shape[-1] for fold in sweep.folds}
+    found |= {kernel.tensor(result.tensor).matrix[1] for result in kernel.results if result.sweep == number}
+    return frozenset(found or ({1, whole} if sweep.extent[1] == 1 else {whole}))
+
+
+def _sections(body: tuple[Stmt, ...], number: int) -> Iterator[tuple[int, Section]]:
+    """All sections, each with the number of its sweep."""
+    for stmt in body:
+        if isinstance(stmt, Section):
+            yield number, stmt
+        for inner in bodies_of(stmt):
+            yield from _sections(inner, stmt.sweep if isinstance(stmt, Block) else number)
+
+
+def _check_pack(kernel: LoweredKernel, pack: Pack, section: Section, columns: frozenset[int]) -> None:
+    """Padding is masked as it must be for one of these numbers of columns."""
+    for count in columns:
+        masks = {m.cb for m in kernel.masks if (m.axis, m.count) == ("columns", count % TILE)}
+        if count % BLOCK == 0 or pack.dst in _masked(section.math, masks):
+            return
+    fail(kernel, "TTB408", f"DST slot {pack.dst} goes into {pack.cb} with its padding columns")
 
 
 def _masked(statements: tuple[Stmt, ...], masks: set[str]) -> set[int]:

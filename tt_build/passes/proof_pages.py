@@ -18,14 +18,13 @@ from tt_build.ir.stages import TILE, LoadStep, LoweredKernel, MatmulStep, Patter
 from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
-from tt_build.passes.proof_rows import tile_fields
+from tt_build.passes.proof_rows import check_form, pages_moved, tile_fields, with_parts
 from tt_build.passes.proof_views import (
     check_patterns,
     fields_of,
     pattern_slots,
     tiles_at,
 )
-from tt_build.targets import DTYPES
 
 
 def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
@@ -44,8 +43,7 @@ def check_pages(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
             proof.check(stmt, visit)
             if isinstance(stmt, ReadPage | WritePage):
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
-                pages = int(visit.core.size) if stmt.rows is None else int(visit.values[2].sum())
-                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + pages
+                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + pages_moved(stmt, visit)
             seen += [(cb, type(stmt).__name__) for cb in (stmt.cbs if isinstance(stmt, TileOp) else (stmt.cb,))]
     wanted = [(s.cb, "TileOp") for s in kernel.streams] + [(p.cb, "TileOp") for p in kernel.patterns]
     wanted += [(s.cb, "ReadPage") for s in kernel.streams if s.per != "shard"]
@@ -83,7 +81,7 @@ class _Proof:
     def check(self, stmt: ReadPage | WritePage | TileOp | Pack, visit: Visit) -> None:
         """Compare one statement's pages, slots and indices with what they must be."""
         if isinstance(stmt, ReadPage | WritePage):
-            self._check_form(stmt)
+            check_form(self.kernel, stmt)
         if isinstance(stmt, ReadPage):
             stream = self.streams.get(stmt.cb)
             if stream is not None and stream.view >= 0:
@@ -131,20 +129,12 @@ class _Proof:
         """Put the statement aside: together those of a view read the right tile in each round."""
         self.views.setdefault(stream.cb, []).append(visit)
 
-    def _check_form(self, stmt: ReadPage | WritePage) -> None:
-        """Rows are moved of row-major tensors and of no others, in elements of their size."""
-        tensor = self.kernel.tensor(stmt.tensor)
-        by_rows = tensor.format == "row_major"
-        given = [index is not None for index in (stmt.rows, stmt.column, stmt.columns)]
-        if given != [by_rows] * 3 or (by_rows and stmt.element_bytes != DTYPES[tensor.dtype].element_bytes):
-            self._fail(f"{type(stmt).__name__} of {stmt.cb} does not move '{stmt.tensor}' as it lies in memory")
-
     def check_views(self) -> None:
         """The statements of each view, in the order in which they run, read the tiles that its elements lie in."""
         program = sunk(self.kernel.program).program
         for cb, visits_ in self.views.items():
             stream = self.streams[cb]
-            whole, names = in_order([replace(visit, values=_with_parts(visit)) for visit in visits_])
+            whole, names = in_order([replace(visit, values=with_parts(visit)) for visit in visits_])
             core, (page, slot, *parts) = whole.core, whole.values
             wanted = self._cores(cb, once=True)
             if not np.array_equal(core, wanted):
@@ -283,12 +273,6 @@ class _Proof:
 
     def _fail(self, message: str) -> None:
         fail(self.kernel, "TTB403", message)
-
-
-def _with_parts(visit: Visit) -> tuple[np.ndarray, ...]:
-    """Page, slot, rows, column and columns of each time; the last three 0 where the page is a tile."""
-    zero = np.zeros_like(visit.core)
-    return (*visit.values, zero, zero, zero)[:5]
 
 
 def _reduced(kernel: LoweredKernel) -> int:

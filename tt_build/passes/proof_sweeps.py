@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NoReturn
 
+import msgspec
 import numpy as np
 
 from tt_build.ir.lowered import FillTile, Pack, ReadPage, TileOp, WritePage, walk
@@ -23,6 +24,8 @@ from tt_build.passes.memory_space_lower import line_tiles
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_folds import check_folds
+from tt_build.passes.proof_padding import columns_of
+from tt_build.passes.proof_rows import check_form, pages_moved, tile_fields, with_parts
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -53,7 +56,7 @@ def check_sweeps(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
                 proof.check_pack(stmt, visit)
             if isinstance(stmt, ReadPage | WritePage):
                 kind = "read" if isinstance(stmt, ReadPage) else "written"
-                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + int(visit.core.size)
+                moved[kind][stmt.tensor] = moved[kind].get(stmt.tensor, 0) + pages_moved(stmt, visit)
     proof.check_complete()
     check_patterns(kernel)
     check_folds(kernel)
@@ -82,6 +85,9 @@ class _Proof:
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.program = sunk(kernel.program).program
         self.moved: dict[str, list[Visit]] = {}
+        self.outputs = {binding.value for binding in self.program.outputs}
+        self.rolls = {cb: self._rolls_of(stream) for cb, stream in self.streams.items()}
+        self.met = set[tuple[str, int]]()
         self.read: dict[str, list[np.ndarray]] = {}
         self.used: set[str] = set()
         self.masked: dict[int, list[str]] = {}
@@ -97,29 +103,36 @@ class _Proof:
         if stream.view >= 0:
             self.moved.setdefault(stmt.cb, []).append(visit)
             return
-        self._check_read(stream, visit, lambda places: self.pages(stream.tensor, places, turned=stream.transpose))
+        check_form(self.kernel, stmt)
+        self._check_read(stream, visit, functools.partial(self.fields, stream.tensor, turned=stream.transpose))
 
     def check_views(self) -> None:
         """The statements of each view, in the order in which they run, read the tiles in which its elements lie."""
         moved, self.moved = self.moved, {}
         for cb, parts in moved.items():
             stream = self.streams[cb]
-            whole, names = in_order(parts)
-            self._check_read(stream, whole, functools.partial(self._moved_pages, stream, names))
+            for part in parts:
+                assert isinstance(part.stmt, ReadPage)
+                check_form(self.kernel, part.stmt)
+            whole, names = in_order([msgspec.structs.replace(part, values=with_parts(part)) for part in parts])
+            self._check_read(stream, whole, functools.partial(self._moved_fields, stream, names))
 
-    def _moved_pages(self, stream: Stream, names: np.ndarray, places: Places) -> np.ndarray:
-        """Pages of a view, found element by element; each comes from the tensor that the statement reads."""
+    def _moved_fields(self, stream: Stream, names: np.ndarray, places: Places) -> tuple[np.ndarray, ...]:
+        """Pages of a view and the parts of them, found element by element; each comes from the tensor that the
+        statement reads.
+        """
         tiles = tiles_at(
             self.kernel, stream.view, *self._matrix_place(places), transposed=stream.transpose, spread=True
         )
         if not np.array_equal(names, np.array([self.program.values[source].name for source in tiles.source])):
             self._fail(f"{stream.cb} reads other tensors than its view")
-        pages = np.zeros(names.size, dtype=np.int64)
+        found = tuple(np.zeros(names.size, dtype=np.int64) for _ in range(4))
         for tensor in dict.fromkeys(names.tolist()):
-            pages = np.where(names == tensor, fields_of(self.kernel, tensor, tiles)[0], pages)
-        return pages
+            fields = fields_of(self.kernel, tensor, tiles)
+            found = tuple(np.where(names == tensor, new, old) for new, old in zip(_padded(fields), found, strict=True))
+        return found
 
-    def _check_read(self, stream: Stream, visit: Visit, pages: Callable[[Places], np.ndarray]) -> None:
+    def _check_read(self, stream: Stream, visit: Visit, fields: Callable[[Places], tuple[np.ndarray, ...]]) -> None:
         """A stream's tiles, each once for the core, the unit or the sweep."""
         cb = stream.cb
         if cb in self.read:
@@ -131,13 +144,21 @@ class _Proof:
         else:
             places = self._places(visit, None)
             slot = places[1] * stream.extent[1] + places[2]
+            if stream.per == "core":  # in front of all units: the place counts from the matrix' first tile
+                places = np.zeros_like(places[0]), *places[1:]
             self.read[cb] = []
         once = np.zeros(len(self.walks), dtype=np.int64)  # the first core reads for all
         once[0] = stream.extent[0] * stream.extent[1]
         self._check_count(visit, once if stream.per == "core" else self._tiles(stream.extent), cb)
         self._check_once(visit, places, cb)
-        self._same(visit.values[0], pages(places), cb)
+        self._check_fields(visit, fields(places), cb)
         self._same(visit.values[1], slot, cb)
+
+    def _check_fields(self, visit: Visit, fields: tuple[np.ndarray, ...], cb: str) -> None:
+        """Page, and where that is a row the rows, the first column and the columns of the tile."""
+        page, _, *parts = with_parts(visit)
+        for found, expected in zip((page, *parts), _padded(fields), strict=True):
+            self._same(found, expected, cb)
 
     def check_write(self, stmt: WritePage, visit: Visit) -> None:
         """Output pages, each once on all cores together."""
@@ -148,9 +169,10 @@ class _Proof:
         places = self._places(visit, self._sweep(visit))
         if result.first_part_only:
             self._same(self._part(places[0]), np.asarray(0), stmt.cb)
-        self._same(visit.values[0], self.pages(result.tensor, places), stmt.cb)
+        check_form(self.kernel, stmt)
+        self._check_fields(visit, self.fields(result.tensor, places), stmt.cb)
         self._same(visit.values[1], self._block_slot(visit), stmt.cb)
-        self.written[stmt.cb] = np.sort(visit.values[0])
+        self.written[stmt.cb] = np.sort(self.tile_numbers(result.tensor, places))
 
     def check_tiles(self, stmt: TileOp, visit: Visit) -> None:
         """Each circular buffer is read where the tile of the present place lies."""
@@ -162,7 +184,7 @@ class _Proof:
             self.used.add(cb)
             if cb in self.masks:
                 self._check_mask(visit, sweep, cb, places)
-            self._same(index, self._slot(visit, cb, places), cb)
+            self._check_slot(index, visit, cb, places)
             if cb in self.streams and self.streams[cb].per == "sweep":
                 found = [visit.core, *places]
                 if self.streams[cb].sweep != visit.sweep or not all(map(np.array_equal, found, self.read.get(cb, []))):
@@ -171,6 +193,43 @@ class _Proof:
                 self._check_count(visit, self._tiles(sweep.extent), cb)
             if cb in self.partial:
                 self._check_count(visit, self._parts_of_units(), cb)
+
+    def _check_slot(self, index: np.ndarray, visit: Visit, cb: str, places: Places) -> None:
+        """The tile of the place itself, or the one that a value of the program turns there."""
+        slot, turned = self._slot(visit, cb, places), set[tuple[str, int]]()
+        for roll, base in self.rolls.get(cb, {}).items():
+            stream = self.streams[cb]
+            look = functools.partial(tiles_at, self.kernel, transposed=stream.transpose, spread=True)
+            column = 2 if stream.transpose else 3  # where the value's column lies in the tensor
+            own, there = (look(value, *self._matrix_place(places)).place[column] for value in (base, roll))
+            if np.array_equal(index, slot - own + there):
+                turned.add((cb, roll))
+        self.met |= turned
+        if not turned:
+            self._same(index, slot, cb)
+
+    def _rolls_of(self, stream: Stream) -> dict[int, int]:
+        """Values that turn what the stream carries in its rows, perhaps several times, and are computed with: by value
+        the one that they turn. Not those that have a stream of their own.
+        """
+        values, own = self.program.values, {other.view for other in self.streams.values()}
+        carried = [stream.view] if stream.view >= 0 else [i for i in range(len(values)) if self._is_plain(i, stream)]
+        base = {index: index for index in carried}
+        found: dict[int, int] = {}
+        for index, value in enumerate(values):
+            if value.op != "roll" or value.ints[0] != -1 or value.args[0] not in base or index in own:
+                continue
+            base[index] = base[value.args[0]]
+            if any(index in v.args and v.op != "roll" for v in values) or index in self.outputs:
+                found[index] = base[index]
+        return found
+
+    def _is_plain(self, index: int, stream: Stream) -> bool:
+        """Whether a value is the stream's tensor, or its transpose where the stream is transposed."""
+        value = self.program.values[index]
+        if stream.transpose:
+            return value.op == "transpose" and self.program.values[value.args[0]].name == stream.tensor
+        return value.op == "input" and value.name == stream.tensor
 
     def check_pack(self, stmt: Pack, visit: Visit) -> None:
         """Values that later sweeps need lie at their place, all others come in order."""
@@ -207,14 +266,22 @@ class _Proof:
         if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
             missing = sorted(planned - self.used | set(self.streams) - set(self.read))
             self._fail(f"nothing reads or brings {missing}")
-        for cb, pages in self.written.items():
-            if not np.array_equal(pages, np.arange(self.kernel.buffer(self.results[cb].tensor).pages)):
+        for cb, rolls in self.rolls.items():
+            if any((cb, roll) not in self.met for roll in rolls):
+                self._fail(f"{cb} is not turned as the program does")
+        for cb, tiles in self.written.items():
+            if not np.array_equal(tiles, np.arange(tile_fields(self.kernel, self.results[cb].tensor)[0].size)):
                 self._fail(f"the pages of '{self.results[cb].tensor}' are not written exactly once")
 
     # What is expected
 
-    def pages(self, name: str, places: Places, *, turned: bool = False) -> np.ndarray:
-        """Pages of the tensor's tiles at these places, by NumPy's broadcasting of the whole tensor."""
+    def fields(self, name: str, places: Places, *, turned: bool = False) -> tuple[np.ndarray, ...]:
+        """Pages of the tensor's tiles at these places, and the parts of them (``proof_rows.tile_fields``)."""
+        numbers = self.tile_numbers(name, places, turned=turned)
+        return tuple(field.reshape(-1)[numbers] for field in tile_fields(self.kernel, name))
+
+    def tile_numbers(self, name: str, places: Places, *, turned: bool = False) -> np.ndarray:
+        """Which tiles of the tensor these are, by NumPy's broadcasting of the whole tensor."""
         tensor = self.kernel.tensor(name)
         table = self._table(tensor, turned=turned)
         matrix, row, column = self._matrix_place(places)
@@ -228,7 +295,7 @@ class _Proof:
         return bz, by * self.unit[0] + row, bx * self.unit[1] + column
 
     def _table(self, tensor: Tensor, *, turned: bool) -> np.ndarray:
-        """Page of every tile, [matrices, rows, columns]; one row or column where the tensor has one."""
+        """Number of every tile, [matrices, rows, columns]; one row or column where the tensor has one."""
         rows, columns = (-(-extent // TILE) for extent in tensor.matrix)
         pages = np.arange(math.prod(tensor.batch) * rows * columns).reshape(*tensor.batch, rows, columns)
         if turned:
@@ -266,10 +333,10 @@ class _Proof:
     def _spread_over(self, axis: str) -> bool:
         return self.spread is not None and self.spread.axis == axis
 
-    def _tiles(self, extent: tuple[int, int]) -> np.ndarray:
-        """Tiles that each core meets, all units together, of what has that extent."""
+    def _tiles(self, extent: tuple[int, int], units: list[np.ndarray] | None = None) -> np.ndarray:
+        """Tiles that each core meets in its units, or in these of them, of what has that extent."""
         counts = []
-        for walk_ in self.walks:
+        for walk_ in self.walks if units is None else units:
             sizes = [np.full(len(walk_), size) for size in extent]
             for at, axis in enumerate(("rows", "columns")):
                 if self._spread_over(axis) and extent[at] > 1 and self.spread is not None:
@@ -290,6 +357,11 @@ class _Proof:
         stream = self.streams.get(cb)
         if cb in self.partial:
             return visit.rounds["part"]
+        if stream is not None and stream.per == "core" and stream.extent[0] > self.unit[0]:
+            if stream.extent[0] != self.kernel.grid.y:
+                self._fail(f"{cb} has {stream.extent[0]} rows of {self.kernel.grid.y}")
+            _, row, column = self._matrix_place(places)
+            return np.asarray(row * stream.extent[1] + (column if stream.extent[1] > 1 else 0))
         if cb in self.patterns:
             plan = self.patterns[cb]
             tiles = tiles_at(self.kernel, plan.value, *self._matrix_place(places), transposed=False, spread=True)
@@ -334,15 +406,22 @@ class _Proof:
         mask = self.masks[cb]
         at = 0 if mask.axis == "rows" else 1
         place, tiles, across = places[1 + at], sweep.extent[at], list(sweep.extent)
-        if self.spread is not None and self.spread.axis == mask.axis:
+        across[at] = 1
+        counts = self._tiles((across[0], across[1]))
+        if mask.axis == "columns" and sweep.one_column:
+            if 1 not in columns_of(self.kernel, visit.sweep):
+                self._fail(f"sweep {visit.sweep + 1} has more than one column")
+        elif self.spread is not None and self.spread.axis == mask.axis:
             place, tiles = place + self._part(places[0]) * self.spread.tiles, self.spread.total
+            last = [w[self._part(w) == self.spread.count - 1] for w in self.walks]
+            counts = self._tiles((across[0], across[1]), last)
+        elif mask.axis == "columns" and tiles == 1:  # the unit is a column of tiles
+            place, tiles = places[0] % self.kernel.grid.x, self.kernel.grid.x
+            last = [w[w % tiles == tiles - 1] for w in self.walks]
+            counts = self._tiles((across[0], across[1]), last)
         if not np.array_equal(place, np.full_like(place, tiles - 1)):
             self._fail(f"{cb} is applied elsewhere than in the last tile", "TTB408")
-        across[at] = 1
-        units = [len(w) for w in self.walks]
-        if self.spread is not None and self.spread.axis == mask.axis:
-            units = [int((self._part(w) == self.spread.count - 1).sum()) for w in self.walks]
-        self._check_count(visit, np.asarray(units) * across[0] * across[1], cb)
+        self._check_count(visit, counts, cb)
         shape = self._operand(sweep)
         if shape is not None and mask.count != (shape[-2] if mask.axis == "rows" else shape[-1]) % TILE:
             self._fail(f"{cb} keeps {mask.count} {mask.axis}", "TTB408")
@@ -370,6 +449,12 @@ class _Proof:
 
     def _fail(self, message: str, code: str = "TTB403") -> NoReturn:
         fail(self.kernel, code, message)
+
+
+def _padded(fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Page, rows, column and columns; the last three 0 where the page is a tile."""
+    zero = np.zeros_like(fields[0])
+    return (*fields, zero, zero, zero)[:4]
 
 
 def _place(extent: tuple[int, int], places: Places) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tt_build.ir.index import Index, num
 from tt_build.ir.lowered import ReadPage, Stmt, When
-from tt_build.ir.stages import Source, Stream
-from tt_build.passes.blocks import pointer_of
+from tt_build.ir.stages import PaddedKernel, Source, Stream
+from tt_build.passes.blocks import opened, pointer_of
 from tt_build.passes.pages import rows_fields
 
 
@@ -29,4 +29,10 @@ def _read_page(stream: Stream, source: Source, slot: Index) -> Stmt:
         pointer=pointer_of(stream.cb),
         slot=slot,
         cb=stream.cb,
+        scratch=pointer_of(source.rows.scratch) if source.rows is not None and source.rows.scratch else "",
     )
+
+
+def open_scratch(kernel: PaddedKernel) -> list[Stmt]:
+    """The page through which rows go, held for the whole kernel."""
+    return opened([kernel.scratch], num(1)) if kernel.scratch else []

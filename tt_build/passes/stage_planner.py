@@ -7,10 +7,20 @@ from msgspec.structs import replace
 from tt_build.ir.index import Index
 from tt_build.ir.lowered import BroadcastMode
 from tt_build.ir.names import Names, identifiers
-from tt_build.ir.stages import Intermediate, MappedKernel, MaskPlan, OutputStream, PatternPlan, Source, Stream, Tensor
+from tt_build.ir.stages import (
+    Intermediate,
+    MappedKernel,
+    MaskPlan,
+    OutputStream,
+    PatternPlan,
+    Rows,
+    Source,
+    Stream,
+    Tensor,
+)
 from tt_build.passes.cut_sections import SectionCutter
 from tt_build.passes.movement import sunk
-from tt_build.passes.pages import page_at, rows_of
+from tt_build.passes.pages import goes_through_scratch, page_at, rows_of
 from tt_build.passes.views import PATTERN_TILES, Piece, View, batch_place, pattern_tile, view
 from tt_build.targets import Arch
 
@@ -19,7 +29,8 @@ class StagePlanner:
     """Collects what a kernel's stage consists of. Leading axes of the units are those of the tensor ``output``."""
 
     def __init__(self, kernel: MappedKernel, arch: Arch, output: Tensor) -> None:
-        self.kernel, self.output = kernel, output
+        self.kernel, self.output, self.arch = kernel, output, arch
+        self.scratch = ""
         self.sunk = sunk(kernel.program)
         self.program, self.origin = self.sunk.program, self.sunk.origin
         self.fp32 = kernel.math.fp32_accumulate
@@ -44,7 +55,15 @@ class StagePlanner:
         name = self.program.values[piece.source].name
         tensor = self.kernel.tensor(name)
         page = page_at(tensor, self.identifiers[name], self.output, piece.place)
-        return Source(tensor=name, page=page, when=piece.when, rows=rows_of(tensor, *piece.place[2:]))
+        return Source(tensor=name, page=page, when=piece.when, rows=self.rows_read(tensor, *piece.place[2:]))
+
+    def rows_read(self, tensor: Tensor, row: Index, column: Index) -> Rows | None:
+        """The rows of a row-major input that are its tile at that row and column, and the way that they take."""
+        rows = rows_of(tensor, row, column)
+        if rows is None or not goes_through_scratch(tensor, self.arch):
+            return rows
+        self.scratch = self.scratch or self.names.unique("cb_scratch")
+        return replace(rows, scratch=self.scratch)
 
     def shared_stream(self, stream: Stream) -> str:
         """The circular buffer of the stream, or of one that brings the same tiles."""

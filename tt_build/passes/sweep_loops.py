@@ -14,8 +14,10 @@ import msgspec
 
 from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
 from tt_build.ir.lowered import Block, Let, Loop, Stmt
-from tt_build.ir.stages import PaddedKernel, Parts, Sweep
+from tt_build.ir.stages import PaddedKernel, Parts, Stream, Sweep
 from tt_build.passes.memory_space_lower import line_tiles
+
+_TILE_ROW = var("tile_row")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -111,12 +113,22 @@ def block(number: int, sweep: Sweep, body: Sequence[Stmt]) -> Block:
     return Block(text=f"sweep {number + 1}: {sweep.what}", sweep=number, body=tuple(body))
 
 
-def place_in(kernel: PaddedKernel, extent: tuple[int, int]) -> Index:
-    """Index of the tile (tile_row, tile_column) among ``extent`` tiles; one row or column is the same for all."""
+def place_in(kernel: PaddedKernel, extent: tuple[int, int], *, row: Index = _TILE_ROW, shift: int = 0) -> Index:
+    """Index of the tile (row, tile_column) among ``extent`` tiles; one row or column is the same for all.
+
+    ``shift``: of the tile so many columns further, behind the last the first.
+    """
     rows, columns = extent
     if columns == 1:
-        return var("tile_row") if rows > 1 else num(0)
-    return (var("tile_row") * _extent(kernel, "columns", columns) if rows > 1 else num(0)) + var("tile_column")
+        return row if rows > 1 else num(0)
+    width = _extent(kernel, "columns", columns)
+    column = (var("tile_column") + shift) % width if shift else var("tile_column")
+    return (row * width if rows > 1 else num(0)) + column
+
+
+def is_kept_matrix(kernel: PaddedKernel, stream: Stream) -> bool:
+    """Whether all rows of an operand lie on the core, of which a unit that is a row of tiles reads its own."""
+    return stream.per == "core" and stream.extent[0] > max(sweep.extent[0] for sweep in kernel.sweeps)
 
 
 def block_span(kernel: PaddedKernel, axis: Literal["rows", "columns"]) -> Span:

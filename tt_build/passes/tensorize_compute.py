@@ -141,7 +141,7 @@ class _Compute:
     def _whole(self, cb: str) -> Index:
         return num(self.kernel.cb(cb).block)
 
-    def _index(self, cb: str) -> Index:
+    def _index(self, cb: str, _shift: int = 0) -> Index:
         if cb in self.local:
             return var("shard_page")
         if cb in self.patterns:

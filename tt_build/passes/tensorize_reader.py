@@ -7,7 +7,7 @@ from tt_build.ir.lowered import Barrier, FillTile, Push, Reserve, Stmt, When, Ze
 from tt_build.ir.stages import MaskPlan, PaddedKernel, Stream
 from tt_build.passes import loops
 from tt_build.passes.blocks import filled, opened, pointer_of
-from tt_build.passes.read_tiles import read_tile
+from tt_build.passes.read_tiles import open_scratch, read_tile
 from tt_build.passes.tensorize_patterns import make_pattern
 from tt_build.passes.tensorize_shared import once_a_core
 from tt_build.targets import DTYPES
@@ -19,7 +19,7 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Statements of ``reader.cpp``; without inputs there are none. Shards are there: they are only announced."""
     local = [kernel.cb(s.cb) for s in kernel.streams if s.per == "shard"]
     unit = [s for s in kernel.streams if s.per == "unit"]
-    body: list[Stmt] = []
+    body: list[Stmt] = open_scratch(kernel)
     for cb in local:
         body += [Reserve(cb=cb.name, pages=num(cb.block)), Push(cb=cb.name, pages=num(cb.block))]
     for mask in kernel.masks:

@@ -18,8 +18,11 @@ PlainStep = LoadStep | FpuStep | SfpuStep | MoveStep | FillStep | MaskStep
 """Steps of one tile: all but a matmul, which is a loop."""
 
 
-def step_statements(step: PlainStep, index: Callable[[str], Index], awaited: Callable[[str], list[Stmt]]) -> list[Stmt]:
-    """One step. ``index`` gives the place of a tile in its circular buffer, ``awaited`` the wait for it where due.
+def step_statements(
+    step: PlainStep, index: Callable[[str, int], Index], awaited: Callable[[str], list[Stmt]]
+) -> list[Stmt]:
+    """One step. ``index`` gives the place of a tile in its circular buffer, so many columns further; ``awaited`` the
+    wait for it where due.
 
     A mask is applied here; that it is due in the last tile only is the caller's.
     """
@@ -37,13 +40,17 @@ def step_statements(step: PlainStep, index: Callable[[str], Index], awaited: Cal
         return [load, *filled, sfpu("where", form, (mask, step.out, number), step.out)]
     if isinstance(step, FpuStep):
         op = TileOp(
-            op=step.op, cbs=(step.a, step.b), indices=(index(step.a), index(step.b)), dst=step.out, mode=step.bcast
+            op=step.op,
+            cbs=(step.a, step.b),
+            indices=(index(step.a, 0), index(step.b, 0)),
+            dst=step.out,
+            mode=step.bcast,
         )
         return [*awaited(step.a), *awaited(step.b), op]
     load = TileOp(
         op="transpose" if step.transpose else "unary_bcast" if step.bcast else "copy",
         cbs=(step.cb,),
-        indices=(index(step.cb),),
+        indices=(index(step.cb, step.shift),),
         dst=step.out,
         mode=step.bcast,
     )

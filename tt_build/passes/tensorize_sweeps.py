@@ -20,7 +20,8 @@ from tt_build.ir.lowered import (
 from tt_build.ir.stages import Fold, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, opened, pointer_of, popped
-from tt_build.passes.read_tiles import read_tile
+from tt_build.passes.pages import rows_fields
+from tt_build.passes.read_tiles import open_scratch, read_tile
 from tt_build.passes.sweep_loops import (
     block,
     block_pages,
@@ -40,7 +41,8 @@ from tt_build.passes.tensorize_shared import once_a_core, shared_streams
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Masks, patterns and shared operands once a core; then for each unit what it holds, and what its sweeps stream."""
-    body: list[Stmt] = [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
+    body: list[Stmt] = open_scratch(kernel)
+    body += [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
     body += [stmt for pattern in kernel.patterns for stmt in make_pattern(pattern)]
     body += once_a_core(kernel)
     inner = [*loops.definitions(kernel), *core_tiles(kernel)]
@@ -103,7 +105,14 @@ def _exchange(kernel: PaddedKernel, fold: Fold, semaphore: int) -> list[Stmt]:
 
 
 def _write(kernel: PaddedKernel, result: OutputStream, slot: Index) -> list[Stmt]:
-    write = WritePage(tensor=result.tensor, page=result.page, pointer=pointer_of(result.cb), slot=slot, cb=result.cb)
+    write = WritePage(
+        tensor=result.tensor,
+        page=result.page,
+        **rows_fields(result.rows),
+        pointer=pointer_of(result.cb),
+        slot=slot,
+        cb=result.cb,
+    )
     if not result.first_part_only:
         return [write]
     assert kernel.parts is not None
