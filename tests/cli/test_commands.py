@@ -20,7 +20,19 @@ from tt_build.passes.pipeline import CHAINS, PASSES
 from tt_build.spec.codes import CODES
 from tt_build.spec.loader import load_file
 
-COMMANDS = ("init", "validate", "compile", "show", "graph", "explain", "estimate", "run", "schema", "templates", "completion")
+COMMANDS = (
+    "init",
+    "validate",
+    "compile",
+    "show",
+    "graph",
+    "explain",
+    "estimate",
+    "run",
+    "schema",
+    "templates",
+    "completion",
+)
 SPEC = ROOT / "kernels.yaml"
 
 
