@@ -6,12 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tt_build.ir.plan import Plan
-from tt_build.model.constants import Constants, Table
 from tt_build.passes.pipeline import CHAINS
-from tt_build.report.gather import KernelReport
 from tt_build.scons.report import ALIAS as REPORT
 from tt_build.scons.report import RESULT as REPORT_RESULT
 from tt_build.scons.report import GatherAction, PageAction, pages
@@ -23,10 +18,8 @@ from tt_build.scons.sdk import RESULT as SDK_RESULT
 from tt_build.scons.sdk import check_action
 from tt_build.scons.verify import ALIAS as VERIFY
 from tt_build.scons.verify import RESULT as VERIFY_RESULT
-from tt_build.scons.verify import Request as VerifyRequest
 from tt_build.scons.verify import VerifyAction, request_of
 from tt_build.spec.model import Declaration
-from tt_build.targets import Arch
 from tt_build.targets.sdk import newest_sdk
 
 if TYPE_CHECKING:
@@ -35,26 +28,12 @@ if TYPE_CHECKING:
 
 _TAKEN: dict[Path, Path] = {}
 
-# What the actions read in SCons' threads: msgspec looks at a class when it first reads one, and crashes where two
-# threads do that at the same time. Looked at here, before there are threads.
-_READ = (
-    *(stage for passes in CHAINS.values() for stage in (passes[0].gives, passes[-1].gives)),
-    VerifyRequest,
-    KernelReport,
-    Plan,
-    Arch,
-    Table,
-    Constants,
-)
-
 
 class Extras:
     """Declares them for kernels of a session; a run on a device is made anew each time it is asked for."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        for kind in _READ:
-            msgspec.json.Decoder(kind)
         state, compiler = session.work(), session.compiler
         self._verify = VerifyAction(compiler, state)
         self._device = RunAction(compiler, state)
