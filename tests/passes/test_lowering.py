@@ -133,9 +133,15 @@ def test_a_single_tile_operand_is_read_once_a_core(tmp_path: Path) -> None:
 
 
 def test_several_tiles_a_barrier(tmp_path: Path) -> None:
+    """The cost model's choice: few tiles one by one, so that all stages work at once; many to spread the latency."""
     assert verified(tmp_path, elementwise("C = exp(A)", [64, 64])).batch == 1
-    assert verified(tmp_path, elementwise("C = exp(A)", [320, 320])).batch == 2
-    assert verified(tmp_path, elementwise("C = exp(A)", [2048, 2048])).batch == 16
+    few = verified(tmp_path, elementwise("C = gelu(A)", [512, 512]))
+    many = verified(tmp_path, elementwise("C = A + B", [2048, 2048]))
+    assert (few.batch, many.batch) == (1, 8)
+    for kernel in (few, many):
+        costs = dict(kernel.block_costs)
+        assert costs[kernel.batch] <= 1.02 * min(costs.values())
+        assert all(cycles > 1.02 * min(costs.values()) for size, cycles in costs.items() if size > kernel.batch)
 
 
 def matmul(m: int, k: int, n: int, compute: str = "C = A @ B", **more: object) -> dict[str, object]:

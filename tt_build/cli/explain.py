@@ -196,8 +196,14 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     elif kernel.sweeps:
         rows.append(("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {block}"))
     else:
-        rows.append(("batch", plural(kernel.batch, "tile"), f"tiles {block}"))
+        rows.append(("batch", plural(kernel.batch, "tile"), _batch(kernel) or f"tiles {block}"))
     return rows
+
+
+def _batch(kernel: VerifiedKernel) -> str:
+    """Between which blocks the cost model chose."""
+    told = ", ".join(f"{size}: {time:,}" for size, time in kernel.block_costs)
+    return f"tiles a barrier, by the model's cycles for {told}" if told else ""
 
 
 def _sweeps(kernel: VerifiedKernel) -> list[tuple[str, ...]]:

@@ -51,6 +51,8 @@ def stamped(kernel: Kernel) -> Attributes:
             {"id": cb.id, "name": cb.name, "page_size": cb.page_size, "num_pages": cb.num_pages}
             for cb in kernel.circular_buffers
         ]
+    if isinstance(kernel, BufferedKernel) and kernel.block_costs:
+        attrs["tt_block"] = {"tiles": kernel.batch, "cycles": {str(size): time for size, time in kernel.block_costs}}
     if isinstance(kernel, PaddedKernel):
         attrs["tt_padding_info"] = {
             p.tensor: {

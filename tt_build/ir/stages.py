@@ -621,13 +621,15 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
 class BufferedKernel(StagedKernel, frozen=True, kw_only=True):
     """After ``memory_space_lower``. ``batch`` units a block, ``k_block`` K tiles a block (1 without a matmul).
 
-    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps).
+    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps). ``block_costs`` has the blocks between
+    which the cost model chose ``batch``: (units, cycles of the busiest core).
     """
 
     circular_buffers: tuple[CircularBuffer, ...]
     batch: int
     k_block: int
     sweep_block: int = 1
+    block_costs: tuple[tuple[int, int], ...] = ()
 
     def cb(self, name: str) -> CircularBuffer:
         """The circular buffer of that name."""

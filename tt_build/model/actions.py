@@ -198,7 +198,10 @@ class Translator:
             kind = _KINDS[type(stmt)]
             found.append(Move(kind, stmt.cb, evaluate(stmt.pages, scope)))
         elif isinstance(stmt, ReadPage | WritePage):
-            found.append(self._transfer(stmt, scope))
+            moved = self._transfer(stmt, scope)
+            found.append(moved)
+            if isinstance(stmt, ReadPage) and stmt.scratch:  # the rows land, then they move within L1
+                found += [Settle("read"), Transfer(True, "l1", moved.count, moved.size), Settle("read")]
         elif isinstance(stmt, Barrier):
             found.append(Settle(stmt.what))
         elif isinstance(stmt, FillTile | PatternTile):
@@ -321,6 +324,8 @@ def _plain(body: tuple[Stmt, ...], changing: frozenset[str]) -> bool:
             if not _plain(stmt.math, changing):
                 return False
         elif isinstance(stmt, ReadPage | WritePage):
+            if isinstance(stmt, ReadPage) and stmt.scratch:
+                return False
             if any(index is not None and names_in(index) & changing for index in (stmt.rows, stmt.columns)):
                 return False
         elif not isinstance(stmt, _PLAIN):

@@ -11,6 +11,8 @@ from importlib import resources
 
 import msgspec
 
+from tt_build.decoding import decode
+
 SIGNATURE_DATA = ("arch/*.json",)
 
 
@@ -94,13 +96,14 @@ def load_table(arch: str) -> Table:
     if not has_figures(arch):
         raise KeyError(arch)
     data = (resources.files("tt_build.model") / "arch" / f"{arch}.json").read_bytes()
-    return msgspec.json.decode(data, type=Table)
+    return decode(data, Table)
 
 
 @functools.cache
 def load_constants(arch: str) -> Constants:
     """The values of that architecture; ``KeyError`` where the model has none."""
-    return msgspec.convert({name: figure.value for name, figure in load_table(arch).constants.items()}, Constants)
+    values = {name: figure.value for name, figure in load_table(arch).constants.items()}
+    return decode(msgspec.json.encode(values), Constants)
 
 
 @functools.cache

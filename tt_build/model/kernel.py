@@ -7,12 +7,11 @@ and a fixed time for launch and end.
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
-from tt_build.ir.lowered import KernelBody
-from tt_build.ir.stages import LoweredKernel, MatmulStep
+from tt_build.ir.lowered import KernelBody, MatmulBlock, TileOp
+from tt_build.ir.skeleton import occurrences
+from tt_build.ir.stages import LoweredKernel
 from tt_build.ir.work import CoreWork, tile_ids
 from tt_build.model.actions import Action, Translator
 from tt_build.model.constants import Constants, load_constants
@@ -42,7 +41,8 @@ class KernelEstimate(msgspec.Struct, frozen=True, kw_only=True):
     (the same processor drives both), ``unpack``, ``pack``, ``reader`` and ``writer`` (the data-movement processors),
     ``noc`` a core's port, ``dram`` the banks. ``bound`` names the busiest (``math`` and ``vector`` count together), or
     ``fixed`` where launch and end take longer. ``core_cycles`` has the time of each core, in order of work, and
-    ``timeline`` stretches of the slowest where they were asked for.
+    ``timeline`` stretches of the slowest where they were asked for. ``matrix_cycles`` is the matrix engines' shortest
+    time for all tile matmuls on all cores of the target.
     """
 
     cycles: int
@@ -214,11 +214,13 @@ def _rates(traffic: Traffic, core: CoreBytes, dram: float, figures: Constants) -
 
 
 def _matrix_cycles(kernel: LoweredKernel, figures: Constants) -> float:
-    """The matrix engines' shortest time for the kernel's matmuls, on all cores of the target."""
-    steps = [s for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)]
-    matmuls = sum(step.k_tiles for step in steps) * kernel.grid.units
-    for plan in kernel.contractions:
-        output = max(kernel.outputs, key=lambda tensor: math.prod(tensor.shape))
-        matmuls += plan.k_tiles * kernel.buffer(output.name).pages
+    """The matrix engines' shortest time for the kernel's tile matmuls, on all cores of the target."""
+    matmuls = 0
+    for body in kernel.bodies:
+        for found in occurrences(body, (TileOp, MatmulBlock)):
+            if isinstance(found.stmt, MatmulBlock):
+                matmuls += found.core.size * found.stmt.rows * found.stmt.columns
+            elif isinstance(found.stmt, TileOp) and found.stmt.op == "matmul":
+                matmuls += found.core.size
     cores = kernel.core_grid[0] * kernel.core_grid[1]
     return matmuls * figures.phase_cycles * PHASES[kernel.math.fidelity] / cores

@@ -1,7 +1,8 @@
 """Pass ``memory_space_lower``: StagedKernel -> BufferedKernel.
 
 Needs   streams, sections and the architecture's L1.
-Gives   circular buffers with ids, formats, page sizes and depths; the units and K tiles a block. Every move is a
+Gives   circular buffers with ids, formats, page sizes and depths; the units and K tiles a block; of an elementwise
+        kernel the block that the cost model finds fastest. Every move is a
         whole block and a depth is a multiple of its block, so that pointers always wrap exactly.
         A tensor whose shard is the core's own work has its circular buffer on the shard.
 Rejects what does not fit L1 even with blocks of one tile (TTB301), more circular buffers than there are (TTB302),
@@ -24,6 +25,8 @@ from tt_build.ir.stages import (
     StagedKernel,
     Sweep,
 )
+from tt_build.model.constants import has_figures
+from tt_build.model.streaming import BLOCKS, choose, cycles, share_of
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
 from tt_build.passes.views import PATTERN_DTYPE
@@ -46,7 +49,8 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     largest = min(MAX_BLOCK, k_tiles if has_matmul else longest)
     if not any(stream.per in ("unit", "k") for stream in kernel.streams) and all(r.bound for r in kernel.results):
         largest = 1  # nothing is moved: no blocks
-    for block in range(largest, 0, -1):
+    costs = () if has_matmul or largest == 1 or not has_figures(arch.name) else block_costs(kernel, largest)
+    for block in range(choose(costs) if costs else largest, 0, -1):
         batch, k_block = (1, block) if has_matmul else (block, 1)
         buffers = _buffers(kernel, batch, k_block)
         if sum(cb.size for cb in buffers) <= budget:
@@ -54,7 +58,14 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     else:
         _refuse_l1(kernel, buffers, budget, arch)
     _check_count(kernel, buffers, arch)
-    return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=batch, k_block=k_block)
+    return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=batch, k_block=k_block, block_costs=costs)
+
+
+def block_costs(kernel: StagedKernel, largest: int) -> tuple[tuple[int, int], ...]:
+    """Blocks of an elementwise kernel that may be taken, each with the model's cycles of the busiest core."""
+    share = share_of(kernel)
+    sizes = sorted({min(size, largest) for size in BLOCKS})
+    return tuple((size, cycles(share, size, kernel.arch)) for size in sizes)
 
 
 def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch: Arch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tt_build.decoding import decode
 from tt_build.ir.handwritten import VerifiedSources
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.stages import DefaultedKernel, VerifiedKernel
@@ -73,7 +74,7 @@ class PageAction(SignedAction):
         atexit.register(lambda: print("\n".join(self._lines)) if self._lines else None)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        reports = [msgspec.json.decode(read_source(node), type=KernelReport) for node in source]
+        reports = [decode(read_source(node), KernelReport) for node in source]
         publish(target, [page(reports, self._title).encode(), text(reports).encode()])
         self._lines = [*summary(reports), *(f"written: {Path(str(node))}" for node in target)]
         return 0

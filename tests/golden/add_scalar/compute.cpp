@@ -4,14 +4,12 @@
 // runtime arguments: num_tiles
 
 #include <cstdint>
-#include <algorithm>
 
 #include "api/compute/bcast.h"
 #include "api/compute/common.h"
 #include "api/compute/compute_kernel_hw_startup.h"
 
 void kernel_main() {
-    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(0);
     constexpr uint32_t cb_x = 0;
     constexpr uint32_t cb_s = 1;
     constexpr uint32_t cb_y = 2;
@@ -21,20 +19,17 @@ void kernel_main() {
     compute_kernel_hw_startup(cb_x, cb_s, cb_y);
     cb_wait_front(cb_s, 1);
     add_bcast_scalar_init(cb_x, cb_s);
-    for (uint32_t block = 0; block < (num_tiles + tiles_per_block - 1) / tiles_per_block; ++block) {
-        const uint32_t tiles = std::min<uint32_t>(tiles_per_block, num_tiles - block * tiles_per_block);
-        cb_wait_front(cb_x, tiles_per_block);
-        cb_reserve_back(cb_y, tiles_per_block);
-        for (uint32_t i = 0; i < tiles; ++i) {
-            tile_regs_acquire();
-            add_tiles_bcast_scalar(cb_x, cb_s, i, 0, 0);
-            tile_regs_commit();
-            tile_regs_wait();
-            pack_tile(0, cb_y);
-            tile_regs_release();
-        }
-        cb_pop_front(cb_x, tiles_per_block);
-        cb_push_back(cb_y, tiles_per_block);
+    for (uint32_t unit = 0; unit < num_tiles; ++unit) {
+        cb_wait_front(cb_x, 1);
+        cb_reserve_back(cb_y, 1);
+        tile_regs_acquire();
+        add_tiles_bcast_scalar(cb_x, cb_s, 0, 0, 0);
+        tile_regs_commit();
+        tile_regs_wait();
+        pack_tile(0, cb_y);
+        tile_regs_release();
+        cb_pop_front(cb_x, 1);
+        cb_push_back(cb_y, 1);
     }
     cb_pop_front(cb_s, 1);
 }

@@ -188,7 +188,7 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(12288, {{0, tt::DataFormat::Float16_b}})  // cb_x
+        CircularBufferConfig(4096, {{0, tt::DataFormat::Float16_b}})  // cb_x
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
@@ -196,7 +196,7 @@ int run(const Options& options) {
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(12288, {{2, tt::DataFormat::Float16_b}})  // cb_y
+        CircularBufferConfig(4096, {{2, tt::DataFormat::Float16_b}})  // cb_y
             .set_page_size(2, 2048));
 
     // Semaphores: the SDK hands out their numbers in order
@@ -207,7 +207,7 @@ int run(const Options& options) {
     }
 
     // reader: reader.cpp
-    std::vector<uint32_t> reader_words = {3};
+    std::vector<uint32_t> reader_words = {};
     TensorAccessorArgs(*s_buffer).append_to(reader_words);
     TensorAccessorArgs(*X_buffer).append_to(reader_words);
     const KernelHandle reader = CreateKernel(
@@ -236,7 +236,7 @@ int run(const Options& options) {
     }
 
     // compute: compute.cpp
-    std::vector<uint32_t> compute_words = {3};
+    std::vector<uint32_t> compute_words = {};
     const KernelHandle compute = CreateKernel(
         program, KERNEL_DIR "compute.cpp", cores,
         ComputeConfig{
@@ -261,7 +261,7 @@ int run(const Options& options) {
     }
 
     // writer: writer.cpp
-    std::vector<uint32_t> writer_words = {3};
+    std::vector<uint32_t> writer_words = {};
     TensorAccessorArgs(*Y_buffer).append_to(writer_words);
     const KernelHandle writer = CreateKernel(
         program, KERNEL_DIR "writer.cpp", cores,

@@ -4,17 +4,14 @@
 // runtime arguments: s_address, x_address, start_tile, num_tiles, is_sender, sender, 2 rectangles of receivers
 
 #include <cstdint>
-#include <algorithm>
 
 #include "api/dataflow/dataflow_api.h"
 
 void kernel_main() {
-    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(0);
-    constexpr auto s_args = TensorAccessorArgs<1>();
+    constexpr auto s_args = TensorAccessorArgs<0>();
     constexpr auto x_args = TensorAccessorArgs<s_args.next_compile_time_args_offset()>();
     constexpr uint32_t cb_x = 0;
     constexpr uint32_t cb_s = 1;
-    constexpr uint32_t x_bytes = get_tile_size(cb_x);
 
     const uint32_t s_address = get_arg_val<uint32_t>(0);
     const uint32_t x_address = get_arg_val<uint32_t>(1);
@@ -67,16 +64,12 @@ void kernel_main() {
         noc_async_atomic_barrier();
     }
     cb_push_back(cb_s, 1);
-    for (uint32_t block = 0; block < (num_tiles + tiles_per_block - 1) / tiles_per_block; ++block) {
-        const uint32_t tiles = std::min<uint32_t>(tiles_per_block, num_tiles - block * tiles_per_block);
-        cb_reserve_back(cb_x, tiles_per_block);
+    for (uint32_t unit = 0; unit < num_tiles; ++unit) {
+        cb_reserve_back(cb_x, 1);
         const uint32_t x_l1 = get_write_ptr(cb_x);
-        for (uint32_t i = 0; i < tiles; ++i) {
-            const uint32_t unit = block * tiles_per_block + i;
-            const uint32_t position = start_tile + unit;
-            noc_async_read_page(position, x_tensor, x_l1 + i * x_bytes);
-        }
+        const uint32_t position = start_tile + unit;
+        noc_async_read_page(position, x_tensor, x_l1);
         noc_async_read_barrier();
-        cb_push_back(cb_x, tiles_per_block);
+        cb_push_back(cb_x, 1);
     }
 }

@@ -4,32 +4,25 @@
 // runtime arguments: y_address, start_tile, num_tiles
 
 #include <cstdint>
-#include <algorithm>
 
 #include "api/dataflow/dataflow_api.h"
 
 void kernel_main() {
-    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(0);
-    constexpr auto y_args = TensorAccessorArgs<1>();
+    constexpr auto y_args = TensorAccessorArgs<0>();
     constexpr uint32_t cb_y = 2;
-    constexpr uint32_t y_bytes = get_tile_size(cb_y);
 
     const uint32_t y_address = get_arg_val<uint32_t>(0);
     const uint32_t start_tile = get_arg_val<uint32_t>(1);
     const uint32_t num_tiles = get_arg_val<uint32_t>(2);
     const auto y_tensor = TensorAccessor(y_args, y_address);
 
-    for (uint32_t block = 0; block < (num_tiles + tiles_per_block - 1) / tiles_per_block; ++block) {
-        const uint32_t tiles = std::min<uint32_t>(tiles_per_block, num_tiles - block * tiles_per_block);
-        cb_wait_front(cb_y, tiles_per_block);
+    for (uint32_t unit = 0; unit < num_tiles; ++unit) {
+        cb_wait_front(cb_y, 1);
         const uint32_t y_l1 = get_read_ptr(cb_y);
-        for (uint32_t i = 0; i < tiles; ++i) {
-            const uint32_t unit = block * tiles_per_block + i;
-            const uint32_t position = start_tile + unit;
-            noc_async_write_page(position, y_tensor, y_l1 + i * y_bytes);
-        }
+        const uint32_t position = start_tile + unit;
+        noc_async_write_page(position, y_tensor, y_l1);
         noc_async_writes_flushed();
-        cb_pop_front(cb_y, tiles_per_block);
+        cb_pop_front(cb_y, 1);
     }
     noc_async_write_barrier();
 }

@@ -4,7 +4,6 @@
 // runtime arguments: num_tiles
 
 #include <cstdint>
-#include <algorithm>
 
 #include "api/compute/common.h"
 #include "api/compute/compute_kernel_api.h"
@@ -13,7 +12,6 @@
 #include "api/compute/tile_move_copy.h"
 
 void kernel_main() {
-    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(0);
     constexpr uint32_t cb_a = 0;
     constexpr uint32_t cb_b = 1;
     constexpr uint32_t cb_y = 2;
@@ -21,28 +19,25 @@ void kernel_main() {
     const uint32_t num_tiles = get_arg_val<uint32_t>(0);
 
     compute_kernel_hw_startup(cb_a, cb_y);
-    for (uint32_t block = 0; block < (num_tiles + tiles_per_block - 1) / tiles_per_block; ++block) {
-        const uint32_t tiles = std::min<uint32_t>(tiles_per_block, num_tiles - block * tiles_per_block);
-        cb_wait_front(cb_a, tiles_per_block);
-        cb_wait_front(cb_b, tiles_per_block);
-        cb_reserve_back(cb_y, tiles_per_block);
-        for (uint32_t i = 0; i < tiles; ++i) {
-            tile_regs_acquire();
-            copy_init(cb_a);
-            copy_tile(cb_a, i, 0);
-            silu_tile_init();
-            silu_tile(0);
-            copy_init(cb_b);
-            copy_tile(cb_b, i, 1);
-            mul_binary_tile_init();
-            mul_binary_tile(0, 1, 0);
-            tile_regs_commit();
-            tile_regs_wait();
-            pack_tile(0, cb_y);
-            tile_regs_release();
-        }
-        cb_pop_front(cb_a, tiles_per_block);
-        cb_pop_front(cb_b, tiles_per_block);
-        cb_push_back(cb_y, tiles_per_block);
+    for (uint32_t unit = 0; unit < num_tiles; ++unit) {
+        cb_wait_front(cb_a, 1);
+        cb_wait_front(cb_b, 1);
+        cb_reserve_back(cb_y, 1);
+        tile_regs_acquire();
+        copy_init(cb_a);
+        copy_tile(cb_a, 0, 0);
+        silu_tile_init();
+        silu_tile(0);
+        copy_init(cb_b);
+        copy_tile(cb_b, 0, 1);
+        mul_binary_tile_init();
+        mul_binary_tile(0, 1, 0);
+        tile_regs_commit();
+        tile_regs_wait();
+        pack_tile(0, cb_y);
+        tile_regs_release();
+        cb_pop_front(cb_a, 1);
+        cb_pop_front(cb_b, 1);
+        cb_push_back(cb_y, 1);
     }
 }

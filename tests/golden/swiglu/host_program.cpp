@@ -187,19 +187,19 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(16384, {{0, tt::DataFormat::Float16_b}})  // cb_a
+        CircularBufferConfig(4096, {{0, tt::DataFormat::Float16_b}})  // cb_a
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(16384, {{1, tt::DataFormat::Float16_b}})  // cb_b
+        CircularBufferConfig(4096, {{1, tt::DataFormat::Float16_b}})  // cb_b
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(16384, {{2, tt::DataFormat::Float16_b}})  // cb_y
+        CircularBufferConfig(4096, {{2, tt::DataFormat::Float16_b}})  // cb_y
             .set_page_size(2, 2048));
 
     // reader: reader.cpp
-    std::vector<uint32_t> reader_words = {4};
+    std::vector<uint32_t> reader_words = {};
     TensorAccessorArgs(*a_buffer).append_to(reader_words);
     TensorAccessorArgs(*b_buffer).append_to(reader_words);
     const KernelHandle reader = CreateKernel(
@@ -224,7 +224,7 @@ int run(const Options& options) {
     }
 
     // compute: compute.cpp
-    std::vector<uint32_t> compute_words = {4};
+    std::vector<uint32_t> compute_words = {};
     const KernelHandle compute = CreateKernel(
         program, KERNEL_DIR "compute.cpp", cores,
         ComputeConfig{
@@ -237,7 +237,7 @@ int run(const Options& options) {
     SetRuntimeArgs(program, compute, cores, {4});
 
     // writer: writer.cpp
-    std::vector<uint32_t> writer_words = {4};
+    std::vector<uint32_t> writer_words = {};
     TensorAccessorArgs(*Y_buffer).append_to(writer_words);
     const KernelHandle writer = CreateKernel(
         program, KERNEL_DIR "writer.cpp", cores,

@@ -4,18 +4,14 @@
 // runtime arguments: a_address, b_address, start_tile, num_tiles
 
 #include <cstdint>
-#include <algorithm>
 
 #include "api/dataflow/dataflow_api.h"
 
 void kernel_main() {
-    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(0);
-    constexpr auto a_args = TensorAccessorArgs<1>();
+    constexpr auto a_args = TensorAccessorArgs<0>();
     constexpr auto b_args = TensorAccessorArgs<a_args.next_compile_time_args_offset()>();
     constexpr uint32_t cb_a = 0;
     constexpr uint32_t cb_b = 1;
-    constexpr uint32_t a_bytes = get_tile_size(cb_a);
-    constexpr uint32_t b_bytes = get_tile_size(cb_b);
 
     const uint32_t a_address = get_arg_val<uint32_t>(0);
     const uint32_t b_address = get_arg_val<uint32_t>(1);
@@ -24,20 +20,16 @@ void kernel_main() {
     const auto a_tensor = TensorAccessor(a_args, a_address);
     const auto b_tensor = TensorAccessor(b_args, b_address);
 
-    for (uint32_t block = 0; block < (num_tiles + tiles_per_block - 1) / tiles_per_block; ++block) {
-        const uint32_t tiles = std::min<uint32_t>(tiles_per_block, num_tiles - block * tiles_per_block);
-        cb_reserve_back(cb_a, tiles_per_block);
-        cb_reserve_back(cb_b, tiles_per_block);
+    for (uint32_t unit = 0; unit < num_tiles; ++unit) {
+        cb_reserve_back(cb_a, 1);
+        cb_reserve_back(cb_b, 1);
         const uint32_t a_l1 = get_write_ptr(cb_a);
         const uint32_t b_l1 = get_write_ptr(cb_b);
-        for (uint32_t i = 0; i < tiles; ++i) {
-            const uint32_t unit = block * tiles_per_block + i;
-            const uint32_t position = start_tile + unit;
-            noc_async_read_page(position, a_tensor, a_l1 + i * a_bytes);
-            noc_async_read_page(position, b_tensor, b_l1 + i * b_bytes);
-        }
+        const uint32_t position = start_tile + unit;
+        noc_async_read_page(position, a_tensor, a_l1);
+        noc_async_read_page(position, b_tensor, b_l1);
         noc_async_read_barrier();
-        cb_push_back(cb_a, tiles_per_block);
-        cb_push_back(cb_b, tiles_per_block);
+        cb_push_back(cb_a, 1);
+        cb_push_back(cb_b, 1);
     }
 }
