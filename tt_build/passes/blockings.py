@@ -177,8 +177,8 @@ def _best(plans: list[Candidate], arch: Arch) -> Candidate:
             plan.dram_bytes,
             -plan.busy,
             plan.noc_bytes,
-            plan.cycles,
             -plan.blocking.k_block,
+            plan.cycles,
             plan.l1_bytes,
             msgspec.json.encode(plan),
         ),
@@ -229,8 +229,9 @@ def _parts_of(extent: int, most: int) -> list[int]:
 def _planes(problem: Problem) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
     """Rectangles of at least 2 x 2 cores, each with as many blocks across and down."""
     order = problem.fixed.order or "row_major"
+    useful = min(problem.cores[0], problem.n) * min(problem.cores[1], problem.m)
     for across, down in _rectangles(problem.cores):
-        if across < 2 or down < 2:
+        if across < 2 or down < 2 or 2 * across * down < useful:
             continue
         for rows, columns in _blocks(problem, down, across):
             yield (across, down), (rows, columns), "rectangular", order
@@ -294,15 +295,17 @@ def _steps(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator
     subblock = fixed.subblock or best_subblock(block, problem.dst_tiles)
     if math.prod(subblock) > problem.dst_tiles or block[0] % subblock[0] or block[1] % subblock[1]:
         return
+    nocs = (0, 1) if algorithm == "mcast_1d_in0" else (0,)  # a shared first operand is small; NoC 1 reads DRAM slowly
     for size in [min(fixed.k_block, problem.k)] if fixed.k_block else sorted(sizes):
-        yield Blocking(
-            block=block,
-            k_block=size,
-            subblock=subblock,
-            depth=fixed.depth or DEPTH,
-            noc=fixed.noc or 0,
-            shares=SHARES[algorithm],
-        )
+        for noc in nocs if fixed.noc is None else (fixed.noc,):
+            yield Blocking(
+                block=block,
+                k_block=size,
+                subblock=subblock,
+                depth=fixed.depth or DEPTH,
+                noc=noc,
+                shares=SHARES[algorithm],
+            )
 
 
 def best_subblock(block: tuple[int, int], dst_tiles: int) -> tuple[int, int]:

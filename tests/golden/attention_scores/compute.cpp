@@ -9,7 +9,6 @@
 #include "api/compute/compute_kernel_hw_startup.h"
 #include "api/compute/eltwise_unary/binop_with_scalar.h"
 #include "api/compute/matmul.h"
-#include "api/compute/pack.h"
 #include "api/compute/tile_move_copy.h"
 
 void kernel_main() {
@@ -32,11 +31,8 @@ void kernel_main() {
         matmul_block_init(cb_q, cb_k, 1, 2, 2, k_tiles_per_step);
         pack_reconfig_data_format(cb_product);
         for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
-            cb_wait_front(cb_q, 2);
-            cb_wait_front(cb_k, 4);
-            if (k_step == 1) {
-                pack_reconfig_l1_acc(1);
-            }
+            cb_wait_front(cb_q, 4);
+            cb_wait_front(cb_k, 8);
             for (uint32_t subblock_column = 0; subblock_column < 2; ++subblock_column) {
                 tile_regs_acquire();
                 for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
@@ -50,10 +46,9 @@ void kernel_main() {
                 pack_tile<true>(3, cb_product, unit_columns + subblock_column * 2 + 1);
                 tile_regs_release();
             }
-            cb_pop_front(cb_q, 2);
-            cb_pop_front(cb_k, 4);
+            cb_pop_front(cb_q, 4);
+            cb_pop_front(cb_k, 8);
         }
-        pack_reconfig_l1_acc(0);
         cb_push_back(cb_product, 8);
         cb_wait_front(cb_product, 8);
         {

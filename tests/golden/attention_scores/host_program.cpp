@@ -167,11 +167,11 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(8192, {{0, tt::DataFormat::Float16_b}})  // cb_q
+        CircularBufferConfig(16384, {{0, tt::DataFormat::Float16_b}})  // cb_q
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(16384, {{1, tt::DataFormat::Float16_b}})  // cb_k
+        CircularBufferConfig(32768, {{1, tt::DataFormat::Float16_b}})  // cb_k
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
@@ -183,7 +183,7 @@ int run(const Options& options) {
             .set_page_size(3, 4096));
 
     // reader: reader.cpp
-    std::vector<uint32_t> reader_words = {2, 2, 2, 1, 4, 2, 4, 4, 2};
+    std::vector<uint32_t> reader_words = {2, 1, 2, 2, 4, 2, 4, 4, 2};
     TensorAccessorArgs(*Q_buffer).append_to(reader_words);
     TensorAccessorArgs(*K_buffer).append_to(reader_words);
     const KernelHandle reader = CreateKernel(
@@ -202,7 +202,7 @@ int run(const Options& options) {
     }
 
     // compute: compute.cpp
-    std::vector<uint32_t> compute_words = {1, 2, 4, 2, 4};
+    std::vector<uint32_t> compute_words = {2, 1, 4, 2, 4};
     std::vector<UnpackToDestMode> compute_unpack(NUM_CIRCULAR_BUFFERS, UnpackToDestMode::Default);
     compute_unpack[3] = UnpackToDestMode::UnpackToDestFp32;
     const KernelHandle compute = CreateKernel(

@@ -36,26 +36,26 @@ void kernel_main() {
         const uint32_t by = position % grid_y;
         const uint32_t bz = position / grid_y;
         for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
-            cb_reserve_back(cb_q, 2);
+            cb_reserve_back(cb_q, 4);
             const uint32_t q_l1 = get_write_ptr(cb_q);
             for (uint32_t tile_row = 0; tile_row < unit_rows; ++tile_row) {
                 for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
-                    const uint32_t k = k_step + kk;
-                    noc_async_read_page((bz * q_height + by * unit_rows + tile_row) * q_width + k, q_tensor, q_l1 + (tile_row + kk) * q_bytes);
+                    const uint32_t k = k_step * k_tiles_per_step + kk;
+                    noc_async_read_page((bz * q_height + by * unit_rows + tile_row) * q_width + k, q_tensor, q_l1 + (tile_row * k_tiles_per_step + kk) * q_bytes);
                 }
             }
             noc_async_read_barrier();
-            cb_push_back(cb_q, 2);
-            cb_reserve_back(cb_k, 4);
+            cb_push_back(cb_q, 4);
+            cb_reserve_back(cb_k, 8);
             const uint32_t k_l1 = get_write_ptr(cb_k);
             for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
-                const uint32_t k = k_step + kk;
+                const uint32_t k = k_step * k_tiles_per_step + kk;
                 for (uint32_t tile_column = 0; tile_column < unit_columns; ++tile_column) {
                     noc_async_read_page((bz * k_height + tile_column) * k_width + k, k_tensor, k_l1 + (kk * unit_columns + tile_column) * k_bytes);
                 }
             }
             noc_async_read_barrier();
-            cb_push_back(cb_k, 4);
+            cb_push_back(cb_k, 8);
         }
     }
 }
