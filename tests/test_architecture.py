@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "emulator": {"ir", "lang", "targets"},
     "verify": {"spec", "lang", "ir", "targets", "emulator"},
     "sdk": {"ir", "targets", "runtime"},
+    "tune": {"spec", "ir", "model", "passes", "codegen", "targets", "emulator", "runtime"},
     "runtime": {"ir", "targets"},
     "scons": {
         "spec",

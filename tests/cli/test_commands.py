@@ -28,6 +28,7 @@ COMMANDS = (
     "graph",
     "explain",
     "estimate",
+    "tune",
     "run",
     "schema",
     "templates",

@@ -14,6 +14,7 @@ import numpy as np
 import ttnn
 
 from tt_build.runtime import Launcher, load, run_on_ttnn
+from tt_build.runtime.launcher import time_on_ttnn
 from tt_build.runtime.tensors import allocate, upload
 
 DATA = Path(sys.argv[1])
@@ -99,6 +100,13 @@ answer(
     lambda: " ".join(
         f"{n} {a.shape}"
         for n, a in run_on_ttnn(DATA / "features" / "tt.plan.json", {"X": x, "bias": bias}, scalars=alpha).items()
+    ),
+)
+answer(
+    "timed",
+    lambda: (
+        f"{time_on_ttnn(DATA / 'gemm' / 'tt.plan.json', {'A': SQUARE, 'B': SQUARE}, runs=2) > 0} "
+        f"{time_on_ttnn(DATA / 'features' / 'tt.plan.json', {'X': x, 'bias': bias}, scalars=alpha) > 0}"
     ),
 )
 answer("no_device", lambda: str(gemm(SQUARE, SQUARE, device_id=3)))

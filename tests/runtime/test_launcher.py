@@ -104,6 +104,7 @@ def on_mock(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ("memory_config", "Tensor (256, 256) DataType.BFLOAT16 L1"),
         ("given_output", "the same tensor"),
         ("two_outputs", "tuple ndarray (128, 128) ndarray (128, 128)"),
+        ("timed", "True True"),
         ("run_on_ttnn", "Y (128, 128) Z (128, 128)"),
         ("wrong_dtype", "LaunchError: A has dtype DataType.FLOAT32; the plan wants bfloat16"),
         ("wrong_shape", "LaunchError: A has shape [128, 256]; the plan wants [256, 256]"),

@@ -165,3 +165,55 @@ def test_many_corrupted_files(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes(tmp_path: Path, data: bytes) -> None:
     check(tmp_path / "kernels.yaml", data)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_lockfiles(name: str, tmp_path: Path) -> None:
+    refused_lock(tmp_path, HOSTILE[name])
+
+
+LOCKS = {
+    "nothing": b"",
+    "a number": b"3",
+    "a list": b"[]",
+    "no kernels": b'{"version": 1}',
+    "kernels are a list": b'{"version": 1, "kernels": [1]}',
+    "an entry is a word": b'{"version": 1, "kernels": {"k": "x"}}',
+    "many bad entries": b'{"version": 1, "kernels": {' + b", ".join(b'"k%d": 1' % at for at in range(1500)) + b"}}",
+    "a huge number": b'{"version": 99999999999999999999999, "kernels": {}}',
+    "too large": b'{"version": 1, "kernels": {}}' + b" " * (4 * MEGABYTE),
+    "not UTF-8": b'{"version": 1, "kernels": {"\xff": 1}}',
+    "an escape in a name": b'{"version": 1, "kernels": {"\\u001b[31m": {}}}',
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_lockfiles_that_are_none(name: str, tmp_path: Path) -> None:
+    refused_lock(tmp_path, LOCKS[name])
+
+
+def refused_lock(folder: Path, data: bytes) -> None:
+    (folder / "kernels.yaml").write_bytes(PAGE if isinstance(PAGE, bytes) else PAGE.encode())
+    (folder / "kernels.lock.json").write_bytes(data)
+    started = time.monotonic()
+    spec = load_file(folder / "kernels.yaml")
+    assert spec.errors
+    assert time.monotonic() - started < 20
+    for entry in spec.diagnostics:
+        text = render(entry.diagnostic, spec.source)
+        assert text.startswith(str(folder / "kernels.lock.json")), text
+        assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_a_lockfile_does_not_lead_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    spec, secret = tmp_path / "inside" / "kernels.yaml", tmp_path / "secret"
+    spec.write_text("version: 1\nkernels: {}\n")
+    secret.write_text("a secret")
+    lock = tmp_path / "inside" / "kernels.lock.json"
+    for make in (lambda: lock.symlink_to(secret), lambda: lock.symlink_to("nowhere"), lock.mkdir):
+        make()
+        (error,) = load_file(spec).errors
+        assert error.diagnostic.code == "TTB024"
+        assert "a secret" not in render(error.diagnostic, load_file(spec).source)
+        lock.rmdir() if lock.is_dir() else lock.unlink()

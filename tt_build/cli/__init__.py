@@ -17,14 +17,27 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from tt_build.cli import compile as compile_command
-from tt_build.cli import completion, estimate, explain, graph, init, schema, show, templates, validate
+from tt_build.cli import completion, estimate, explain, graph, init, schema, show, templates, tune, validate
 from tt_build.cli import run as run_command
 from tt_build.cli.terminal import Failure, Usage
 from tt_build.version import __version__
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS = (init, validate, compile_command, show, graph, explain, estimate, run_command, schema, templates, completion)
+COMMANDS = (
+    init,
+    validate,
+    compile_command,
+    show,
+    graph,
+    explain,
+    estimate,
+    tune,
+    run_command,
+    schema,
+    templates,
+    completion,
+)
 
 
 def run() -> NoReturn:

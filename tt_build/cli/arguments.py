@@ -10,7 +10,7 @@ from tt_build.cli.terminal import Failure, Usage
 
 if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
-    from tt_build.spec.model import Declared
+    from tt_build.spec.model import Declared, Locked
 
 # argparse has no public name for what add_subparsers returns.
 Commands = Any
@@ -45,12 +45,12 @@ def _grid(text: str) -> tuple[int, int]:
     return int(columns), int(rows)
 
 
-def load(options: argparse.Namespace) -> SpecFile:
-    """The specification; ``Failure`` with every message where it has an error."""
+def load(options: argparse.Namespace, locks: dict[str, Locked] | None = None) -> SpecFile:
+    """The specification; ``Failure`` with every message where it has an error. ``locks`` as for ``load_file``."""
     from tt_build.spec.loader import load_file
     from tt_build.spec.render import render
 
-    loaded = load_file(options.spec, arch=options.arch, grid=options.grid)
+    loaded = load_file(options.spec, arch=options.arch, grid=options.grid, locks=locks)
     if loaded.errors:
         shown = "\n\n".join(render(entry.diagnostic, loaded.source) for entry in loaded.errors)
         raise Failure(f"{options.spec} has errors\n{shown}")

@@ -25,12 +25,12 @@ from tt_build.spec.collecting import without_collector
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.formats import Report
 from tt_build.spec.loader import SpecFile, load_file
-from tt_build.spec.model import Declared
+from tt_build.spec.model import Declaration, Declared
 from tt_build.spec.render import in_order
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Rooms that no pass reads: their changes keep the notes.
-_ELSEWHERE = {"cli", "codegen", "emulator", "report", "runtime", "scons", "sdk", "verify"}
+_ELSEWHERE = {"cli", "codegen", "emulator", "report", "runtime", "scons", "sdk", "tune", "verify"}
 _MOST_NOTES = 50_000
 _MOST_FILES = 8
 
@@ -53,16 +53,16 @@ def _check(path: Path, arch: str | None, grid: tuple[int, int] | None, *, quick:
     found: list[Diagnostic] = [entry.diagnostic for entry in loaded.diagnostics]
     invalid = set(loaded.rejected)
     if not quick and loaded.declarations:
-        rejected = _rejected(loaded, fresh=fresh)
-        invalid |= set(rejected)
-        found += [diagnostic for refused in rejected.values() for diagnostic in refused]
+        said = _said(loaded, fresh=fresh)
+        invalid |= {name for name, about in said.items() if any(one.severity == "error" for one in about)}
+        found += [diagnostic for about in said.values() for diagnostic in about]
     names = tuple(d.kernel.name for d in loaded.declarations if d.kernel.name not in invalid)
     ordered = tuple(in_order(found, loaded.source)) if len(found) > len(loaded.diagnostics) else loaded.diagnostics
     return Report(ordered, names, loaded.source, Path.cwd())
 
 
-def _rejected(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, ...]]:
-    """What the passes, or a repository's own templates, say of the kernels that they reject, by name."""
+def _said(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, ...]]:
+    """What the passes, or a repository's own templates, say of kernels that they reject or warn of, by name."""
     notes = _notes_file(whole=fresh)
     known = set() if fresh else _read(notes)
     own = repr(sorted(loaded.templates.items())) if loaded.templates else ""
@@ -80,42 +80,42 @@ def _rejected(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, .
     progress = Progress("checking", len(firsts))
     answers = shared_out(examine, firsts, lambda count: progress.at(count, firsts[count].kernel.name))
     progress.done()
-    rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    said: dict[str, tuple[Diagnostic, ...]] = {}
     for (first, *others), diagnostics in zip(groups.values(), answers, strict=True):
         if diagnostics:
-            rejected[first.kernel.name] = diagnostics
-            rejected |= {entry.kernel.name: examine(entry) for entry in others}
+            said[first.kernel.name] = diagnostics
+            said |= {entry.kernel.name: examine(entry) for entry in others}
     _write(notes, [mark for mark, diagnostics in zip(groups, answers, strict=True) if not diagnostics])
-    return rejected
+    return said
 
 
 def _mark(entry: Declared, own: str) -> str:
     """A digest of all of a declaration that a pass may refuse: kernels that differ in the rest are examined once."""
-    kernel = msgspec.structs.replace(entry.kernel, name="", description="", allow=())
+    locked = isinstance(entry, Declaration) and entry.locked is not None  # of which passes warn, unless it is allowed
+    allow = entry.kernel.allow if locked else ()
+    kernel = msgspec.structs.replace(entry.kernel, name="", description="", allow=allow)
     data = msgspec.json.encode(msgspec.structs.replace(entry, kernel=kernel, file=""))
     return hashlib.sha256(data + own.encode()).hexdigest()[:32]
 
 
 def _examiner(loaded: SpecFile, *, whole: bool) -> Callable[[Declared], tuple[Diagnostic, ...]]:
-    """What says why a kernel is rejected; nothing where it is not."""
-    from tt_build.passes.pipeline import judge, lower
+    """What says why a kernel is rejected, or warns of it; nothing where there is nothing to say."""
+    from tt_build.passes.pipeline import judge, lower, warnings_of
 
-    def run(entry: Declared) -> None:
+    def run(entry: Declared) -> tuple[Diagnostic, ...]:
         if loaded.templates:
-            from tt_build.codegen.compile import compile_files
+            from tt_build.codegen.compile import compile_told
 
-            compile_files(entry, loaded.templates)
-        elif whole:
-            lower(entry)
-        else:
-            judge(entry, loaded.programs.get(entry.kernel.name))
+            return compile_told(entry, loaded.templates)[1]
+        if whole:
+            return warnings_of(entry, lower(entry)[0])
+        return judge(entry, loaded.programs.get(entry.kernel.name))
 
     def examine(entry: Declared) -> tuple[Diagnostic, ...]:
         try:
-            run(entry)
+            return run(entry)
         except Rejected as refused:
             return refused.diagnostics
-        return ()
 
     return examine
 

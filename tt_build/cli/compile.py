@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
 def compile_(options: argparse.Namespace) -> int:
     """Compile all, then write: with an error anywhere nothing is written."""
     from tt_build.cli.terminal import Progress, paint_for
-    from tt_build.codegen.compile import compile_files, failed_names
+    from tt_build.codegen.compile import compile_told, failed_names
     from tt_build.codegen.write import write_group
     from tt_build.spec.diagnostics import Rejected
     from tt_build.spec.loader import load_file
@@ -35,7 +35,8 @@ def compile_(options: argparse.Namespace) -> int:
         name = declaration.kernel.name
         progress.at(count, name)
         try:
-            kernels[name] = compile_files(declaration, loaded.templates)
+            kernels[name], warnings = compile_told(declaration, loaded.templates)
+            found += warnings
         except Rejected as rejected:
             failed.append(name)
             found += rejected.diagnostics

@@ -7,7 +7,7 @@ import argparse
 from tt_build.cli.arguments import Commands
 
 # Arguments whose values are files, kernels or codes, by destination.
-_KERNELS = {"kernel", "subject"}
+_KERNELS = {"kernel", "kernels", "subject"}
 
 
 def add(commands: Commands) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tt_build.cli.arguments import Commands, add_spec
+from tt_build.cli.terminal import table as _table
 from tt_build.spec.nearest import plural
 
 if TYPE_CHECKING:
@@ -161,10 +162,11 @@ def _parts(kernel: VerifiedKernel) -> list[str]:
 def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]]:
     """Each choice with its value and who made it."""
     own, shared = entry.kernel, entry.defaults
+    planner = f"locked in {kernel.lock.file}" if kernel.lock is not None and kernel.lock.taken else "the planner"
 
     def origin(section: str, key: str) -> str:
         if section == "schedule" and kernel.blocking is not None and key not in kernel.choice.stated:
-            return "the planner"
+            return planner
         for holder, name in ((own, "the kernel"), (shared, "the file's defaults")):
             values = getattr(holder, section, None)
             if values is not None and getattr(values, key, None) is not None:
@@ -176,12 +178,12 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     regions = f"{kernel.region.size[0]} x {kernel.region.size[1]} at {list(kernel.region.at)}"
     height, width = kernel.unit_tiles
     matmul = any(value.op == "matmul" for value in kernel.program.values)
-    by = "the kernel: schedule.matmul.algorithm" if asked else "the planner"
+    by = "the kernel: schedule.matmul.algorithm" if asked else planner
     block = "a barrier; as many as fit L1 with the other buffers, at most 16"
     whole = "a row, whose tiles meet" if kernel.algorithm == "rows" else "what is reduced together"
     whole = whole if kernel.sweeps else "one tile"
     if kernel.blocking is not None:
-        whole, block = "the planner", "a step"
+        whole, block = planner, "a step"
     rows: list[tuple[str, ...]] = [
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),
@@ -230,11 +232,4 @@ def _work(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
         ("units a core", most),
         ("balance", f"{100 * grid.units / (busy * counts[-1]):.0f} % of the time of the busiest core, on average"),
         ("DST", f"{plural(kernel.dst_tiles, 'tile')} in the largest section"),
-    ]
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]

@@ -20,9 +20,10 @@ def matmul_rows(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("plan", "algorithm", "cores", "block", "K a step", "estimate", "bound by", "DRAM", "NoC")
     ]
-    rows.append(("taken", *_cells(choice.taken)))
+    lock = kernel.lock if kernel.lock is not None and kernel.lock.taken else None
+    rows.append(("locked" if lock is not None else "taken", *_cells(choice.taken)))
     if choice.second is not None:
-        rows.append(("second", *_cells(choice.second)))
+        rows.append(("planner's" if lock is not None and not lock.agrees else "second", *_cells(choice.second)))
     return rows
 
 
@@ -32,7 +33,12 @@ def matmul_head(kernel: VerifiedKernel) -> str:
     assert kernel.blocking is not None
     rows, columns = kernel.blocking.subblock
     shares = _SHARES[kernel.blocking.shares]
-    return f"matmul: {kernel.matmul_choice.legal:,} legal plans; {shares}; subblocks of {rows} x {columns} tiles in DST"
+    head = f"matmul: {kernel.matmul_choice.legal:,} legal plans; {shares}; subblocks of {rows} x {columns} tiles in DST"
+    if kernel.lock is None:
+        return head
+    if not kernel.lock.taken:
+        return f"{head}\n  {kernel.lock.file} holds a plan for another declaration, which is not used"
+    return f"{head}\n  the plan is locked in {kernel.lock.file}"
 
 
 def _cells(plan: MatmulPlan) -> tuple[str, ...]:

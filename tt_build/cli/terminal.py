@@ -51,3 +51,11 @@ class Progress:
         if self._shown:
             self._stream.write("\r\033[K")
             self._stream.flush()
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows in columns, two in from the margin."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

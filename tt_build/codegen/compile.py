@@ -10,8 +10,8 @@ import msgspec
 from tt_build.codegen.files import emit
 from tt_build.ir.handwritten import VerifiedSources
 from tt_build.ir.stages import VerifiedKernel
-from tt_build.passes.pipeline import CHAINS, EXPRESSION, kind_of, lower, write_stage
-from tt_build.spec.diagnostics import Rejected
+from tt_build.passes.pipeline import CHAINS, EXPRESSION, kind_of, lower, warnings_of, write_stage
+from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.loader import SpecFile, load_file
 from tt_build.spec.model import Declared
 from tt_build.spec.render import report
@@ -39,11 +39,18 @@ def compile_files(declaration: Declared, templates: Mapping[str, str] | None = N
 
     Raises ``Rejected``, also where ``verify.sizes`` do not fit.
     """
+    return compile_told(declaration, templates)[0]
+
+
+def compile_told(
+    declaration: Declared, templates: Mapping[str, str] | None = None
+) -> tuple[dict[str, bytes], tuple[Diagnostic, ...]]:
+    """The same, and the passes' warnings."""
     kernel, trail = lower(declaration)
     assert isinstance(kernel, VerifiedKernel | VerifiedSources)
     kind = kind_of(declaration)
     files = {stage_file(number, kind): write_stage(step.name, stage) for number, (step, stage) in enumerate(trail, 1)}
-    return files | emit(kernel, own_templates(kind, templates or {}))
+    return files | emit(kernel, own_templates(kind, templates or {})), warnings_of(declaration, kernel)
 
 
 def compile_specification(path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None) -> Compiled:
@@ -54,7 +61,8 @@ def compile_specification(path: Path, *, arch: str | None = None, grid: tuple[in
     kernels: dict[str, dict[str, bytes]] = {}
     for declaration in loaded.declarations:
         try:
-            kernels[declaration.kernel.name] = compile_files(declaration, loaded.templates)
+            kernels[declaration.kernel.name], warnings = compile_told(declaration, loaded.templates)
+            found += warnings
         except Rejected as rejected:
             failed.append(declaration.kernel.name)
             found += rejected.diagnostics

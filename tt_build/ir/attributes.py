@@ -115,6 +115,8 @@ def _matmul(kernel: ScheduledKernel, blocking: Blocking) -> Attributes:
     if choice is not None:
         told |= {"estimate": msgspec.to_builtins(choice.taken), "legal_plans": choice.legal}
         told["second"] = msgspec.to_builtins(choice.second)
+    if kernel.lock is not None and kernel.lock.taken:
+        told["locked_in"] = kernel.lock.file
     return dict(told)
 
 

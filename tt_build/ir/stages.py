@@ -23,7 +23,7 @@ from tt_build.ir.lowered import BroadcastMode, CallWord, KernelBody, Stmt
 from tt_build.ir.plan import Range
 from tt_build.ir.work import CoreWork, Grid
 from tt_build.lang.program import Program
-from tt_build.spec.model import CoreRegion, MatmulSchedule, Sharding, Struct
+from tt_build.spec.model import CoreRegion, Locked, LockedPlan, MatmulSchedule, Sharding, Struct
 
 TILE = 32
 
@@ -106,12 +106,16 @@ class Kernel(Struct, frozen=True, kw_only=True):
 
 
 class DefaultedKernel(Kernel, frozen=True, kw_only=True):
-    """After ``apply_defaults``. ``full_size`` is the kernel that this one is verified for, where it has other sizes."""
+    """After ``apply_defaults``. ``full_size`` is the kernel that this one is verified for, where it has other sizes.
+
+    ``locked`` is the kernel's entry of the lockfile, until ``infer_schedule`` has judged it.
+    """
 
     compute: str
     program: Program
     declared_block: tuple[int, int] | None = None
     full_size: DefaultedKernel | None = None
+    locked: Locked | None = None
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -175,11 +179,27 @@ class MatmulPlan(Struct, frozen=True, kw_only=True):
 
 
 class MatmulChoice(Struct, frozen=True, kw_only=True):
-    """The plan that was taken of ``legal`` ones, and the best with another algorithm, block or region."""
+    """The plan that was taken of ``legal`` ones, and the best with another algorithm, block or region.
+
+    Where a locked plan was taken, ``second`` is the planner's own choice, if it is another one.
+    """
 
     taken: MatmulPlan
     second: MatmulPlan | None
     legal: int
+
+
+class MatmulLock(Struct, frozen=True, kw_only=True):
+    """What became of a kernel's entry of the lockfile ``file``.
+
+    ``taken`` where its plan is the kernel's; then ``planner`` is what the planner itself chooses, and ``agrees`` tells
+    whether that is the same plan. Not where the plan was tuned for another declaration.
+    """
+
+    file: str
+    taken: bool
+    planner: LockedPlan | None = None
+    agrees: bool = False
 
 
 class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
@@ -200,6 +220,7 @@ class ScheduledKernel(DefaultedKernel, frozen=True, kw_only=True):
     blocking: Blocking | None = None
     matmul_choice: MatmulChoice | None = None
     flash: Flash | None = None
+    lock: MatmulLock | None = None
 
 
 class Shards(Struct, frozen=True, kw_only=True):

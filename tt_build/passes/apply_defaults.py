@@ -49,6 +49,7 @@ def apply(declaration: Declaration, program: Program | None = None) -> Defaulted
         declared_grid=kernel.grid,
         declared_block=kernel.block,
         full_size=apply(msgspec.structs.replace(declaration, kernel=full, planned_as=None)) if full else None,
+        locked=None if full else declaration.locked,
     )
 
 

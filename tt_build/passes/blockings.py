@@ -158,6 +158,17 @@ def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     return Choice(taken=taken, second=None, legal=1)
 
 
+def best(problem: Problem, count: int) -> list[Candidate]:
+    """The best legal plans, best first, no two alike in algorithm, cores, block and step."""
+    arch, found = load_arch(problem.arch), legal(problem)
+    ranked: list[Candidate] = []
+    while found and len(ranked) < count:
+        taken = _best(found, arch)
+        ranked.append(taken)
+        found = [plan for plan in found if _step(plan) != _step(taken)]
+    return ranked
+
+
 def legal(problem: Problem) -> list[Candidate]:
     """Every plan that the planner may choose."""
     return list(_candidates(problem, load_arch(problem.arch)))
@@ -167,10 +178,14 @@ def _kind(plan: Candidate) -> tuple[object, ...]:
     return plan.algorithm, plan.blocking.block, plan.cores
 
 
+def _step(plan: Candidate) -> tuple[object, ...]:
+    return *_kind(plan), plan.blocking.k_block
+
+
 def _best(plans: list[Candidate], arch: Arch) -> Candidate:
     """The first by cost; within the model's error of it by bytes, cores and size."""
-    fastest, tie = min(plan.cycles for plan in plans), load_constants(arch.name).tie_percent
-    alike = (plan for plan in plans if plan.cycles * 100 <= fastest * (100 + tie))
+    fastest = min(plan.cycles for plan in plans)
+    alike = (plan for plan in plans if within_error(plan.cycles, fastest, arch.name))
     return min(
         alike,
         key=lambda plan: (
@@ -396,6 +411,11 @@ def _costed(
         bound=found.bound,
         busy=busy,
     )
+
+
+def within_error(cycles: int, fastest: int, arch: str) -> bool:
+    """Whether the model cannot tell a time from the fastest."""
+    return cycles * 100 <= fastest * (100 + load_constants(arch).tie_percent)
 
 
 def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple[int, int], fixed: Fixed) -> Problem:

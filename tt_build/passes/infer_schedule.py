@@ -5,7 +5,7 @@ Gives   the algorithm, the iteration space (semantics.md, ``Work``) and the posi
 Rejects programs that no algorithm lowers yet (TTB201), policies, orders and algorithms that are not lowered yet
         (TTB202), regions outside the core grid (TTB203), a declared grid or block that does not cover the output
         once (TTB204), a schedule that contradicts the shards that place the work (TTB211), movement that cuts through
-        tiles (TTB213).
+        tiles (TTB213), a locked plan that cannot be followed (TTB215).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import math
 import msgspec
 from msgspec.structs import astuple
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Parts, ScheduledKernel, Tensor
+from tt_build.ir.stages import TILE, DefaultedKernel, MatmulLock, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
 from tt_build.passes.blockings import Choice
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.flash_schedule import schedule_attention
-from tt_build.passes.matmul_schedule import choice_of
+from tt_build.passes.matmul_schedule import choice_of, followed
 from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
@@ -41,15 +41,14 @@ REDUCTIONS = ("sum", "mean", "max", "min")
 def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
     """Choose the algorithm and give every core its work."""
     attention = schedule_attention(kernel, arch)
+    choice, lock = followed(kernel, arch, _choice(kernel, arch) if attention is None else None)
+    kernel = msgspec.structs.replace(kernel, locked=None)
     if attention is not None:
         _check_declared(kernel, attention.unit_tiles, attention.grid)
-        return attention
-    _refuse_unsupported(kernel, arch)
+        return msgspec.structs.replace(attention, locked=None, lock=lock)
+    if choice is not None:
+        return _blocked(kernel, arch, choice, lock)
     algorithm = _algorithm(kernel)
-    if algorithm == STREAMING_MATMUL:
-        choice = choice_of(kernel, arch)
-        if choice is not None:
-            return _blocked(kernel, arch, choice)
     unit, grid, parts = _iteration_space(kernel)
     _check_declared(kernel, unit, grid)
     region, policy = region_of(kernel, arch), kernel.choice.policy
@@ -77,10 +76,21 @@ def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
         work=work,
         placed_by=placing.name if placing is not None else "",
         parts=parts,
+        lock=lock,
     )
 
 
-def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> ScheduledKernel:
+def blocked_choice(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
+    """What the planner chooses for a kernel's matmul; None where it has none or it streams. Raises ``Rejected``."""
+    return _choice(kernel, arch) if schedule_attention(kernel, arch) is None else None
+
+
+def _choice(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
+    _refuse_unsupported(kernel, arch)
+    return choice_of(kernel, arch) if _algorithm(kernel) == STREAMING_MATMUL else None
+
+
+def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice, lock: MatmulLock | None) -> ScheduledKernel:
     """The schedule of a blocked matmul: a unit is a block of the output."""
     plan = choice.taken
     block, grid = plan.blocking.block, plan.grid
@@ -98,6 +108,7 @@ def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> ScheduledKe
         work=assign(plan.policy, grid, region, kernel.core_grid),
         blocking=plan.blocking,
         matmul_choice=choice.figures,
+        lock=lock,
     )
 
 

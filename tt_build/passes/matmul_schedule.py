@@ -11,10 +11,11 @@ from typing import NoReturn
 
 import msgspec
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Kernel
+from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, MatmulLock
 from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, cut_down, problem_of
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
+from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.memory_space_lower import bytes_in_l1
 from tt_build.passes.movement import MOVES, sunk
 from tt_build.passes.placement import placing_tensor
@@ -40,7 +41,8 @@ def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
             _refuse(kernel, "algorithm", f"this matmul cannot be blocked yet: {obstacle}", "use algorithm: streaming")
         return None
     problem = matmul_problem(kernel, arch)
-    full = choice_of(kernel.full_size, arch) if kernel.full_size is not None else None
+    larger = kernel.full_size
+    full = followed(larger, arch, choice_of(larger, arch))[0] if larger is not None else None
     alike = cut_down(problem, full.taken) if full is not None else None
     if alike is not None:
         return alike
@@ -48,6 +50,11 @@ def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
     if found is None and asked:
         _refuse_fixed(kernel, problem)
     return found
+
+
+def followed(kernel: DefaultedKernel, arch: Arch, choice: Choice | None) -> tuple[Choice | None, MatmulLock | None]:
+    """The planner's choice or the locked plan, and what became of that."""
+    return follow_lock(kernel, choice, lambda: matmul_problem(kernel, arch))
 
 
 def _is_streamed(kernel: DefaultedKernel) -> bool:

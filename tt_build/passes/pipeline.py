@@ -31,8 +31,9 @@ from tt_build.passes import (
     tile_pad,
     verify_sources,
 )
+from tt_build.passes.locked_plans import lock_warnings
 from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
-from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.model import Declaration, Declared, HandDeclaration
 from tt_build.targets import Arch, load_arch
 
@@ -175,24 +176,26 @@ def run_chain(declaration: Declared) -> tuple[stages.Kernel, list[tuple[Pass, st
     return kernel, trail
 
 
-def judge(declaration: Declared, program: Program | None = None) -> None:
-    """The passes that may refuse what a user wrote, in memory. Raises ``Rejected`` with what a build would say.
+def judge(declaration: Declared, program: Program | None = None) -> tuple[Diagnostic, ...]:
+    """The passes that may refuse what a user wrote, in memory; their warnings.
+
+    Raises ``Rejected`` with what a build would say.
 
     ``program`` is the declaration's text, typed, where that is known. A kernel with ``verify.sizes`` goes through all
     passes, since it is compared with the kernel at these sizes after them.
     """
     if isinstance(declaration, Declaration) and declaration.smaller is not None:
-        lower(declaration)
-        return
+        return warnings_of(declaration, lower(declaration)[0])
     arch = load_arch(declaration.target.arch)
     kernel: Any = declaration
     for step in CHAINS[kind_of(declaration)]:
         if not step.judges:
-            return
+            break
         if program is not None and step.module == apply_defaults.__name__:
             kernel = apply_defaults.apply(kernel, program)
         else:
             kernel = step.run(kernel, arch)
+    return warnings_of(declaration, kernel)
 
 
 def lower(declaration: Declared) -> tuple[stages.Kernel, list[tuple[Pass, stages.Kernel]]]:
@@ -210,3 +213,10 @@ def run_from(name: str, kernel: stages.Kernel) -> stages.Kernel:
     for step in PASSES[names.index(name) :]:
         kernel = step.run(kernel, arch)
     return kernel
+
+
+def warnings_of(declaration: Declared, kernel: stages.Kernel) -> tuple[Diagnostic, ...]:
+    """What the passes have to say of a kernel that they did not reject."""
+    if isinstance(declaration, Declaration) and isinstance(kernel, stages.ScheduledKernel):
+        return lock_warnings(declaration, kernel)
+    return ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,27 @@ def run_on_ttnn(
     arrays = [inputs[name] for name in launcher.inputs]
     results = launcher(*arrays, device_id=device_id, scalars=scalars or {})
     return dict(zip(launcher.outputs, results if isinstance(results, tuple) else (results,), strict=True))
+
+
+def time_on_ttnn(
+    plan_path: Path | str,
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+    *,
+    runs: int = 20,
+    device_id: int = 0,
+    scalars: Mapping[str, float] | None = None,
+) -> int:
+    """Nanoseconds of a launch on a device: wall clock of ``runs`` launches in a row, after one that compiles."""
+    launcher = load(plan_path)
+    ttnn, arrays = ttnn_module(), [inputs[name] for name in launcher.inputs]
+    with launcher.launching(ttnn, arrays, device_id, scalars or {}) as (launch, device):
+        launch()
+        ttnn.synchronize_device(device)
+        started = time.perf_counter_ns()
+        for _ in range(runs):
+            launch()
+        ttnn.synchronize_device(device)
+        return (time.perf_counter_ns() - started) // runs
 
 
 class Launcher:
@@ -86,6 +108,18 @@ class Launcher:
                 buffers = self.plan.buffers
                 results = [download(ttnn, t, buffers[n]) for t, n in zip(results, self.outputs, strict=True)]
         return results[0] if len(results) == 1 else tuple(results)
+
+    @contextlib.contextmanager
+    def launching(
+        self, ttnn: Any, arrays: Sequence[Any], device_id: int, scalars: Mapping[str, float]
+    ) -> Iterator[tuple[Callable[[], None], Any]]:
+        """A function that launches the plan on these NumPy arrays, and the device, which is open meanwhile."""
+        self._check_arrays(arrays)
+        with self._device(ttnn, arrays, None, device_id) as opened:
+            placed = self._place(ttnn, arrays, opened, None, None)
+            descriptor = program_descriptor(ttnn, self.plan, self.folder, placed, opened, scalars)
+            tensors = [placed[name] for name in (*self.inputs, *self.outputs)]
+            yield lambda: self._launch(ttnn, tensors, descriptor), opened
 
     def descriptor(self, *tensors: Any, outputs: Sequence[Any], scalars: Mapping[str, float] | None = None) -> Any:
         """The ``ttnn.ProgramDescriptor`` alone, for device tensors that are there already."""

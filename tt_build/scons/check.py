@@ -10,18 +10,17 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from tt_build.ir.stages import VerifiedKernel
-from tt_build.passes.pipeline import EXPRESSION, compile_at_verify_sizes, encode_declaration, read_stage
+from tt_build.passes.pipeline import EXPRESSION, compile_at_verify_sizes, encode_declaration, read_stage, warnings_of
 from tt_build.scons.actions import Step, functions, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
+from tt_build.scons.notes import Notes
 from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
-from tt_build.scons.statefile import read_state, write_state
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.model import Declaration
 
@@ -40,23 +39,16 @@ class Checked(msgspec.Struct, frozen=True):
     found: tuple[Diagnostic, ...]
 
 
-def check(
-    names: list[str], reading: Reading, state: State, compiler: Compiler, notes: Path | None, jobs: int
-) -> Checked:
-    """Check these kernels. Those found valid are noted in the file ``notes``, so that they are not checked again."""
-    known = set()
-    if notes is not None:
-        stored = read_state(notes)
-        if isinstance(stored, dict) and stored.get("passes") == compiler.fingerprint:
-            known = set(stored["valid"])
-    todo = [name for name in names if reading.digests[name] not in known]
+def check(names: list[str], reading: Reading, state: State, compiler: Compiler, notes: Notes, jobs: int) -> Checked:
+    """Check these kernels. Those found valid are noted, so that they are not checked again."""
+    todo = [name for name in names if reading.digests[name] not in notes.valid]
     todo += _samples(names, todo, reading)
     reading.declarations(todo)
-    rejected = _run(todo, reading, state, compiler, jobs)
+    said = _run(todo, reading, state, compiler, jobs)
+    rejected = {name: found for name, found in said.items() if any(one.severity == "error" for one in found)}
     valid = tuple(name for name in names if name not in rejected)
-    fresh = {reading.digests[name] for name in valid} - known
-    if fresh and notes is not None:
-        write_state(notes, {"passes": compiler.fingerprint, "valid": sorted(fresh | known)})
+    warned = {reading.digests[name]: said[name] for name in valid if name in said}
+    notes.add({reading.digests[name] for name in valid}, warned, {*reading.digests.values()})
     found = tuple(diagnostic for diagnostics in rejected.values() for diagnostic in diagnostics)
     return Checked(valid, tuple(rejected), found)
 
@@ -70,19 +62,23 @@ def _samples(names: list[str], todo: list[str], reading: Reading) -> list[str]:
     return [name for kind, name in sorted(first.items()) if kind not in tried]
 
 
-def _run(
-    names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int
-) -> dict[str, tuple[Diagnostic, ...]]:
+Said = dict[str, tuple[Diagnostic, ...]]
+"""What the passes say of kernels, errors or warnings; nothing of the others."""
+
+
+def _run(names: list[str], reading: Reading, state: State, compiler: Compiler, jobs: int) -> Said:
     chains = {kind: steps(compiler, kind, reading.templates) for kind in compiler.layouts}
-    rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    said: Said = {}
     cached: list[str] = []
     if state.store is not None:
         every, names = names, _absent(names, reading, state, chains)
-        # what is in the cache was lowered, but not necessarily compared with the kernel at its ``verify.sizes``
+        # what is in the cache was lowered, but not necessarily compared with the kernel at its ``verify.sizes``, and
+        # what is to be said of a locked plan is not there
         absent = set(names)
-        cached = [name for name in every if name not in absent and _smaller(reading, name) is not None]
+        cached = [name for name in every if name not in absent]
+        cached = [name for name in cached if name in reading.locked or _smaller(reading, name) is not None]
     if jobs > 1 and len(names) >= _WORTH_PROCESSES:
-        rejected, names = _run_in_processes(names, reading, state, chains, jobs), []
+        said, names = _run_in_processes(names, reading, state, chains, jobs), []
 
     def passes(kind: str, data: bytes) -> bytes:
         for _, signature, step in chains[kind][:-1]:
@@ -95,12 +91,22 @@ def _run(
             verified = passes(kind, data)
             if kind == EXPRESSION:
                 _check_at_verify_sizes(data, verified, functools.partial(passes, kind))
+                if warnings := _warnings(data, verified):
+                    said[name] = warnings
             if reading.templates:
                 _, signature, generate = chains[kind][-1]
                 state.ahead(signature, verified, generate)
         except Rejected as error:
-            rejected[name] = error.diagnostics
-    return rejected
+            said[name] = error.diagnostics
+    return said
+
+
+def _warnings(data: bytes, verified: bytes) -> tuple[Diagnostic, ...]:
+    """What the passes warn of; only locked plans give reason to."""
+    declaration = read_stage(data, Declaration)
+    if declaration.locked is None:
+        return ()
+    return warnings_of(declaration, read_stage(verified, VerifiedKernel))
 
 
 def _check_at_verify_sizes(data: bytes, verified: bytes, passes: Callable[[bytes], bytes]) -> None:
@@ -136,14 +142,14 @@ def _absent(
 
 def _run_in_processes(
     names: list[str], reading: Reading, state: State, chains: dict[str, list[tuple[str, str, Step]]], jobs: int
-) -> dict[str, tuple[Diagnostic, ...]]:
+) -> Said:
     """The same in ``jobs`` processes, code generation included. SCons runs nothing yet, and a cache's threads are
     idle, so forking is safe.
     """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    rejected: dict[str, tuple[Diagnostic, ...]] = {}
+    said: Said = {}
     signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     context = multiprocessing.get_context("fork")
     chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
@@ -156,20 +162,20 @@ def _run_in_processes(
             for name, (rows, diagnostics) in zip(chunk, results, strict=True):
                 for key, outputs, seconds in rows:
                     state.computed(key, outputs, seconds)
-                if diagnostics is not None:
-                    rejected[name] = diagnostics
-    return rejected
+                if diagnostics:
+                    said[name] = diagnostics
+    return said
 
 
 def _whole_chains(
     work: tuple[dict[str, list[str]], dict[str, str], list[tuple[str, bytes]]],
-) -> list[tuple[Rows, tuple[Diagnostic, ...] | None]]:
+) -> list[tuple[Rows, tuple[Diagnostic, ...]]]:
     signatures, templates, declarations = work
     chains = {kind: list(zip(of, functions(kind, templates), strict=True)) for kind, of in signatures.items()}
     return [_whole_chain(kind, chains[kind], data) for kind, data in declarations]
 
 
-def _whole_chain(kind: str, chain: list[tuple[str, Step]], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...] | None]:
+def _whole_chain(kind: str, chain: list[tuple[str, Step]], data: bytes) -> tuple[Rows, tuple[Diagnostic, ...]]:
     rows: Rows = []
 
     def run(data: bytes, steps: list[tuple[str, Step]]) -> bytes:
@@ -185,6 +191,7 @@ def _whole_chain(kind: str, chain: list[tuple[str, Step]], data: bytes) -> tuple
         run(verified, chain[-1:])
         if kind == EXPRESSION:
             _check_at_verify_sizes(data, verified, lambda other: run(other, chain[:-1]))
+            return rows, _warnings(data, verified)
     except Rejected as error:
         return rows, error.diagnostics
-    return rows, None
+    return rows, ()

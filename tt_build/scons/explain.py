@@ -37,7 +37,9 @@ def _fields(session: Session, name: str) -> Iterator[str]:
 
 
 def _place(session: Session, name: str, path: tuple[str | int, ...]) -> str:
-    keys, file = ("kernels", name, *path[1:]) if path[0] == "kernel" else path, None
+    keys, file = path, None
+    if path[0] in ("kernel", "locked"):
+        keys = ("kernels" if path[0] == "kernel" else "lock", name, *path[1:])
     loaded = session.reading.whole()
     if path[:2] == ("kernel", "ops") and loaded.ops_file is not None:
         written = "reference" if "sfpu" in loaded.source.entry(loaded.ops_file, path[1:3]) else "define"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from tt_build.spec.listing import mark_of
 
 if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
-    from tt_build.spec.model import Declared
+    from tt_build.spec.model import Declared, Locked
 
 _ITEM = re.compile(r"  ([A-Za-z_][A-Za-z0-9_]*):(?:[ \n]|\Z)")
 _UNUSUAL = re.compile(r"[\r\x85\u2028\u2029\ufeff]|^(?:---|\.\.\.|%)|^include\b", re.MULTILINE)
@@ -31,7 +32,8 @@ class Reading:
     ``digests`` maps each valid kernel to the digest of its declaration, in file order; ``failed`` names what is
     rejected, ``text`` holds the loader's messages (also warnings), ``templates`` a repository's own by name. Texts
     that the loader read for hand-written kernels and ops are noted beside included files: a build in which one changed
-    loads the whole file.
+    loads the whole file. So does one in which the lockfile changed; ``locked`` names the kernels that have an entry
+    there.
     """
 
     def __init__(self, source: Path, arch: str | None, grid: tuple[int, int] | None, loader: str, noted: Any) -> None:
@@ -45,11 +47,14 @@ class Reading:
         self.templates: dict[str, str] = {}
         self.failed: list[str] = []
         self._handwritten: set[str] = set()
+        self.locked: set[str] = set()
         self.text = ""
         self.changed = True
         self._note: dict[str, Any] | None = None
         self._text, self._mark = self._read()
-        if not (isinstance(noted, dict) and self._text is not None and noted.get("wish") == self._wish):
+        self._lock_mark = self._lock_bytes()
+        told = isinstance(noted, dict) and (noted.get("wish"), noted.get("lock")) == (self._wish, self._lock_mark)
+        if not told or self._text is None:
             self._load()
         elif noted["mark"] == self._mark and self._includes_stand(noted):
             self._note, self.changed = noted, False
@@ -58,6 +63,7 @@ class Reading:
                 self.digests.update(kernels)
             self._handwritten.update(noted["handwritten"])
             self.templates = noted["templates"]
+            self.locked.update(noted["locked"])
         elif not self._advance(noted):
             self._load()
 
@@ -107,6 +113,14 @@ class Reading:
         except (OSError, UnicodeDecodeError):
             return None, ""
 
+    def _lock_bytes(self) -> str:
+        """The digest of the lockfile; empty where there is none, or it cannot be read."""
+        try:
+            with open(self.source.with_name(f"{self.source.stem}.lock.json"), "rb") as file:
+                return hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            return ""
+
     def _includes_stand(self, noted: dict[str, Any]) -> bool:
         try:
             return all(mark_of(self.source.parent, path) == mark for path, mark in noted["others"])
@@ -119,7 +133,7 @@ class Reading:
 
         loaded = load_file(self.source, arch=self._arch, grid=self._grid)
         self._whole = loaded
-        self.digests, self._declared, self._data, self._handwritten = {}, {}, {}, set()
+        self.digests, self._declared, self._data, self._handwritten, self.locked = {}, {}, {}, set(), set()
         for declaration in loaded.declarations:
             self._add(declaration)
         self.templates = loaded.templates
@@ -131,7 +145,7 @@ class Reading:
 
     def _unmoved(self) -> bool:
         """Whether the file is still the one whose digest was taken before it was loaded."""
-        return self._text is not None and self._read()[1] == self._mark
+        return self._text is not None and (self._read()[1], self._lock_bytes()) == (self._mark, self._lock_mark)
 
     def _add(self, declaration: Declared) -> str:
         from tt_build.passes.pipeline import HANDWRITTEN, encode_declaration, kind_of
@@ -142,12 +156,14 @@ class Reading:
         self.digests[name] = hashlib.sha256(data).hexdigest()
         if kind_of(declaration) == HANDWRITTEN:
             self._handwritten.add(name)
+        elif getattr(declaration, "locked", None) is not None:
+            self.locked.add(name)
         return name
 
     def _noted(self, loaded: SpecFile) -> dict[str, Any]:
         """Items with their digests where the split is that of the loader, else the whole file as one item."""
         assert self._text is not None
-        files = loaded.source.files[1:]
+        files = loaded.source.files[1 : loaded.source.lock]
         others = []
         for file in files:
             others.append([self._relative(file.path), hashlib.sha256(file.path.read_bytes()).hexdigest()])
@@ -160,6 +176,8 @@ class Reading:
             "text": self.text,
             "handwritten": sorted(self._handwritten),
             "templates": self.templates,
+            "lock": self._lock_mark,
+            "locked": sorted(self.locked),
             "frame": "",
         }
         split = None if others or self.text else split_items(self._text)
@@ -201,6 +219,9 @@ class Reading:
             items[key][1] = loaded[key]
         for _, kernels in items.values():
             self.digests.update(kernels)
+        self.locked.update(name for name in noted["locked"] if name in self.digests and name not in self._declared)
+        if self.locked != {*noted["locked"]}:
+            return False  # an entry of the lockfile has lost its kernel: the loader has the message
         names = [name for _, kernels in items.values() for name in kernels]
         if len({name.casefold() for name in names}) != len(names):
             return False  # two kernels of one name: the loader has the message
@@ -227,6 +248,9 @@ class Reading:
         from tt_build.spec.loader import load_file
 
         assert self._split is not None
+        locks = self._locks()
+        if locks is None:
+            return None
         wanted = set(keys)
         chosen = [(key, text) for _, key, text in self._split.items if key in wanted]
         head, tail = self._split.head, self._split.tail
@@ -234,7 +258,7 @@ class Reading:
         try:
             path = folder / self.source.name
             path.write_text(head + "".join(text for _, text in chosen) + tail, encoding="utf-8", newline="")
-            loaded = load_file(path, arch=self._arch, grid=self._grid)
+            loaded = load_file(path, arch=self._arch, grid=self._grid, locks=locks)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if loaded.diagnostics or loaded.rejected:
@@ -252,6 +276,14 @@ class Reading:
             name = self._add(declaration)
             found[owner][name] = self.digests[name]
         return found if all(found.values()) else None
+
+    def _locks(self) -> Mapping[str, Locked] | None:
+        """The locked plans; None where the lockfile changed while it was read."""
+        from tt_build.spec.lockfile import read_lock
+        from tt_build.spec.positions import SourceMap
+
+        lock = read_lock(self.source, SourceMap())
+        return lock.plans if not lock.problems and self._lock_bytes() == self._lock_mark else None
 
 
 class Split:

@@ -24,6 +24,7 @@ from tt_build.scons.folders import FOLDERS, SMALLER
 from tt_build.scons.index import Index
 from tt_build.scons.ledger import KernelLedger, Record
 from tt_build.scons.lock import hold_lock
+from tt_build.scons.notes import Notes
 from tt_build.scons.reading import Reading
 from tt_build.scons.request import Request
 from tt_build.scons.statefile import read_state, write_state
@@ -32,7 +33,7 @@ from tt_build.scons.trace import Trace
 if TYPE_CHECKING:
     from tt_build.scons.chains import Chains
     from tt_build.scons.state import State
-    from tt_build.spec.diagnostics import Rejected
+    from tt_build.spec.diagnostics import Diagnostic, Rejected
 
 EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json", "run.ttnn.json", "report.json")
 LOADER = "tt_build.spec.loader"
@@ -180,21 +181,29 @@ class Session:
 
     def check(self, names: list[str]) -> str:
         """Check these kernels in memory; the messages about all that is rejected, in file order."""
-        if not names:
+        if not names and not self.reading.locked:
             return self.reading.text
-        from tt_build.scons.check import check
+        notes = Notes(None if self.request.dry else self.own / "valid.json", self.compiler.fingerprint)
+        digests = self.reading.digests
+        found: list[Diagnostic] = []
+        untold = [name for name in digests if name in self.reading.locked and digests[name] not in notes.valid]
+        if names or untold:
+            from tt_build.scons.check import check
 
-        started = time.perf_counter_ns()
-        notes = None if self.request.dry else self.own / "valid.json"
-        result = check(names, self.reading, self.work(), self.compiler, notes, self.request.jobs)
-        self._traced("check", started)
-        self.failed += result.failed
-        if not result.found:
+            started = time.perf_counter_ns()
+            every = list(dict.fromkeys((*names, *untold)))
+            result = check(every, self.reading, self.work(), self.compiler, notes, self.request.jobs)
+            self._traced("check", started)
+            self.failed += result.failed
+            found += result.found
+        for name in digests:
+            found += notes.warned(digests[name]) if name in self.reading.locked else ()
+        if not found:
             return self.reading.text
         from tt_build.spec.render import report
 
         loaded = self.reading.whole()
-        return report([entry.diagnostic for entry in loaded.diagnostics] + list(result.found), loaded.source)
+        return report([entry.diagnostic for entry in loaded.diagnostics] + found, loaded.source)
 
     def work(self) -> State:
         """What the steps share."""

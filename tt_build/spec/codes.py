@@ -401,4 +401,24 @@ _code(
     mend="Remove the code from the list.",
     warning=True,
 )
+_code(
+    "TTB105",
+    "A locked plan that fits no declaration",
+    what="The lockfile holds a plan that was tuned for another declaration of this kernel (its shapes, dtypes, "
+    "layouts, schedule, math or target changed since), or for a kernel that is not there.",
+    why="The plan was best for something else. The planner chooses, so the kernel's plan may have changed.",
+    example="sizes: {M: 512}   # was 256 when `tt-build tune` ran",
+    mend="Run `tt-build tune KERNEL`, remove the entry, or accept it with `allow: [TTB105]`.",
+    warning=True,
+)
+_code(
+    "TTB106",
+    "The planner would choose another plan now",
+    what="A locked plan is followed, and what the planner itself chooses for the same declaration is not what it chose "
+    "when the plan was locked: tt-build was upgraded.",
+    why="The new choice may be better than the locked plan; a plan never changes silently.",
+    example="tt-build of another version",
+    mend="Run `tt-build tune KERNEL` to compare them, or keep the plan with `allow: [TTB106]`.",
+    warning=True,
+)
 register(_code)

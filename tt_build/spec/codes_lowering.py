@@ -129,6 +129,16 @@ def _cannot_be_lowered(add: Add) -> None:
         mend="Write another number, or pass it as a tensor of shape [1, 1].",
     )
 
+    add(
+        "TTB215",
+        "A locked plan that cannot be used",
+        what="The lockfile holds a plan for this very declaration, and this tt-build has no such plan for it: the file "
+        "was edited, or limits changed with an upgrade.",
+        why="A plan that is locked and not followed would be a lie.",
+        example='"plan": {"algorithm": "mcast_2d", "cores": [8, 8], "block": [4096, 4096], ...}',
+        mend="Run `tt-build tune KERNEL`, or remove the entry.",
+    )
+
 
 def _resources(add: Add) -> None:
     add(

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import msgspec
 
+OF_LOCKS = frozenset(("TTB105", "TTB106"))
+"""Warnings about locked plans, which passes find (``passes.locked_plans``)."""
+
 
 class Where(msgspec.Struct, frozen=True):
     """A place in kernels.yaml: the keys that lead to it, and inside ``compute`` the value whose text is meant.
 
-    ``path`` starts at the file's root, as in ``("kernels", "gemm", "inputs", "W", "shape", 1)``; ``on_key`` points at
+    ``path`` starts at the file's root, as in ``("kernels", "gemm", "inputs", "W", "shape", 1)``; ``("lock", "gemm",
+    "plan")`` leads into the lockfile. ``on_key`` points at
     the last key itself rather than its value. ``value`` is the id of a value of the kernel's ``Program``; ``span`` is
     a range of characters of the scalar's text (the front end's own, before a program exists). ``file`` is the index
     of the file in the SourceMap; None: the file of the kernel that the path names, else the first. ``offsets`` is a

@@ -121,15 +121,15 @@ def as_diagnostic(problem: Problem, file: int) -> Diagnostic:
     return Diagnostic(problem.code, problem.message, where, problem.help, related, fix=fix)
 
 
-def read_text(path: Path) -> tuple[str, str, str]:
-    """The text, or why there is none and what to do."""
+def read_text(path: Path, most: int = MAX_BYTES) -> tuple[str, str, str]:
+    """The text of a file of at most so many bytes, or why there is none and what to do."""
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
             return "", f"the file {what}", "give the path of a kernels.yaml"
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            return "", f"the file has {size} bytes", f"at most {MAX_BYTES}; split it and use include"
+        if size > most:
+            return "", f"the file has {size} bytes", f"at most {most}; split it and use include"
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

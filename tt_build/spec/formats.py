@@ -120,7 +120,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {
 def kernel_of(entry: Located) -> str:
     """The kernel that a diagnostic is about; empty where it is the file."""
     path = entry.diagnostic.where.path
-    return str(path[1]) if len(path) > 1 and path[0] == "kernels" else ""
+    return str(path[1]) if len(path) > 1 and path[0] in ("kernels", "lock") else ""
 
 
 def _best(found: tuple[Located, ...]) -> list[Located]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingType
 from pathlib import Path
 
 import msgspec
@@ -10,14 +11,15 @@ from tt_build.lang.ops import Expansions
 from tt_build.lang.program import Program
 from tt_build.spec import schedules
 from tt_build.spec.collecting import without_collector
-from tt_build.spec.diagnostics import Diagnostic, Related, Where
+from tt_build.spec.diagnostics import OF_LOCKS, Diagnostic, Related, Where
 from tt_build.spec.document import Mapping, Node, Scalar
 from tt_build.spec.extensions import Extensions, read_extensions
 from tt_build.spec.fields import MOST_PROBLEMS, Fields
 from tt_build.spec.files import Loaded, read_files
 from tt_build.spec.handwritten import read_entry
 from tt_build.spec.kernels import Context
-from tt_build.spec.model import Declared, DefaultsSpec
+from tt_build.spec.lockfile import read_lock
+from tt_build.spec.model import Declaration, Declared, DefaultsSpec, Locked
 from tt_build.spec.names import check_kernel_name
 from tt_build.spec.positions import KernelPlace, Located, SourceMap
 from tt_build.spec.render import locate
@@ -53,8 +55,16 @@ class SpecFile(msgspec.Struct):
         return tuple(entry for entry in self.diagnostics if entry.diagnostic.severity == "error")
 
 
-def load_file(path: Path, *, arch: str | None = None, grid: tuple[int, int] | None = None) -> SpecFile:
+def load_file(
+    path: Path,
+    *,
+    arch: str | None = None,
+    grid: tuple[int, int] | None = None,
+    locks: MappingType[str, Locked] | None = None,
+) -> SpecFile:
     """Reads a specification; ``arch`` and ``grid`` are the command line's.
+
+    ``locks`` are the locked plans by kernel; None: those of the lockfile beside the specification.
 
     Users' mistakes, also a missing, binary or huge file, are diagnostics; nothing is raised for them. ``arch`` must be
     a known one (``tt_build.targets.available_archs``).
@@ -62,11 +72,18 @@ def load_file(path: Path, *, arch: str | None = None, grid: tuple[int, int] | No
     with without_collector():
         source = SourceMap()
         loaded = read_files(path, source)
-        return _Loading(path, source, loaded, Wish(arch, grid)).run()
+        return _Loading(path, source, loaded, Wish(arch, grid), locks).run()
 
 
 class _Loading:
-    def __init__(self, path: Path, source: SourceMap, loaded: Loaded, command_line: Wish) -> None:
+    def __init__(
+        self,
+        path: Path,
+        source: SourceMap,
+        loaded: Loaded,
+        command_line: Wish,
+        locks: MappingType[str, Locked] | None,
+    ) -> None:
         self.path = path
         self.source = source
         self.files = loaded
@@ -81,14 +98,21 @@ class _Loading:
         self.crowded: Where | None = None
         self.extensions = Extensions()
         self.expansions = Expansions()
+        self.locks: MappingType[str, Locked] = locks or {}
+        self.reads_lock = locks is None
 
     def run(self) -> SpecFile:
         roots = [self.top(file) for file in range(len(self.source.files))]
         self.read_extensions(roots)
         for file, entries in enumerate(roots):
             self.read_policies(file, entries.get("policies"))
+        lock = read_lock(self.path, self.source) if self.reads_lock else None
+        self.locks = lock.plans if lock is not None else self.locks
         for file, entries in enumerate(roots):
             self.kernels(file, entries)
+        if lock is not None:
+            self.problems += lock.problems
+            self.orphans()
         if self.crowded is not None:
             message = f"more than {MOST_PROBLEMS} problems: the kernels from here on are not read"
             self.problems.append(Diagnostic("TTB034", message, self.crowded, "mend those above, then run again"))
@@ -254,9 +278,23 @@ class _Loading:
                 self.rejected.append(member)
             else:
                 shown = self.source.files[context.file].path.relative_to(self.source.files[0].path.parent)
-                self.declarations.append(msgspec.structs.replace(read.declaration, file=shown.as_posix()))
+                declared = msgspec.structs.replace(read.declaration, file=shown.as_posix())
+                if isinstance(declared, Declaration):
+                    declared = msgspec.structs.replace(declared, locked=self.locks.get(member))
+                self.declarations.append(declared)
                 allowed = read.declaration.kernel.allow
+        if any(member in self.locks for member, _ in family):
+            fired |= OF_LOCKS  # the passes know whether they are there
         self.idle(fields, name, allowed, fired)
+
+    def orphans(self) -> None:
+        """Warns of locked plans of kernels that are not there, or are no expressions."""
+        there = {entry.kernel.name for entry in self.declarations if isinstance(entry, Declaration)}
+        for name in self.locks.keys() - there - {*self.rejected}:
+            message = f"there is no expression '{name[:80]}' for this locked plan"
+            where = Where(path=("lock", name), on_key=True)
+            help_ = "run 'tt-build tune', which removes it"
+            self.problems.append(Diagnostic("TTB105", message, where, help_, severity="warning"))
 
     def idle(self, fields: Fields, name: str, allowed: tuple[str, ...], fired: set[str]) -> None:
         """Warns of accepted warnings that are not there; those of the passes are not known yet."""

@@ -192,18 +192,50 @@ class HandSpec(Entry, frozen=True, kw_only=True, omit_defaults=True):
     reference: str = ""
 
 
+class LockedPlan(Struct, frozen=True, kw_only=True):
+    """A plan of a blocked matmul with nothing left open, in the words and units of ``schedule: {matmul: ...}``.
+
+    ``cores`` are columns and rows in use.
+    """
+
+    algorithm: str
+    cores: tuple[int, int]
+    block: tuple[int, int]
+    k_block: int
+    subblock: tuple[int, int]
+    noc: int
+    depth: int
+    order: str
+    policy: str
+
+
+class Locked(Struct, frozen=True, kw_only=True):
+    """What the lockfile holds for a kernel, as far as passes read it.
+
+    ``file`` is the lockfile, beside the specification. ``key`` is the digest of what the plan was tuned for,
+    ``planner`` what the planner itself chose then.
+    """
+
+    file: str
+    key: str
+    plan: LockedPlan
+    planner: LockedPlan
+
+
 class Declaration(Struct, frozen=True, kw_only=True):
-    """All that the first pass reads: the kernel, its file's defaults, its target.
+    """All that the first pass reads: the kernel, its file's defaults, its target, its entry of the lockfile.
 
     ``file`` is the file that declares it, relative to the folder of the specification. ``at_verify_sizes`` is the
     kernel at the sizes of ``verify: {sizes: ...}``, where these differ from its own; no pass reads it. ``planned_as``
-    is the kernel at its own sizes, in the declaration of the smaller one: its plan is that of the larger, cut down.
+    is the kernel at its own sizes, in the declaration of the smaller one: its plan is that of the larger, cut down, and
+    so is a locked one.
     """
 
     kernel: KernelSpec
     file: str = "kernels.yaml"
     defaults: DefaultsSpec = DefaultsSpec()
     target: TargetSpec
+    locked: Locked | None = None
     at_verify_sizes: KernelSpec | None = None
     planned_as: KernelSpec | None = None
 
@@ -217,6 +249,7 @@ class Declaration(Struct, frozen=True, kw_only=True):
             file=self.file,
             defaults=self.defaults,
             target=self.target,
+            locked=self.locked,
             planned_as=self.kernel,
         )
 

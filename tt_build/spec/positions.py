@@ -96,6 +96,8 @@ class SourceMap:
     """All files of a specification, the main one first, and the place of every kernel by name.
 
     ``texts`` has the digest of every other file and folder that was read, ``patterns`` what 'include' looked for.
+    ``lock`` is the index of the lockfile among the files, the last one; None where there is none. A path that begins
+    with "lock" leads into it.
     """
 
     def __init__(self) -> None:
@@ -103,6 +105,7 @@ class SourceMap:
         self.kernels: dict[str, KernelPlace] = {}
         self.texts: dict[Path, str] = {}
         self.patterns: list[Path] = []
+        self.lock: int | None = None
 
     def locate(self, where: Where) -> Span:
         """The place; where the path leads to nothing that was written, the nearest thing around it."""
@@ -126,13 +129,15 @@ class SourceMap:
         """File index and the range of its characters."""
         if where.offsets is not None:
             return where.file or 0, *where.offsets
-        path = where.path
+        path, named = where.path, where.file
+        if path and path[0] == "lock":
+            path, named = ("kernels", *path[1:]), self.lock
         place = None
         if len(path) >= 2 and path[0] == "kernels":
             place = self.kernels.get(str(path[1]))
-            if place is not None and where.file not in (None, place.file):
+            if place is not None and named not in (None, place.file):
                 place = None
-        file = place.file if place is not None else where.file or 0
+        file = place.file if place is not None else named or 0
         if not self.files:
             return 0, 0, 0
         key: Scalar | None = place.key if place is not None else None

@@ -26,6 +26,7 @@ LAYOUTS = ("dram_interleaved", "l1_interleaved")
 FIDELITIES = ("LoFi", "HiFi2", "HiFi3", "HiFi4")
 LARGEST = 2**31 - 1
 MOST_CORES = 1024
+DEEPEST = 64
 
 
 class Policies:
@@ -110,7 +111,7 @@ def matmul_schedule(fields: Fields, node: Node, path: Path) -> MatmulSchedule | 
         for key in ("block", "subblock")
         if key in entries
     }
-    limits = {"k_block": (1, LARGEST), "noc": (0, 1), "depth": (1, 64)}
+    limits = {"k_block": (1, LARGEST), "noc": (0, 1), "depth": (1, DEEPEST)}
     numbers = {key: fields.integer(entries[key], (*path, key), *limits[key]) for key in limits if key in entries}
     order = fields.word(entries["order"], (*path, "order"), ORDERS, "order") if "order" in entries else None
     return MatmulSchedule(
