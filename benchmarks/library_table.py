@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tt_build.codegen.files import emit
 from tt_build.ir.stages import TILE, Buffer, VerifiedKernel, memory_of
-from tt_build.passes.memory_space_lower import l1_tensor_bytes
+from tt_build.passes.l1_tensors import l1_tensor_bytes
 from tt_build.passes.pipeline import compile_at_verify_sizes, compile_kernel
 from tt_build.spec.loader import load_file
 from tt_build.spec.model import Declaration, VerifySpec

@@ -6,7 +6,7 @@ from tt_build.ir.plan import PlanEstimate
 from tt_build.ir.stages import VerifiedKernel
 from tt_build.model.constants import has_figures
 from tt_build.model.kernel import KernelEstimate, estimate
-from tt_build.passes.memory_space_lower import l1_tensor_bytes
+from tt_build.passes.l1_tensors import l1_tensor_bytes
 from tt_build.targets import load_arch
 
 

@@ -24,7 +24,7 @@ from tt_build.ir.stages import MaskStep, PaddedKernel, SectionPlan, Step
 from tt_build.passes import loops
 from tt_build.passes.flash_loops import attention_of, columns, flash_of, over, place, steps, unit
 from tt_build.passes.inits import place_inits
-from tt_build.passes.plan_flash import LOWEST, key_row
+from tt_build.passes.places import LOWEST, key_row
 from tt_build.passes.tensorize_steps import fill, sfpu, step_statements
 
 

@@ -22,7 +22,7 @@ from tt_build.ir.stages import (
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
-from tt_build.passes.plan_blocks import unit_column, unit_row
+from tt_build.passes.places import unit_column, unit_row
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.sweep_loops import (
     block,

@@ -14,7 +14,7 @@ from tt_build.passes.attention import Attention, find, is_causal
 from tt_build.passes.blockings import best_subblock
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.infer_shard import buffer_of
-from tt_build.passes.memory_space_lower import bytes_in_l1
+from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.regions import region_of
 from tt_build.passes.tile_dtypes import masked_columns

@@ -15,8 +15,8 @@ from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, MatmulLock
 from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, cut_down, problem_of
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
+from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
-from tt_build.passes.memory_space_lower import bytes_in_l1
 from tt_build.passes.movement import MOVES, sunk
 from tt_build.passes.placement import placing_tensor
 from tt_build.passes.regions import region_of

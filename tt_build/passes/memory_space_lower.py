@@ -16,7 +16,6 @@ from typing import NoReturn
 
 from tt_build.ir.handwritten import BoundSources
 from tt_build.ir.stages import (
-    Buffer,
     BufferedKernel,
     CircularBuffer,
     MappedKernel,
@@ -29,6 +28,7 @@ from tt_build.model.constants import has_figures
 from tt_build.model.streaming import BLOCKS, choose, cycles, share_of
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
+from tt_build.passes.l1_tensors import bytes_in_l1, l1_tensor_bytes
 from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
 
@@ -223,20 +223,6 @@ def _shard_pages(kernel: StagedKernel, tensor: str) -> int:
     shards = kernel.buffer(tensor).shards
     assert shards is not None
     return shards.pages
-
-
-def l1_tensor_bytes(kernel: MappedKernel | BoundSources, arch: Arch) -> int:
-    """Bytes that the kernel's own L1 tensors take of each core's L1: the allocator gives all cores the same."""
-    return sum(bytes_in_l1(buffer, arch) for buffer in kernel.buffers)
-
-
-def bytes_in_l1(buffer: Buffer, arch: Arch) -> int:
-    """A shard, or an equal share of the pages, which go round all workers; in steps of 64 B, as allocated."""
-    if buffer.shards is not None:
-        pages = buffer.shards.pages if buffer.shards.memory == "l1" else 0
-    else:
-        pages = -(-buffer.pages // (arch.grid[0] * arch.grid[1])) if buffer.layout == "l1_interleaved" else 0
-    return -(-pages * buffer.accessor_words[1] // 64) * 64
 
 
 def refuse_tensors(kernel: MappedKernel | BoundSources, arch: Arch) -> None:

@@ -8,7 +8,7 @@ of the same extents go through K together: an operand that they share comes once
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, dim, num, var
+from tt_build.ir.index import num, var
 from tt_build.ir.stages import (
     TILE,
     Contraction,
@@ -25,6 +25,7 @@ from tt_build.lang.program import Value
 from tt_build.passes.common import extend
 from tt_build.passes.dst_sections import Leaf, Store
 from tt_build.passes.pages import page_in_unit, tiles_of
+from tt_build.passes.places import unit_column, unit_row
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tile_dtypes import enters_fpu, masked_columns
 from tt_build.targets import Arch
@@ -48,22 +49,6 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         sweeps=sweeps,
         contractions=contractions,
     )
-
-
-def unit_row(kernel: MappedKernel, extent: int) -> Index:
-    """The row of the present tile in the output; ``extent`` rows of tiles in all."""
-    return _in_unit("by", "tile_row", "unit_rows", kernel.unit_tiles[0], extent)
-
-
-def unit_column(kernel: MappedKernel, extent: int) -> Index:
-    """The column of the present tile in the output; ``extent`` columns of tiles in all."""
-    return _in_unit("bx", "tile_column", "unit_columns", kernel.unit_tiles[1], extent)
-
-
-def _in_unit(block: str, place: str, name: str, tiles: int, extent: int) -> Index:
-    if tiles == 1:
-        return var(block)
-    return var(place) if tiles >= extent else var(block) * dim(name, tiles) + var(place)
 
 
 class _Planner(StagePlanner):

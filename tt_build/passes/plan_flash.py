@@ -7,7 +7,7 @@ both sums are scaled down to it (Milakov and Gimelshein 2018; Dao et al. 2022). 
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, dim, var
+from tt_build.ir.index import Index, var
 from tt_build.ir.stages import (
     TILE,
     AttentionPlan,
@@ -23,14 +23,13 @@ from tt_build.passes.attention import find
 from tt_build.passes.common import extend
 from tt_build.passes.dst_sections import Leaf
 from tt_build.passes.movement import is_moved_leaf
-from tt_build.passes.pages import page_in_unit, tiles_of
+from tt_build.passes.pages import page_in_unit
+from tt_build.passes.places import key_row, query_row
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tile_dtypes import enters_fpu
 from tt_build.targets import Arch
 
 MINUS_INFINITY = 0xFF800000
-LOWEST = 0xFF7F0000
-"""The largest logit before there is one: finite, and a bfloat16, so that its difference to any logit is a number."""
 
 
 def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
@@ -49,21 +48,6 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         patterns=tuple(planner.patterns),
         attention=attention,
     )
-
-
-def query_row(kernel: MappedKernel) -> Index:
-    """The row of tiles of the present query in its matrix."""
-    flash = kernel.flash
-    assert flash is not None
-    if flash.rows >= tiles_of(kernel.outputs[0])[0]:
-        return var("tile_row")
-    return var("query_block") * dim("unit_rows", flash.rows) + var("tile_row")
-
-
-def key_row(kernel: MappedKernel, place: str) -> Index:
-    """The row of tiles of the present key in its matrix."""
-    assert kernel.flash is not None
-    return var("step") * dim("keys_per_step", kernel.flash.keys) + var(place)
 
 
 class _Planner(StagePlanner):

@@ -37,7 +37,7 @@ from tt_build.ir.stages import TILE, LoweredKernel, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.attention import find, is_causal
 from tt_build.passes.movement import sunk
-from tt_build.passes.plan_flash import LOWEST
+from tt_build.passes.places import LOWEST
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at

@@ -9,7 +9,7 @@ import numpy as np
 from tt_build.ir.lowered import ReadPage, walk
 from tt_build.ir.stages import TILE, Buffer, CircularBuffer, LoweredKernel, memory_of
 from tt_build.passes.blocks import pointer_of
-from tt_build.passes.memory_space_lower import l1_tensor_bytes
+from tt_build.passes.l1_tensors import l1_tensor_bytes
 from tt_build.passes.proof import fail
 from tt_build.spec.model import Sharding
 from tt_build.targets import DTYPES, Arch

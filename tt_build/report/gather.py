@@ -11,7 +11,7 @@ from tt_build.ir.stages import Buffer, CircularBuffer, VerifiedKernel
 from tt_build.model.constants import has_figures
 from tt_build.model.kernel import KernelEstimate, Stall, estimate
 from tt_build.model.pipeline import Span
-from tt_build.passes.memory_space_lower import bytes_in_l1
+from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.targets import load_arch
 
 MOST_SPANS = 240
