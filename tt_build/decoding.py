@@ -20,9 +20,19 @@ _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 def decode(data: bytes | str | msgspec.Raw, kind: type[T]) -> T:
     """What the text says, as a ``kind``. Raises ``msgspec.MsgspecError`` where it says something else."""
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
+    found: T = _decoder(kind).decode(data)
+    return found
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """A value of built-in types as a ``kind``; raises as ``decode`` does."""
+    _decoder(kind)  # which makes all of the structure known
+    return msgspec.convert(value, kind)
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    found = _DECODERS.get(kind)
+    if found is None:
         with _MAKING:
-            decoder = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
-    found: T = decoder.decode(data)
+            found = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     return found
