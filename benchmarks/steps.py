@@ -25,7 +25,7 @@ from tt_build.scons.actions import functions
 from tt_build.spec.loader import load_file
 for declaration in load_file(Path("kernels.yaml")).declarations:
     data = encode_declaration(declaration)
-    for step in functions(kind_of(declaration)):
+    for step in functions(kind_of(declaration), {}):
         data = step(data)[0]
 """
 
