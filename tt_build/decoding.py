@@ -24,12 +24,6 @@ def decode(data: bytes | str | msgspec.Raw, kind: type[T]) -> T:
     return found
 
 
-def convert(value: Any, kind: type[T]) -> T:
-    """A value of built-in types as a ``kind``; raises as ``decode`` does."""
-    _decoder(kind)  # which makes all of the structure known
-    return msgspec.convert(value, kind)
-
-
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     found = _DECODERS.get(kind)
     if found is None:
