@@ -17,8 +17,8 @@ env.TTKernels("kernels.yaml")
 """
 
 
-def write_tree(folder: Path, kernels: int) -> None:
-    """An SConstruct and a kernels.yaml with adds of one tile a core."""
+def write_tree(folder: Path, kernels: int, first: int = 1) -> None:
+    """An SConstruct and a kernels.yaml with adds of one tile a core; their factors count up from ``first``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "SConstruct").write_text(SCONSTRUCT)
     text = ["version: 1\nkernels:\n"]
@@ -26,7 +26,7 @@ def write_tree(folder: Path, kernels: int) -> None:
         text.append(
             f"  k{number}:\n    description: kernel {number}\n    sizes: {{M: {32 + 32 * (number % 3)}, N: 64}}\n"
             "    inputs: {X: {shape: [M, N]}, Y: {shape: [M, N]}}\n    outputs: {Z: {shape: [M, N]}}\n"
-            f"    compute: Z = X + Y * {number + 1}\n"
+            f"    compute: Z = X + Y * {number + first}\n"
         )
     (folder / "kernels.yaml").write_text("".join(text))
 

@@ -20,9 +20,13 @@ _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 def decode(data: bytes | str | msgspec.Raw, kind: type[T]) -> T:
     """What the text says, as a ``kind``. Raises ``msgspec.MsgspecError`` where it says something else."""
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
+    found: T = _decoder(kind).decode(data)
+    return found
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    found = _DECODERS.get(kind)
+    if found is None:
         with _MAKING:
-            decoder = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
-    found: T = decoder.decode(data)
+            found = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     return found

@@ -320,3 +320,13 @@ def test_an_entry_is_the_message_that_the_api_defines() -> None:
     assert len(file) == 139  # as a varint 8b 01
     expected = b"\x12" + b"\x8b\x01" + file + b"\x4a" + bytes([len(times)]) + times
     assert encode(KEY, [Digest("cd" * 32, 150)], 1.5) == expected
+
+
+def test_what_bazel_remote_adds_to_an_entry_is_passed_over() -> None:
+    """It names the worker that stored it: field 1 of the metadata, field 9."""
+    key, outputs = "ab" * 32, [Digest("cd" * 32, 7)]
+    metadata = encode(key, outputs, 1.5).removeprefix(encode(key, outputs, 0).partition(b"\x4a")[0])
+    assert metadata[0] == 0x4A
+    worker = b"\x0a\x09127.0.0.1"
+    rewritten = bytes([0x4A, metadata[1] + len(worker)]) + worker + metadata[2:]
+    assert decode(key, encode(key, outputs, 1.5).removesuffix(metadata) + rewritten) == (outputs, 1.5)

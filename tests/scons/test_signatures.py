@@ -1,6 +1,4 @@
-"""Signatures of steps: what a module needs is what its text says, and what the model of the fault sequences takes for
-granted is so.
-"""
+"""Signatures of steps: what a module needs is what its text says."""
 
 from __future__ import annotations
 
@@ -11,9 +9,7 @@ import jinja2
 import jinja2.meta
 import pytest
 
-from tests.scons.model import COMPILER_EDITS, STEPS, CompilerEdit
 from tests.support import ROOT
-from tt_build.passes.pipeline import PASSES
 from tt_build.scons import signatures
 from tt_build.scons.signatures import CODEGEN, needs_of, parts_of
 
@@ -64,14 +60,6 @@ def test_data_files_are_found(tmp_path: Path) -> None:
         path.write_text(text)
         assert needs_of(path)[1] == ["a.json"]
     assert "targets/arch/wormhole_b0.json" in parts_of("tt_build.passes.infer_shard")
-
-
-@pytest.mark.parametrize("edit", COMPILER_EDITS, ids=lambda edit: edit.path)
-def test_the_model_s_edits_are_part_of_the_steps_it_says(edit: CompilerEdit) -> None:
-    """So that a new import shows here, and not as a wrong prediction of one sequence in a hundred."""
-    modules = [*(step.module for step in PASSES), CODEGEN]
-    name = edit.path.removeprefix("tt_build/")
-    assert tuple(step for step, module in zip(STEPS, modules, strict=True) if name in parts_of(module)) == edit.steps
 
 
 def test_every_template_that_a_template_names_is_found() -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tt_build.decoding import decode
 from tt_build.spec.diagnostics import Diagnostic
 
 Entry = TypeVar("Entry")
@@ -75,6 +76,6 @@ class _Helper:
         finally:
             os.waitpid(self._child, 0)
         try:
-            return msgspec.json.decode(data, type=list[Answer])
+            return decode(data, list[Answer])
         except msgspec.DecodeError:
             return None
