@@ -64,7 +64,7 @@ KINDS = {
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """``word``: mismatch, hang, fault (the emulator stopped it), a code, invalid or traceback; ``program``: its file."""
+    """``word``: mismatch, hang, fault (stopped by the emulator), a code, invalid, traceback; ``program``: its file."""
 
     number: int
     word: str
