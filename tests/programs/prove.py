@@ -44,7 +44,12 @@ def prove_all(cases: Iterable[tuple[Kernel, Sequence[Kernel]]]) -> Iterator[Exce
     """Why each program with its variants is wrong, or None; the kernels of all of them are compiled together."""
     with tempfile.TemporaryDirectory(prefix="tt-build-program-") as name:
         built = [_build_case(*case, Path(name) / str(number)) for number, case in enumerate(cases)]
-        plans = [path for case in built if isinstance(case, _Case) for path in (case.plan, *(path for _, path in case.others))]
+        plans = [
+            path
+            for case in built
+            if isinstance(case, _Case)
+            for path in (case.plan, *(path for _, path in case.others))
+        ]
         compile_plans((load_plan(path), path.parent) for path in plans)
         for case in built:
             yield _failure(case) if isinstance(case, _Case) else case
