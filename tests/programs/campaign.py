@@ -19,13 +19,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as st
 
-from tests.programs import expressions, generator, schedules
+from tests.programs import expressions, generator, matmuls, schedules
 from tests.programs.prove import InvalidProgram, kernel_spec, prove, prove_all
 from tests.programs.schedules import Kernel
 from tests.support import ROOT
@@ -41,25 +42,31 @@ Case = tuple[Kernel, list[Kernel]]
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """``programs`` are taken in turns; ``variant`` gives others that must have the same bits, ``others`` of them.
+    """``cases`` are taken in turns: programs, and others that must give the same bits.
 
-    ``refusals``: codes with which a valid program may be refused, and why.
+    ``refusals``: codes with which a valid program may be refused, and why. ``also`` checks a proven program further.
     """
 
-    programs: tuple[st.SearchStrategy[Kernel], ...]
-    variant: Callable[[Kernel], st.SearchStrategy[Kernel]]
-    others: int
+    cases: tuple[st.SearchStrategy[Case], ...]
     refusals: dict[str, str] = {}
+    also: Callable[[Kernel], None] | None = None
+
+
+@st.composite
+def _with_variants(
+    draw: st.DrawFn, programs: st.SearchStrategy[Kernel], variant: Callable[[Kernel], Any], others: int
+) -> Case:
+    program = draw(programs)
+    return program, [draw(variant(program)) for _ in range(others)]
 
 
 KINDS = {
-    "programs": Kind(programs=generator.KINDS, variant=schedules.variants, others=2),
+    "programs": Kind(cases=tuple(_with_variants(kind, schedules.variants, 2) for kind in generator.KINDS)),
     "expressions": Kind(
-        programs=tuple(expressions.KINDS),
-        variant=expressions.rescheduled,
-        others=1,
+        cases=tuple(_with_variants(kind, expressions.rescheduled, 1) for kind in expressions.KINDS),
         refusals={"TTB301": "what a unit needs does not fit L1", "TTB302": "more circular buffers than there are"},
     ),
+    "matmuls": Kind(cases=(matmuls.planned().map(lambda pair: (pair[0], [pair[1]])),), also=matmuls.check_bytes),
 }
 
 
@@ -98,7 +105,8 @@ def run_programs(kind: str, seed: int, numbers: range) -> Outcome:
     started = time.monotonic()
     cases = [draw_case(kind, seed, number) for number in numbers]
     outcome = Outcome(kind=kind, seed=seed, first=numbers.start, count=len(numbers), code=_code())
-    for number, case, error in zip(numbers, cases, prove_all(cases), strict=True):
+    for number, case, found in zip(numbers, cases, prove_all(cases), strict=True):
+        error = found or _further(kind, case)
         word = describe(error)
         if error is None:
             outcome.proven += 1
@@ -110,6 +118,17 @@ def run_programs(kind: str, seed: int, numbers: range) -> Outcome:
     outcome.seconds = round(time.monotonic() - started, 1)
     outcome.date = datetime.date.today().isoformat()
     return outcome
+
+
+def _further(kind: str, case: Case) -> Exception | None:
+    """What ``also`` finds in a program that is proven."""
+    check = KINDS[kind].also
+    try:
+        if check is not None:
+            check(case[0])
+    except Exception as error:
+        return error
+    return None
 
 
 def describe(error: Exception | None) -> str:
@@ -151,6 +170,8 @@ def shrink(kind: str, seed: int, number: int) -> Path | None:
         nonlocal word, smallest
         try:
             prove(*case)
+            if further := _further(kind, case):
+                raise further
         except Exception as error:
             found = describe(error)
             if found in KINDS[kind].refusals or found != (word or found):
@@ -172,11 +193,10 @@ def _one(kind: str, seed: int, number: int, phases: Sequence[Phase], check: Call
 
     @hypothesis_seed(seed * 1_000_000 + number)
     @settings(_ONE, phases=phases)
-    @given(program=about.programs[number % len(about.programs)], data=st.data())
-    def one(program: Kernel, data: st.DataObject) -> None:
-        others = [data.draw(about.variant(program)) for _ in range(about.others)]
+    @given(case=about.cases[number % len(about.cases)])
+    def one(case: Case) -> None:
         assume(next(drawn) > 0)
-        check((program, others))
+        check(case)
 
     one()
 

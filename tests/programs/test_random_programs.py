@@ -1,4 +1,4 @@
-"""Random programs and expressions on the emulator: 60 of each here, 5,000 and 2,000 with ``--long``.
+"""Random programs, expressions and plans of matmuls on the emulator: some here, thousands with ``--long``.
 
 Those that once failed are kept under found/. ``tests.programs.campaign`` says how a campaign is stopped and continued.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs.campaign import FOUND, KINDS, Outcome, run_campaign, run_programs, shrink
+from tests.programs.campaign import FOUND, Outcome, run_campaign, run_programs, shrink
 from tests.programs.prove import prove_all, read_spec
 
 OTHER_SCHEDULES = [
@@ -20,16 +20,16 @@ OTHER_SCHEDULES = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_sixty(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "count"), [("programs", 60), ("expressions", 60), ("matmuls", 20)])
+def test_some(kind: str, count: int) -> None:
     """The same in every run, so that a second run finds compiled kernels in the cache."""
-    outcome = run_programs(kind, 0, range(60))
+    outcome = run_programs(kind, 0, range(count))
     small = [shrink(kind, 0, failure.number) for failure in outcome.failures[:1]]
     _judge(outcome, f"the first one, made small: {small}")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("kind", "count"), [("programs", 5000), ("expressions", 2000)])
+@pytest.mark.parametrize(("kind", "count"), [("programs", 5000), ("expressions", 2000), ("matmuls", 500)])
 def test_a_campaign(kind: str, count: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """New programs in every run; ``--hypothesis-seed`` repeats one."""
     given = request.config.getoption("--hypothesis-seed", None)
