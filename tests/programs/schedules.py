@@ -29,8 +29,6 @@ def scheduled(program: Kernel, draw: Draw) -> Kernel:
         schedule["cores"] = {"at": [x, y], "size": size}
     for tensor in (*kernel["inputs"].values(), *kernel["outputs"].values()):
         tensor["layout"] = draw(st.sampled_from(["dram_interleaved", "l1_interleaved"]))
-        if tensor.get("format") == "row_major" and program["target"]["arch"] == "blackhole":
-            tensor["layout"] = "l1_interleaved"  # bfloat16 rows in DRAM are refused there
     if draw(st.integers(0, 2)) == 0:
         _shard(draw, kernel, columns, rows)
     if not _places_itself(kernel):
