@@ -37,7 +37,7 @@ def check_block_padding(kernel: LoweredKernel) -> None:
 def columns_of(kernel: LoweredKernel, number: int) -> frozenset[int]:
     """Columns of what sweep ``number`` computes (-1: of a kernel without sweeps), counted in elements.
 
-    Without sweeps those of the outputs: an input is wider where a matmul reduces its columns or a slice leaves some out.
+    Without sweeps those of the outputs: an input is wider where a matmul reduces its columns or a slice cuts some off.
     Two where its values only go to later sweeps and have one tile: all computed values have the widest's columns or 1.
     """
     if number < 0:
