@@ -140,7 +140,7 @@ def declared() -> dict[str, dict[str, Any]]:
     found = {}
     for name in DECLARED:
         found[f"`{name}`"] = kernels[name]
-        plain = {key: value for key, value in kernels[name].items() if key != "schedule"}
+        plain = {**kernels[name], "schedule": {"policy": "contiguous"}}
         for role in ("inputs", "outputs"):
             plain[role] = {tensor: {"shape": about["shape"]} for tensor, about in plain[role].items()}
         found[f"`{name}`, contiguous, in DRAM"] = plain
@@ -153,10 +153,12 @@ def text() -> str:
     block, width = _l1("block", [4, 4]), {"memory": "dram", "sharding": "width", "grid": [4, 1]}
     scaled = {name: scale(schedule) for name, schedule in SCALE.items()}
     scaled |= {name: scale({}, layout) for name, layout in LAYOUTS.items()}
+    plain = {"policy": "contiguous"}
     multiplied = {
-        "DRAM, DRAM, DRAM; contiguous": matmul({}, dram, dram, dram),
+        "DRAM, DRAM, DRAM; the planner's choice": matmul({}, dram, dram, dram),
+        "DRAM, DRAM, DRAM; contiguous": matmul(plain, dram, dram, dram),
         "DRAM, DRAM, DRAM; rectangular": matmul({"policy": "rectangular"}, dram, dram, dram),
-        "L1, DRAM, DRAM; contiguous": matmul({}, l1, dram, dram),
+        "L1, DRAM, DRAM; contiguous": matmul(plain, l1, dram, dram),
         "L1, DRAM width shards, L1 block shards": matmul({}, l1, width, block),
         "L1 block shards, L1, L1 block shards": matmul({}, block, l1, block),
     }
