@@ -75,7 +75,7 @@ def _elementwise(draw: Draw) -> Kernel:
     if draw(st.integers(0, 9)) == 0:  # of an input, which is exact: no rounding is in doubt
         outputs["N"] = {"shape": shape, "dtype": draw(st.sampled_from(integer_chains.DTYPES))}
         lines.insert(0, f"N = cast(abs(X) * 8, {outputs['N']['dtype']})")
-    *_, last = outputs.values()  # an infinity would take the whole block of a block-float output
+    last = outputs[lines[-1].split(" = ")[0]]  # an infinity would take the whole block of a block-float output
     if len(shape) > 1 and not last["dtype"].endswith("_b") and draw(st.integers(0, 5)) == 0:
         head, text = lines[-1].split(" = ", 1)
         lines[-1] = f"{head} = causal({text})"
