@@ -1,6 +1,6 @@
-"""The emulator: compilation of a kernel set, a bf16 GEMM on 64 cores, a + b in MB/s, and ``scons verify`` from nothing.
+"""The emulator: compilation of kernel sets, a bf16 GEMM on 64 cores, a + b in MB/s, and ``scons verify`` from nothing.
 
-.venv/bin/python benchmarks/emulator.py
+.venv/bin/python benchmarks/emulator.py [compile]     compile: only the compilation of kernel sets
 
 Everything is compiled in a cache of its own. Throughput counts the bytes of the three tensors on the device, over the
 time of ``run``: packing, the engine, unpacking. Runs of kernels are the best of several; the rest is done once.
@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from tests.programs.campaign import draw_case
+from tests.programs.prove import build
 from tt_build.codegen.compile import compile_files
 from tt_build.emulator import toolchain
-from tt_build.emulator.run import compile_plan, run
+from tt_build.emulator.run import compile_plan, compile_plans, run
 from tt_build.ir.plan import Plan, load_plan
 from tt_build.spec.loader import load_file
 
@@ -78,6 +80,28 @@ def plans(folder: Path) -> dict[str, tuple[Plan, Path]]:
     return found
 
 
+def programs(folder: Path, count: int = 12) -> list[tuple[Plan, Path]]:
+    """Random programs of the tests, each under three schedules."""
+    cases = [draw_case("programs", 1, number) for number in range(count)]
+    declared = [program for program, variants in cases for program in (program, *variants)]
+    paths = [build(program, folder / str(number))[1] for number, program in enumerate(declared)]
+    return [(load_plan(path), path.parent) for path in paths]
+
+
+def compiled(folder: Path) -> None:
+    """Kernel sets one by one and together, from precompiled headers."""
+    sets = programs(folder / "programs")
+    compile_plans(sets[:3])
+    kernels = toolchain.cache_folder() / "kernels"
+    for label, action in (
+        ("one by one", lambda: [compile_plan(*each) for each in sets]),
+        ("together", lambda: compile_plans(sets)),
+    ):
+        shutil.rmtree(kernels)
+        _, cpu = cpu_seconds(action, 1)
+        show(f"{len(sets)} kernel sets, {label}", cpu, f"of processor; {1000 * cpu / len(sets):.0f} ms each")
+
+
 def inputs(plan: Plan) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     buffers = {n: b for n, b in plan.buffers.items() if b.role != "output"}
@@ -100,6 +124,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        if sys.argv[1:] == ["compile"]:
+            compiled(folder)
+            return
         found = plans(folder)
         show("engine, once for an installation", timed(toolchain.engine))
         gemm, gemm_at = found["gemm"]
@@ -109,6 +136,7 @@ def main() -> None:
         show("another kernel set", timed(lambda: compile_plan(add, add_at)), "bound 2 s")
         show("the same, cached", timed(lambda: compile_plan(add, add_at)))
         source.write_text(source.read_text() + "\n")
+        compiled(folder)
         given = inputs(gemm)
         best, cpu = cpu_seconds(lambda: run(gemm, gemm_at, given), 3)
         note = f"{cpu:.2f} s of processor; {gemm.cores.num_cores} cores; bound 5 s"

@@ -1,6 +1,7 @@
 """The emulator's numerics as a shared library, called on NumPy arrays."""
 
 import ctypes
+import os
 import subprocess
 from pathlib import Path
 
@@ -114,7 +115,7 @@ class Numerics:
 
 def build(library: Path) -> None:
     """Compiles the numerics and the test's entry points into that file."""
-    made = library.with_suffix(".new")
+    made = library.with_suffix(f".{os.getpid()}")
     command = ["g++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     command += [f"-I{EMULATOR / 'include'}", *map(str, SOURCES), "-o", str(made)]
     subprocess.run(command, check=True)

@@ -23,7 +23,6 @@ from tt_build.targets import TargetError, determine_target
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests" / "seed_cases.json").read_text())
 
 
-# Cases that later work lowers; until then each must be refused by name, never miscompiled.
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_seed_case(case: dict[str, Any], tmp_path: Path) -> None:
     expect = case["expect"]

@@ -7,10 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
-from tests.programs.generator import Kernel
+from tests.programs.prove import build
+from tests.programs.schedules import Kernel
 from tests.support import write_spec
+from tt_build.emulator.run import run
+from tt_build.ir.plan import load_plan
 from tt_build.ir.stages import TILE
 from tt_build.passes import apply_defaults
 from tt_build.passes.blockings import Candidate, legal
@@ -100,3 +104,17 @@ def _under(program: Kernel, plan: Candidate, draw: Draw) -> Kernel:
         matmul["order"] = draw(st.sampled_from(["row_major", "column_major", "serpentine", "z_order"]))
     program["kernel"]["schedule"] = {"matmul": matmul}
     return program
+
+
+def check_bytes(program: Kernel) -> None:
+    """The planner counts the bytes from DRAM that ``verify_ir`` proves, and those over the NoC that a run counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        kernel, plan = build(program, Path(folder) / "k")
+        assert kernel.matmul_choice is not None
+        taken, size = kernel.matmul_choice.taken, {b.name: b.page_size for b in kernel.buffers}
+        moved = sum(size[n] * pages for n, pages in (*kernel.pages_read.items(), *kernel.pages_written.items()))
+        assert taken.dram_bytes == moved
+        inputs = {t.name: np.ones(t.shape, np.float32) for t in kernel.inputs}
+        counters = run(load_plan(plan), plan.parent, inputs).counters
+        assert counters["dram_read_bytes"] + counters["dram_write_bytes"] == moved
+        assert counters["noc_multicast_delivered_bytes"] + counters["noc_unicast_bytes"] == taken.noc_bytes

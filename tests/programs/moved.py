@@ -19,7 +19,7 @@ def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dt
     kinds = ["plain", "slice", "concat"] + ["rows"] * (not operand)
     kinds += ["rotate_half"] * (shape[-1] % 64 == 0 and not operand)
     kinds += ["repeat", "permute"] * (rank > 2)
-    kinds += ["transpose"] * (dtype == "bfloat16")
+    kinds += ["transpose"] * (dtype in ("bfloat16", "bfloat8_b", "bfloat4_b"))
     kind = draw(st.sampled_from(kinds))
     axis = draw(st.integers(-rank, -1))
     tensor = {"shape": shape, "dtype": dtype}

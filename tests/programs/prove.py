@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import yaml
 
 from tests.model.counters import counted, without_operations
-from tests.programs.generator import Kernel
+from tests.programs.schedules import Kernel
 from tt_build.codegen.files import emit
-from tt_build.emulator.run import Result, run
+from tt_build.emulator.run import Result, compile_plans, run
 from tt_build.ir.plan import load_plan
 from tt_build.ir.stages import VerifiedKernel
 from tt_build.passes.pipeline import compile_kernel
@@ -28,25 +29,72 @@ from tt_build.verify.prepare import Prepared
 RUNS = ((0, 0), (1, 1))  # interleaving seed and padding fill; each variant runs under a seed of its own
 
 
+class InvalidProgram(Exception):
+    """A program that is not of the language: the mistake of whoever wrote or drew it."""
+
+
 def prove(program: Kernel, variants: Sequence[Kernel]) -> None:
     """``AssertionError`` when the program is wrong, or when a variant gives another bit."""
+    for failure in prove_all([(program, variants)]):
+        if failure is not None:
+            raise failure
+
+
+def prove_all(cases: Iterable[tuple[Kernel, Sequence[Kernel]]]) -> Iterator[Exception | None]:
+    """Why each program with its variants is wrong, or None; the kernels of all of them are compiled together."""
     with tempfile.TemporaryDirectory(prefix="tt-build-program-") as name:
-        folder = Path(name)
+        built = [_build_case(*case, Path(name) / str(number)) for number, case in enumerate(cases)]
+        plans = [
+            path
+            for case in built
+            if isinstance(case, _Case)
+            for path in (case.plan, *(path for _, path in case.others))
+        ]
+        compile_plans((load_plan(path), path.parent) for path in plans)
+        for case in built:
+            yield _failure(case) if isinstance(case, _Case) else case
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """A program and its variants, built."""
+
+    program: Kernel
+    variants: Sequence[Kernel]
+    kernel: VerifiedKernel
+    plan: Path
+    others: list[tuple[VerifiedKernel, Path]]
+
+
+def _build_case(program: Kernel, variants: Sequence[Kernel], folder: Path) -> _Case | Exception:
+    try:
         kernel, plan = build(program, folder / "base")
-        spec = kernel_spec(program)
-        job = Job(kernel=kernel, verify=VerifySpec(), sizes={}, scalars={})
-        verdict, prepared, results = examine(job, plan, runs=RUNS)
-        assert verdict.passed, f"{describe(verdict)}\n{spec}"
-        assert counted(kernel) == without_operations(results[0].counters), f"the model counts other bytes:\n{spec}"
-        for number, variant in enumerate(variants):
-            lowered, other = build(variant, folder / f"variant{number}")
-            result = _run(other, prepared, number)
-            same = counted(lowered) == without_operations(result.counters)
-            assert same, f"the model counts other bytes:\n{kernel_spec(variant)}"
-            outputs = result.outputs
-            for tensor, values in outputs.items():
-                same = np.array_equal(_bits(values), _bits(results[0].outputs[tensor]))
-                assert same, f"output {tensor} depends on the schedule:\n{spec}\n{kernel_spec(variant)}"
+        others = [build(variant, folder / f"variant{number}") for number, variant in enumerate(variants)]
+    except Exception as error:  # whatever it is, it is this program's failure and not that of its neighbours
+        return error
+    return _Case(program, variants, kernel, plan, others)
+
+
+def _failure(case: _Case) -> Exception | None:
+    try:
+        _judge(case)
+    except Exception as error:
+        return error
+    return None
+
+
+def _judge(case: _Case) -> None:
+    spec = kernel_spec(case.program)
+    job = Job(kernel=case.kernel, verify=VerifySpec(), sizes={}, scalars={})
+    verdict, prepared, results = examine(job, case.plan, runs=RUNS)
+    assert verdict.passed, f"{describe(verdict)}\n{spec}"
+    assert counted(case.kernel) == without_operations(results[0].counters), f"the model counts other bytes:\n{spec}"
+    for number, (variant, (lowered, other)) in enumerate(zip(case.variants, case.others, strict=True)):
+        result = _run(other, prepared, number)
+        same = counted(lowered) == without_operations(result.counters)
+        assert same, f"the model counts other bytes:\n{kernel_spec(variant)}"
+        for tensor, values in result.outputs.items():
+            same = np.array_equal(_bits(values), _bits(results[0].outputs[tensor]))
+            assert same, f"output {tensor} depends on the schedule:\n{spec}\n{kernel_spec(variant)}"
 
 
 def _run(plan: Path, prepared: Prepared, number: int) -> Result:
@@ -60,7 +108,8 @@ def build(program: Kernel, folder: Path) -> tuple[VerifiedKernel, Path]:
     path = folder / "kernels.yaml"
     path.write_text(kernel_spec(program))
     loaded = load_file(path)
-    assert not loaded.errors, report([entry.diagnostic for entry in loaded.diagnostics], loaded.source)
+    if loaded.errors:
+        raise InvalidProgram(report([entry.diagnostic for entry in loaded.diagnostics], loaded.source))
     kernel, _ = compile_kernel(loaded.declarations[0])
     for name, content in emit(kernel).items():
         (folder / name).write_bytes(content)

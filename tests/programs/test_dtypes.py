@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.programs.prove import build, prove
+from tests.programs.prove import build
+from tests.programs.schedules import Kernel
+from tests.programs.together import Outcomes, judge, outcomes
 from tests.support import rejection
 from tt_build.emulator.report import EmulationError
 from tt_build.emulator.run import run
@@ -28,119 +31,134 @@ def kernel(compute: str, out: str, shape: tuple[int, int] = (40, 75), **dtypes: 
     return {"inputs": inputs, "outputs": outputs, "compute": compute}
 
 
-def proven(declared: dict[str, Any]) -> None:
-    prove({"target": {"arch": "wormhole_b0", "grid": [2, 2]}, "kernel": declared}, [])
-
-
-@pytest.mark.parametrize("dtype", ["bfloat8_b", "bfloat4_b"])
-@pytest.mark.parametrize("columns", [32, 48, 75, 10])
-def test_block_float_in_and_out(dtype: str, columns: int) -> None:
+def _block_floats() -> Iterator[Kernel]:
     """Padding in the last block of 16 must not reach the exponent that it shares with the tensor's elements."""
-    proven(kernel("C = A + B", dtype, (40, columns), A=dtype, B="bfloat16"))
-    proven(kernel("C = exp(A)", dtype, (33, columns), A="bfloat16"))
+    for dtype in ("bfloat8_b", "bfloat4_b"):
+        for columns in (32, 48, 75, 10):
+            yield kernel("C = A + B", dtype, (40, columns), A=dtype, B="bfloat16")
+            yield kernel("C = exp(A)", dtype, (33, columns), A="bfloat16")
+    several = kernel("t = A * B\nC = t\nD = t + 1\nE = sin(t)", "bfloat8_b", A="bfloat8_b", B="bfloat4_b")
+    several["outputs"] |= {"D": {"shape": [40, 75]}, "E": {"shape": [40, 75], "dtype": "bfloat4_b"}}
+    yield several
+    shard = kernel("C = A * B", "bfloat8_b", (100, 75), A="bfloat8_b", B="bfloat16")
+    for tensor in (shard["inputs"]["A"], shard["outputs"]["C"]):  # ragged, in place
+        tensor["layout"] = {"memory": "l1", "sharding": "block", "grid": [2, 2]}
+    yield shard
 
 
-def test_block_float_among_several_outputs() -> None:
-    declared = kernel("t = A * B\nC = t\nD = t + 1\nE = sin(t)", "bfloat8_b", A="bfloat8_b", B="bfloat4_b")
-    declared["outputs"] |= {"D": {"shape": [40, 75]}, "E": {"shape": [40, 75], "dtype": "bfloat4_b"}}
-    proven(declared)
-
-
-@pytest.mark.parametrize("weights", ["bfloat8_b", "bfloat4_b"])
-@pytest.mark.parametrize("fp32", [True, False])
-def test_a_matmul_with_block_float_weights(weights: str, fp32: bool) -> None:
-    declared = {
-        "inputs": {
-            "X": {"shape": [50, 72]},
-            "W": {"shape": [72, 40], "dtype": weights},
-            "b": {"shape": [1, 40], "dtype": "float32"},
-        },
-        "outputs": {"C": {"shape": [50, 40], "dtype": "bfloat8_b"}},
-        "compute": "C = gelu(X @ W + b)",
-        "math": {"fp32_accumulate": fp32},
-    }
-    proven(declared)
-
-
-def test_a_transposed_block_float_operand() -> None:
-    declared = {
+def _matmuls() -> Iterator[Kernel]:
+    for weights in ("bfloat8_b", "bfloat4_b"):
+        for fp32 in (True, False):
+            yield {
+                "inputs": {
+                    "X": {"shape": [50, 72]},
+                    "W": {"shape": [72, 40], "dtype": weights},
+                    "b": {"shape": [1, 40], "dtype": "float32"},
+                },
+                "outputs": {"C": {"shape": [50, 40], "dtype": "bfloat8_b"}},
+                "compute": "C = gelu(X @ W + b)",
+                "math": {"fp32_accumulate": fp32},
+            }
+    yield {
         "inputs": {"X": {"shape": [64, 50], "dtype": "bfloat8_b"}, "W": {"shape": [40, 64], "dtype": "bfloat8_b"}},
         "outputs": {"C": {"shape": [50, 40]}},
         "compute": "C = X.T @ W.T",
     }
-    proven(declared)
 
 
-@pytest.mark.parametrize("dtype", INTEGERS)
-@pytest.mark.parametrize(
-    "compute",
-    [
-        "C = A + B * 3",
-        "C = 7 - A",
-        "C = A - 7 + (5 + B)",
-        "C = (A > B) + (A <= 40) * (50 >= B)",
-        "C = bitwise_xor(A, bitwise_and(B, 12)) + bitwise_or(A, B)",
-        "C = logical_not(A - A) + (A == B) + (A != 3)",
-        "C = A + row - col * one",
-    ],
+ON_INTEGERS = (
+    "C = A + B * 3",
+    "C = 7 - A",
+    "C = A - 7 + (5 + B)",
+    "C = (A > B) + (A <= 40) * (50 >= B)",
+    "C = bitwise_xor(A, bitwise_and(B, 12)) + bitwise_or(A, B)",
+    "C = logical_not(A - A) + (A == B) + (A != 3)",
+    "C = A + row - col * one",
 )
-def test_integers(dtype: str, compute: str) -> None:
-    broadcast = {name: dtype for name in ("row", "col", "one") if name in compute}
-    proven(kernel(compute, dtype, A=dtype, B=dtype, **broadcast))
-
-
-@pytest.mark.parametrize("dtype", ["int32", "uint32"])
-@pytest.mark.parametrize(
-    "compute",
-    [
-        "C = where(A > B, A, 5)",
-        "C = maximum(A, B) - minimum(A, 9)",
-        "C = abs(A) + relu(B)",
-        "C = clip(A, 3, 40)",
-        "C = bitwise_not(A)",
-        "C = -A",
-        "t = A * B\nC = t * t + (t - A) * (t - B) - (A + B) * (t + 1) + (t + 2) * (t + 3)",
-    ],
+ON_32_BITS = (
+    "C = where(A > B, A, 5)",
+    "C = maximum(A, B) - minimum(A, 9)",
+    "C = abs(A) + relu(B)",
+    "C = clip(A, 3, 40)",
+    "C = bitwise_not(A)",
+    "C = -A",
+    "t = A * B\nC = t * t + (t - A) * (t - B) - (A + B) * (t + 1) + (t + 2) * (t + 3)",
 )
-def test_32_bit_integers(dtype: str, compute: str) -> None:
-    proven(kernel(compute, dtype, A=dtype, B=dtype))
 
 
-@pytest.mark.parametrize("new", [*FLOATS, *INTEGERS])
-@pytest.mark.parametrize("old", [*FLOATS, *INTEGERS])
-def test_every_cast(old: str, new: str) -> None:
+def _integers() -> Iterator[Kernel]:
+    for dtype in INTEGERS:
+        for compute in ON_INTEGERS:
+            broadcast = {name: dtype for name in ("row", "col", "one") if name in compute}
+            yield kernel(compute, dtype, A=dtype, B=dtype, **broadcast)
+        for compute in ON_32_BITS if dtype != "uint16" else ():
+            yield kernel(compute, dtype, A=dtype, B=dtype)
+
+
+def _casts() -> Iterator[Kernel]:
     """Stored at once, and from a computed value."""
-    proven(kernel(f"C = cast(A, {new})", new, A=old))
-    if old in FLOATS:
-        proven(kernel(f"C = cast(A * 37.3, {new})", new, A=old))
+    for old in (*FLOATS, *INTEGERS):
+        for new in (*FLOATS, *INTEGERS):
+            yield kernel(f"C = cast(A, {new})", new, A=old)
+            if old in FLOATS:
+                yield kernel(f"C = cast(A * 37.3, {new})", new, A=old)
 
 
-@pytest.mark.parametrize(
-    ("compute", "out", "dtypes"),
-    [
-        ("C = cast(A, bfloat16) * B", "float32", {"A": "float32", "B": "float32"}),
-        ("C = cast(A, bfloat8_b) * B", "bfloat16", {"A": "float32", "B": "float32"}),
-        ("C = cast(exp(A), bfloat4_b) + 1", "float32", {"A": "bfloat16"}),
-        ("C = cast(A, bfloat8_b)", "bfloat16", {"A": "float32"}),
-        ("C = cast(A, float32) / 3 + B", "float32", {"A": "int32", "B": "bfloat16"}),
-        ("C = cast(U, int32) + A", "int32", {"A": "int32", "U": "uint16"}),
-        ("C = cast(A * 100, int32) + cast(U, int32)", "uint16", {"A": "float32", "U": "uint32"}),
-        ("C = cast(cast(U, int32) - 50, float32) * B", "float32", {"U": "uint16", "B": "bfloat16"}),
-        ("C = cast(U + V, bfloat16) * B", "bfloat16", {"U": "uint16", "V": "uint16", "B": "bfloat16"}),
-        ("C = A + B * D + E", "bfloat16", dict(zip("ABDE", FLOATS, strict=True))),
-        ("C = A - row * col", "bfloat4_b", {"A": "bfloat4_b", "row": "bfloat8_b", "col": "float32"}),
-    ],
+MIXED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("C = cast(A, bfloat16) * B", "float32", {"A": "float32", "B": "float32"}),
+    ("C = cast(A, bfloat8_b) * B", "bfloat16", {"A": "float32", "B": "float32"}),
+    ("C = cast(exp(A), bfloat4_b) + 1", "float32", {"A": "bfloat16"}),
+    ("C = cast(A, bfloat8_b)", "bfloat16", {"A": "float32"}),
+    ("C = cast(A, float32) / 3 + B", "float32", {"A": "int32", "B": "bfloat16"}),
+    ("C = cast(U, int32) + A", "int32", {"A": "int32", "U": "uint16"}),
+    ("C = cast(A * 100, int32) + cast(U, int32)", "uint16", {"A": "float32", "U": "uint32"}),
+    ("C = cast(cast(U, int32) - 50, float32) * B", "float32", {"U": "uint16", "B": "bfloat16"}),
+    ("C = cast(U + V, bfloat16) * B", "bfloat16", {"U": "uint16", "V": "uint16", "B": "bfloat16"}),
+    ("C = A + B * D + E", "bfloat16", dict(zip("ABDE", FLOATS, strict=True))),
+    ("C = A - row * col", "bfloat4_b", {"A": "bfloat4_b", "row": "bfloat8_b", "col": "float32"}),
 )
-def test_mixed(compute: str, out: str, dtypes: dict[str, str]) -> None:
-    proven(kernel(compute, out, **dtypes))
 
 
-def test_a_ragged_block_float_shard_in_place() -> None:
-    layout = {"memory": "l1", "sharding": "block", "grid": [2, 2]}
-    declared = kernel("C = A * B", "bfloat8_b", (100, 75), A="bfloat8_b", B="bfloat16")
-    for tensor in (declared["inputs"]["A"], declared["outputs"]["C"]):
-        tensor["layout"] = layout
-    proven(declared)
+def _transposes() -> Iterator[Kernel]:
+    """Outside a matmul."""
+    for dtype in ("float32", "int32", "uint16", "bfloat16", "bfloat8_b"):
+        yield {
+            "inputs": {"A": {"shape": [75, 40], "dtype": dtype}, "B": {"shape": [40, 75], "dtype": dtype}},
+            "outputs": {"C": {"shape": [40, 75], "dtype": dtype}},
+            "compute": "C = A.T + B",
+        }
+
+
+def _cases() -> Iterator[tuple[str, Kernel]]:
+    mixed = (kernel(compute, out, **dtypes) for compute, out, dtypes in MIXED)
+    made = {
+        "block floats": _block_floats(),
+        "matmul": _matmuls(),
+        "integers": _integers(),
+        "cast": _casts(),
+        "mixed": mixed,
+        "transpose": _transposes(),
+    }
+    for label, kernels in made.items():
+        for number, declared in enumerate(kernels):
+            dtypes = ", ".join(t["dtype"] for t in declared["inputs"].values() if "dtype" in t)
+            line = declared["compute"].splitlines()[-1]
+            yield f"{label} {number}: {line} ({dtypes})", declared
+
+
+CASES = {
+    name: ({"target": {"arch": "wormhole_b0", "grid": [2, 2]}, "kernel": declared}, []) for name, declared in _cases()
+}
+
+
+@pytest.fixture(scope="module")
+def proven(request: pytest.FixtureRequest) -> Outcomes:
+    return outcomes(request, CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_kernel(name: str, proven: Outcomes) -> None:
+    judge(proven[name])
 
 
 @pytest.mark.parametrize(
@@ -171,16 +189,6 @@ def test_what_needs_two_widths_of_dst(
 ) -> None:
     text = rejection(tmp_path, {**kernel(compute, out, **dtypes), "math": math})
     assert "TTB205" in text or "TTB016" in text
-
-
-@pytest.mark.parametrize("dtype", ["float32", "int32", "uint16", "bfloat16", "bfloat8_b"])
-def test_a_transpose_outside_a_matmul(dtype: str) -> None:
-    declared = {
-        "inputs": {"A": {"shape": [75, 40], "dtype": dtype}, "B": {"shape": [40, 75], "dtype": dtype}},
-        "outputs": {"C": {"shape": [40, 75], "dtype": dtype}},
-        "compute": "C = A.T + B",
-    }
-    proven(declared)
 
 
 @pytest.mark.parametrize(

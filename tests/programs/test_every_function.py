@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.programs.prove import build, prove
+from tests.programs.together import Outcomes, judge, outcomes
 from tt_build.lang.functions import FUNCTIONS, Function
 from tt_build.sdk.gate import check, errors
 
@@ -74,9 +75,17 @@ def program(dtype: str, calls: list[str], **math: bool) -> dict[str, Any]:
 CASES = [(dtype, calls) for dtype in ("bfloat16", *INTEGERS) for calls in batches(dtype)]
 
 
-@pytest.mark.parametrize(("dtype", "calls"), CASES, ids=[f"{d}-{c[0]}" for d, c in CASES])
-def test_a_batch_of_functions(dtype: str, calls: list[str]) -> None:
-    prove(program(dtype, calls), [])
+NAMED = {f"{dtype}-{calls[0]}": (program(dtype, calls), []) for dtype, calls in CASES}
+
+
+@pytest.fixture(scope="module")
+def proven(request: pytest.FixtureRequest) -> Outcomes:
+    return outcomes(request, NAMED)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_batch_of_functions(name: str, proven: Outcomes) -> None:
+    judge(proven[name])
 
 
 @pytest.mark.long

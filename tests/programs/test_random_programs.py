@@ -1,22 +1,18 @@
-"""Random programs on the emulator: 60 here, 5,000 with ``--long``; and those that once failed, kept under found/.
+"""Random programs, expressions and plans of matmuls on the emulator: some here, thousands with ``--long``.
 
-A failure is shrunk by hypothesis; the smallest program that fails stays as ``found/failing-*.yaml`` and is run by
-``test_found`` from then on. Give it a telling name when the fault is mended.
+Those that once failed are kept under found/. ``tests.programs.campaign`` says how a campaign is stopped and continued.
 """
 
 from __future__ import annotations
 
-import hashlib
+import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
-from tests.programs.generator import Kernel, programs, variants
-from tests.programs.prove import kernel_spec, prove, read_spec
+from tests.programs.campaign import FOUND, Outcome, run_campaign, run_programs, shrink
+from tests.programs.prove import prove_all, read_spec
 
-FOUND = Path(__file__).parent / "found"
 OTHER_SCHEDULES = [
     {"policy": "strided", "order": "serpentine"},
     {"policy": "rectangular", "order": "z_order"},
@@ -24,56 +20,43 @@ OTHER_SCHEDULES = [
 ]
 
 
-class Keeper:
-    """Keeps the last failing program of a test: hypothesis runs the smallest one last."""
-
-    def __init__(self) -> None:
-        self.path: Path | None = None
-
-    def keep(self, program: Kernel) -> None:
-        text = kernel_spec(program)
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-        self.path = FOUND / f"failing-{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"
-        self.path.write_text(text)
-
-    def kept(self) -> str:
-        """The name of the last failing program's file, empty where none failed; it is not replaced any more."""
-        path, self.path = self.path, None
-        return path.name if path is not None else ""
-
-
-def _check(program: Kernel, others: list[Kernel], keeper: Keeper) -> None:
-    try:
-        prove(program, others)
-    except Exception:
-        keeper.keep(program)
-        raise
-
-
-_COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
-_PHASES = [Phase.generate, Phase.shrink]
-_keepers = {"default": Keeper(), "long": Keeper()}
-
-
-@settings(max_examples=60, derandomize=True, phases=_PHASES, **_COMMON)  # type: ignore[arg-type]
-@given(program=programs(), data=st.data())
-def test_random_programs(program: Kernel, data: st.DataObject) -> None:
-    """Derandomized: the same 60 in every run, so that a second run finds their compiled kernels in the cache."""
-    _check(program, [data.draw(variants(program))], _keepers["default"])
+@pytest.mark.parametrize(("kind", "count"), [("programs", 60), ("expressions", 60), ("matmuls", 20)])
+def test_some(kind: str, count: int) -> None:
+    """The same in every run, so that a second run finds compiled kernels in the cache."""
+    outcome = run_programs(kind, 0, range(count))
+    small = [shrink(kind, 0, failure.number) for failure in outcome.failures[:1]]
+    _judge(outcome, f"the first one, made small: {small}")
 
 
 @pytest.mark.long
-@settings(max_examples=5000, phases=_PHASES, **_COMMON)  # type: ignore[arg-type]
-@given(program=programs(), data=st.data())
-def test_many_random_programs(program: Kernel, data: st.DataObject) -> None:
-    """New ones in every run; ``--hypothesis-seed`` repeats one."""
-    _check(program, [data.draw(variants(program)), data.draw(variants(program))], _keepers["long"])
+@pytest.mark.parametrize(("kind", "count"), [("programs", 5000), ("expressions", 2000), ("matmuls", 500)])
+def test_a_campaign(kind: str, count: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """New programs in every run; ``--hypothesis-seed`` repeats one."""
+    given = request.config.getoption("--hypothesis-seed", None)
+    seed = int(given) if given and given != "random" else random.randrange(1_000_000)
+    _judge(run_campaign(kind, seed, count, tmp_path / "results"))
 
 
-@pytest.mark.parametrize("path", sorted(FOUND.glob("*.yaml")), ids=lambda path: path.stem)
-def test_found(path: Path) -> None:
-    """Programs that once failed, also under schedules of their own."""
-    program = read_spec(path)
-    others = [{**program, "kernel": {**program["kernel"], "schedule": schedule}} for schedule in OTHER_SCHEDULES]
-    prove(program, others)
+def _judge(outcome: Outcome, note: str = "") -> None:
+    print(outcome)
+    assert outcome.is_within, f"{outcome}\n{note}"
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Exception | None]:
+    """What happens to each program that once failed, also under schedules of its own."""
+    cases = []
+    paths = sorted(FOUND.glob("*.yaml"))
+    for path in paths:
+        program = read_spec(path)
+        others = [{**program, "kernel": {**program["kernel"], "schedule": schedule}} for schedule in OTHER_SCHEDULES]
+        cases.append((program, others))
+    return dict(zip((path.stem for path in paths), prove_all(cases), strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOUND.glob("*.yaml")))
+def test_found(name: str, found: dict[str, Exception | None]) -> None:
+    """Programs that once failed."""
+    error = found[name]
+    if error is not None:
+        raise error

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.programs.generator import Kernel
-from tests.programs.prove import prove
+from tests.programs.schedules import Kernel
+from tests.programs.together import Outcomes, judge, outcomes
 
 SPEC = yaml.safe_load((Path(__file__).parent / "reductions.yaml").read_text())
 OTHERS = (
@@ -18,12 +18,20 @@ OTHERS = (
 )
 
 
-@pytest.mark.parametrize("name", SPEC["kernels"])
-def test_reduction(name: str) -> None:
-    kernel: Kernel = SPEC["kernels"][name]
+def _case(kernel: Kernel) -> tuple[Kernel, list[Kernel]]:
     arch = SPEC["target"]["arch"]
     variants = [
         {"target": {"arch": arch, "grid": other["grid"]}, "kernel": {**kernel, "schedule": other["schedule"]}}
         for other in OTHERS
     ]
-    prove({"target": SPEC["target"], "kernel": kernel}, variants)
+    return {"target": SPEC["target"], "kernel": kernel}, variants
+
+
+@pytest.fixture(scope="module")
+def proven(request: pytest.FixtureRequest) -> Outcomes:
+    return outcomes(request, {name: _case(kernel) for name, kernel in SPEC["kernels"].items()})
+
+
+@pytest.mark.parametrize("name", SPEC["kernels"])
+def test_reduction(name: str, proven: Outcomes) -> None:
+    judge(proven[name])

@@ -171,7 +171,7 @@ class Run:
             compute, config = is_compute(kernel), kernel.config
             noc, processor = noc_and_processor(kernel)
             found = self.sources.entries[index]
-            entries = " ".join((str(len(found)), *(f"{e.library} {e.symbol}" for e in found)))
+            entries = " ".join((str(len(found)), *(f"{e.unit} {e.symbol}" for e in found)))
             common = " ".join(str(self._value(a, kernel)) for a in kernel.common_runtime_args)
             fidelity = _FIDELITY[config.math_fidelity or "HiFi4"]
             modes = (config.fp32_dest_acc_en, config.math_approx_mode, config.dst_full_sync_en)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from tt_build.emulator import toolchain
 from tt_build.emulator.describe import RawPages, Run, Settings, pages_of
 from tt_build.emulator.formats import from_device, poison_mask
+from tt_build.emulator.libraries import Unit, compile_units
 from tt_build.emulator.memory import Layout, lay_out
 from tt_build.emulator.report import EmulationError, Report, Waiting
 from tt_build.emulator.sources import Sources, build_sources
@@ -88,9 +90,32 @@ def execute(
 def compile_plan(
     plan: Plan, root: Path, arch: Arch | None = None, layout: Layout | None = None
 ) -> tuple[Sources, tuple[Path, ...]]:
-    """Compiles the kernel texts (or finds them in the cache); ``EmulationError`` EMU801 when one does not compile."""
+    """Compiles the kernel texts (or finds them in the cache); ``EmulationError`` EMU801 when one does not compile.
+
+    Returns the units of the plan's kernels and the library of each.
+    """
     arch = arch or load_arch(plan.arch)
-    layout = layout or lay_out(plan, arch)
+    sources = _sources(plan, root, arch, layout or lay_out(plan, arch))
+    libraries, messages = compile_units(sources.units)
+    if messages:
+        raise EmulationError(_compile_report(messages, root))
+    return sources, libraries
+
+
+def compile_plans(plans: Iterable[tuple[Plan, Path]]) -> None:
+    """Compiles the kernels of many plans (each with its folder) together, several times as fast as one by one.
+
+    A text that does not compile, or a plan that cannot be laid out, is reported when that plan is run.
+    """
+    units: list[Unit] = []
+    for plan, root in plans:
+        arch = load_arch(plan.arch)
+        with contextlib.suppress(EmulationError):
+            units += _sources(plan, root, arch, lay_out(plan, arch)).units
+    compile_units(units)
+
+
+def _sources(plan: Plan, root: Path, arch: Arch, layout: Layout) -> Sources:
     words = {name: placed.words for name, placed in layout.buffers.items()}
     for kernel in plan.kernels:
         for arg in kernel.compile_time_args:
@@ -102,19 +127,7 @@ def compile_plan(
                     code="EMU802", text=f"no kernel source {kernel.source} under {root}", help="pass the plan's folder"
                 )
             )
-    sources = build_sources(plan, root, arch, words)
-    libraries = []
-    for units in sources.libraries:
-        if not units:
-            continue
-        jobs = [(u.text, u.header, u.defines) for u in units]
-        library, messages = toolchain.kernel_library(jobs, root.resolve(), sources.key)
-        if messages:
-            raise EmulationError(_compile_report(messages, root))
-        libraries.append(library)
-    if not sources.libraries[0]:  # keep the numbering of entries
-        libraries.insert(0, libraries[0])
-    return sources, tuple(libraries)
+    return build_sources(plan, root, arch, words)
 
 
 def cores_with_work(plan: Plan) -> int:
@@ -230,7 +243,8 @@ def _compile_report(messages: str, root: Path) -> Report:
         text = f"not emulated: {next(g for g in name.groups() if g)}"
         help_ = "misspelt, removed from the SDK (0.78 and up), or outside the emulated subset (docs/emulator.md)"
     # the kernel's own line: an error inside our headers names it as the place of instantiation
-    own = re.search(rf"^{re.escape(str(root.resolve()))}/(\S+?):(\d+):\d+:", messages, re.M)
+    folders = "|".join(re.escape(name) for name in (toolchain.PLAN_PREFIX, str(root.resolve())))
+    own = re.search(rf"^(?:{folders})/(\S+?):(\d+):\d+:", messages, re.M)
     return Report(code="EMU801", text=text, help=help_, place=f"{own[1]}:{own[2]}" if own else "")
 
 

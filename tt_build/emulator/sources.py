@@ -1,8 +1,8 @@
 """From a plan's kernels to translation units: the kernel texts, unchanged, in wrappers that give them their constants.
 
-Kernels of one kind share a unit, each in a namespace of its own; a compute kernel's text occurs three times, for the
-unpack, math and pack threads. A text that includes files of its own, opens a namespace or has ``#pragma once`` gets
-units and libraries of its own.
+A unit is one kernel in a namespace of its own, so that many can be compiled together; a compute kernel's text occurs
+three times in it, for the unpack, math and pack threads. A text that includes files of its own, opens a namespace that
+has a name or says ``#pragma once`` is compiled alone.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from tt_build.emulator.toolchain import digest
+from tt_build.emulator.libraries import Unit
+from tt_build.emulator.toolchain import INCLUDE, PLAN_PREFIX, digest
 from tt_build.ir.plan import AccessorRef, Plan, PlanKernel
 from tt_build.targets import BY_DATA_FORMAT, Arch
 
 THREADS = ("UNPACK", "MATH", "PACK")
 _FIDELITY = {"LoFi": 0, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 _OWN_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"(?!api/)([^"]+)"', re.M)
+_API_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"(api/[^"]+)"', re.M)
 _KNOWN_STD = {
     "algorithm",
     "array",
@@ -33,37 +35,28 @@ _KNOWN_STD = {
     "type_traits",
     "utility",
 }
-_API_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"(api/[^"]+)"', re.M)
-_HEADERS = Path(__file__).parent / "include"
 _STD_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<([^>]+)>", re.M)
-_NEEDS_OWN_UNIT = re.compile(r"^[ \t]*(#[ \t]*pragma[ \t]+once|namespace\b|inline[ \t]+namespace\b|extern\b)", re.M)
+_NEEDS_OWN_UNIT = re.compile(
+    r"^[ \t]*(#[ \t]*pragma[ \t]+once|namespace\b(?![ \t]*\{)|inline[ \t]+namespace\b|extern\b)", re.M
+)
+# A line that is a comment and no more: it neither continues on the next line nor ends an older comment.
+_COMMENT = re.compile(r"^[ \t]*//(?!.*(?:\*/|\\[ \t]*$)).*$", re.M)
+_BEGIN = '#include "emu/kernel_begin.inc"'
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
 
 
-class Unit(msgspec.Struct, frozen=True):
-    """One translation unit, ready for the compiler; ``header`` is the one that may be precompiled ("" for none)."""
-
-    text: str
-    header: str
-    defines: tuple[str, ...]
-
-
 class Entry(msgspec.Struct, frozen=True):
-    """Where a kernel thread starts: library (index into ``Sources.libraries``) and symbol."""
+    """Where a kernel thread starts: unit (index into ``Sources.units``) and symbol."""
 
-    library: int
+    unit: int
     symbol: str
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """Units of a plan by library (the first holds all that may share one) and entries of each kernel by thread.
+    """Units of a plan's kernels (of each thread where a kernel is compiled alone), and entries of each kernel."""
 
-    ``key`` is a digest of every file that the units include.
-    """
-
-    libraries: tuple[tuple[Unit, ...], ...]
+    units: tuple[Unit, ...]
     entries: tuple[tuple[Entry, ...], ...]
-    key: str
 
 
 def compile_args(kernel: PlanKernel, words: dict[str, tuple[int, ...]]) -> list[int]:
@@ -91,40 +84,76 @@ def noc_and_processor(kernel: PlanKernel) -> tuple[int, int]:
 
 
 def build_sources(plan: Plan, root: Path, arch: Arch, words: dict[str, tuple[int, ...]]) -> Sources:
-    """The libraries of all kernels of a plan whose sources lie under ``root``."""
-    bodies: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    headers: dict[tuple[str, tuple[str, ...]], dict[str, None]] = {}
-    own: list[tuple[Unit, ...]] = []
+    """The units of all kernels of a plan whose sources lie under ``root``."""
+    units: list[Unit] = []
     entries: list[tuple[Entry, ...]] = []
-    contents: list[bytes] = []
-    for index, kernel in enumerate(plan.kernels):
-        path = (root / kernel.source).resolve()
-        text = path.read_text()
-        contents.append(text.encode())
-        contents.extend(_included(path, text))
-        alone = _needs_own_unit(text)
-        header, defines = _header(kernel)
-        found: list[Entry] = []
-        for thread in THREADS if is_compute(kernel) else ("",):
-            symbol = f"emu_k{index}{'_' + thread.lower() if thread else ''}"
-            body = _body(plan, kernel, text, arch, words, thread, symbol, alone)
-            if alone:
-                noc = () if is_compute(kernel) else (f"-DEMU_OWN_NOC={noc_and_processor(kernel)[0]}",)
-                own.append((Unit(f'#include "{header}"\n{body}', "", (*defines, *noc)),))
-                found.append(Entry(len(own), symbol))
-            else:
-                bodies.setdefault((header, defines), []).append(body)
-                headers.setdefault((header, defines), {}).update(
-                    dict.fromkeys(name for name in _API_INCLUDE.findall(text) if (_HEADERS / name).is_file())
-                )
-                found.append(Entry(0, symbol))
-        entries.append(tuple(found))
-    # A header is read once a unit: outside the namespaces of the kernels that share it.
-    shared = tuple(
-        Unit("\n".join([*(f'#include "{name}"' for name in headers[kind]), *parts]), *kind)
-        for kind, parts in bodies.items()
-    )
-    return Sources(libraries=(shared, *own), entries=tuple(entries), key=digest(*contents))
+    for kernel in plan.kernels:
+        threads = THREADS if is_compute(kernel) else ("",)
+        text = (root / kernel.source).read_text()
+        make = _own_unit if _needs_own_unit(text) else _shared_unit
+        macros = [_macros(plan, kernel, arch, words, thread) for thread in threads]
+        made, symbols = make(kernel, text, root.resolve(), macros)
+        last = len(made) - 1
+        entries.append(tuple(Entry(len(units) + min(i, last), symbol) for i, symbol in enumerate(symbols)))
+        units += made
+    return Sources(tuple(units), tuple(entries))
+
+
+def _shared_unit(
+    kernel: PlanKernel, text: str, root: Path, threads: list[dict[str, str]]
+) -> tuple[list[Unit], list[str]]:
+    """One unit of all threads, and their symbols; these name the content, so that no two of a library clash."""
+    header, defines = _header(kernel)
+    placed = _inlined(kernel.source, text)
+    symbols = [f"emu_{digest(placed, header, *defines, *_flat(macros))}" for macros in threads]
+    bodies = [
+        _body(macros, text, [f"namespace ns_{symbol} {{", _BEGIN, placed, "}"], symbol, f"ns_{symbol}::")
+        for macros, symbol in zip(threads, symbols, strict=True)
+    ]
+    return [Unit("\n".join(bodies), header, defines, _shared_includes(text, header))], symbols
+
+
+def _own_unit(kernel: PlanKernel, text: str, root: Path, threads: list[dict[str, str]]) -> tuple[list[Unit], list[str]]:
+    """A unit for each thread, and their symbols."""
+    header, defines = _header(kernel)
+    if not is_compute(kernel):
+        defines = (*defines, f"-DEMU_OWN_NOC={noc_and_processor(kernel)[0]}")
+    key = digest(text, *_included((root / kernel.source).resolve(), text))
+    symbols = [f"emu_{digest(key, kernel.source, header, *defines, *_flat(macros))}" for macros in threads]
+    units = [
+        Unit(
+            f'#include "{header}"\n{_body(macros, text, [_BEGIN, _include(kernel.source)], symbol, "")}',
+            "",
+            defines,
+            root=root,
+            key=key,
+        )
+        for macros, symbol in zip(threads, symbols, strict=True)
+    ]
+    return units, symbols
+
+
+def _flat(macros: dict[str, str]) -> list[str]:
+    return [part for pair in macros.items() for part in pair]
+
+
+def _include(source: str) -> str:
+    return f'#include "{source}"'
+
+
+def _inlined(source: str, text: str) -> str:
+    """The text in place of an include, with the lines that debug information and messages are to name.
+
+    Lines of comments are empty: kernels that differ there alone are the same.
+    """
+    plain = text if 'R"' in text else _COMMENT.sub("", text)
+    return f'# 1 "{PLAN_PREFIX}/{source}"\n{plain}\n# 1 "/emu/wrapper"'
+
+
+def _shared_includes(text: str, header: str) -> tuple[str, ...]:
+    """Headers that must stand outside every kernel's namespace; those of compute are all one, which is ``header``."""
+    names = {name for name in _API_INCLUDE.findall(text) if not name.startswith("api/compute/") and name != header}
+    return tuple(sorted(name for name in names if (INCLUDE / name).is_file()))
 
 
 def _needs_own_unit(text: str) -> bool:
@@ -151,16 +180,10 @@ def _included(path: Path, text: str) -> list[bytes]:
     return found
 
 
-def _body(
-    plan: Plan,
-    kernel: PlanKernel,
-    text: str,
-    arch: Arch,
-    words: dict[str, tuple[int, ...]],
-    thread: str,
-    symbol: str,
-    alone: bool,
-) -> str:
+def _macros(
+    plan: Plan, kernel: PlanKernel, arch: Arch, words: dict[str, tuple[int, ...]], thread: str
+) -> dict[str, str]:
+    """What is defined around the text of a kernel."""
     args = compile_args(kernel, words)
     sizes, formats = _cb_tables(plan, arch)
     named = "".join(f'{{"{name}", {value}u}}, ' for name, value in sorted(kernel.named_compile_time_args.items()))
@@ -188,17 +211,16 @@ def _body(
         macros["EMU_NOC"] = macros["NOC_INDEX"] = str(noc)
         macros["COMPILE_FOR_NCRISC" if processor == 1 else "COMPILE_FOR_BRISC"] = "1"
     macros.update(kernel.defines)
-    names = [re.split(r"\(", name)[0] for name in macros]
-    leaked = sorted(set(_DEFINE.findall(text)) - set(names))
+    return macros
+
+
+def _body(macros: dict[str, str], text: str, placed: list[str], symbol: str, scope: str) -> str:
+    """One thread of a kernel: what is defined, the text as it is ``placed``, its entry; nothing stays defined."""
+    names = dict.fromkeys([re.split(r"\(", name)[0] for name in macros] + sorted(_DEFINE.findall(text)))
     lines = [f"#define {name} {value}".rstrip() for name, value in macros.items()]
-    if not alone:
-        lines.append(f"namespace ns_{symbol} {{")
-    lines += ['#include "emu/kernel_begin.inc"', f'#include "{kernel.source}"']
-    if not alone:
-        lines.append("}")
-    target = "kernel_main" if alone else f"ns_{symbol}::kernel_main"
-    lines.append(f'extern "C" __attribute__((visibility("default"))) void {symbol}() {{ {target}(); }}')
-    lines += [f"#undef {name}" for name in (*names, *leaked)]
+    lines += placed
+    lines.append(f'extern "C" __attribute__((visibility("default"))) void {symbol}() {{ {scope}kernel_main(); }}')
+    lines += [f"#undef {name}" for name in names]
     return "\n".join(lines) + "\n"
 
 

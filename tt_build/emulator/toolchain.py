@@ -1,4 +1,4 @@
-"""g++ and the cache: the engine, precompiled headers and kernel libraries, each compiled once per content.
+"""g++ and the cache: the engine and precompiled headers, each compiled once per content.
 
 Everything lies under ``$XDG_CACHE_HOME/tt-build/emulator`` (``~/.cache``), named by a digest of what went into it:
 sources, compiler and flags. A file appears there by rename, so that two builds at once do no harm.
@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +42,7 @@ KERNEL_FLAGS = (
 )
 
 
+# Where the texts of a plan lie for debug information and messages, wherever they really lie.
 PLAN_PREFIX = "/plan"
 
 
@@ -86,7 +86,8 @@ def digest(*parts: str | bytes) -> str:
 
 
 @functools.cache
-def _headers_digest() -> str:
+def headers_digest() -> str:
+    """Of all headers of the emulator: part of the name of whatever includes them."""
     files = sorted(p for p in INCLUDE.rglob("*") if p.is_file())
     return digest(*(part for p in files for part in (str(p.relative_to(INCLUDE)), p.read_bytes())))
 
@@ -116,7 +117,7 @@ def engine() -> Path:
     """The engine's executable, compiled if it is not in the cache."""
     sources = sorted(RUNTIME.glob("*.cpp"))
     key = digest(
-        _headers_digest(),
+        headers_digest(),
         compiler_version(),
         *ENGINE_FLAGS,
         *(p.read_bytes() for p in sorted(RUNTIME.iterdir()) if p.is_file()),
@@ -146,7 +147,7 @@ def engine() -> Path:
 
 def precompiled(header: str, defines: tuple[str, ...]) -> Path:
     """A header that includes ``header`` and is precompiled with those defines; to be given with -include."""
-    key = digest(_headers_digest(), compiler_version(), header, *defines, *KERNEL_FLAGS)
+    key = digest(headers_digest(), compiler_version(), header, *defines, *KERNEL_FLAGS)
     first = cache_folder() / "pch" / key / "emu_first.h"
     target = first.with_name("emu_first.h.gch")
     if not target.exists():
@@ -159,61 +160,6 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
             if code:
                 raise ToolchainError(f"the emulator's {header} does not compile with {compiler()}:\n{messages}")
     return first
-
-
-def kernel_library(units: list[tuple[str, str, tuple[str, ...]]], root: Path, key: str) -> tuple[Path, str]:
-    """Compiles and links units ``(text, header, defines)``, which include files under ``root`` that ``key`` names.
-
-    Returns the library and "" or, when a unit does not compile, the compiler's messages. ``header`` is precompiled;
-    an empty one means none.
-    """
-    parts = [part for text, header, defines in units for part in (text, header, *defines)]
-    name = digest(key, _headers_digest(), compiler_version(), *KERNEL_FLAGS, *parts)
-    target = cache_folder() / "kernels" / name[:2] / f"{name}.so"
-    if target.exists():
-        with contextlib.suppress(OSError):
-            os.utime(target)  # recently used
-        return target, ""
-    _forget_oldest(target.parent)
-    # Debug information names places below /plan and /emu, so that libraries do not depend on where things lie.
-    places = [
-        f"-I{INCLUDE}",
-        f"-iquote{root}",
-        f"-fdebug-prefix-map={root}={PLAN_PREFIX}",
-        f"-fdebug-prefix-map={INCLUDE}=/emu",
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-
-        def compile_one(job: tuple[int, tuple[str, str, tuple[str, ...]]]) -> tuple[int, str]:
-            index, (text, header, defines) = job
-            source = Path(folder) / f"unit{index}.cpp"
-            source.write_text(text)
-            first = ["-include", str(precompiled(header, defines))] if header else []
-            return run_compiler(
-                [*KERNEL_FLAGS, *defines, *first, *places, "-c", str(source), "-o", f"{folder}/unit{index}.o"]
-            )
-
-        with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(compile_one, enumerate(units)))
-        failed = "\n".join(messages for code, messages in results if code)
-        if failed:
-            return target, failed
-        with published(target) as path:
-            objects = [f"{folder}/unit{i}.o" for i in range(len(units))]
-            code, messages = run_compiler(["-shared", *objects, "-o", str(path)])
-            if code:
-                return target, messages
-    return target, ""
-
-
-def _forget_oldest(folder: Path, keep: int = 24) -> None:
-    """Bounds the cache: of one of its 256 folders of libraries, the ``keep`` last used stay; so do those of an hour."""
-    if not folder.is_dir():
-        return
-    libraries = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)
-    for library in libraries[: max(0, len(libraries) - keep)]:
-        if time.time() - library.stat().st_mtime > 3600:
-            library.unlink(missing_ok=True)
 
 
 def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:

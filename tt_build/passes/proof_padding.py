@@ -37,11 +37,12 @@ def check_block_padding(kernel: LoweredKernel) -> None:
 def columns_of(kernel: LoweredKernel, number: int) -> frozenset[int]:
     """Columns of what sweep ``number`` computes (-1: of a kernel without sweeps), counted in elements.
 
+    Without sweeps those of the outputs: an input is wider where a matmul reduces its columns or a slice cuts some off.
     Two where its values only go to later sweeps and have one tile: all computed values have the widest's columns or 1.
     """
-    whole = extents(kernel)[1]
     if number < 0:
-        return frozenset((whole,))
+        return frozenset((max(tensor.matrix[1] for tensor in kernel.outputs),))
+    whole = extents(kernel)[1]
     values, sweep = sunk(kernel.program).program.values, kernel.sweeps[number]
     found = {values[values[fold.value].args[0]].shape[-1] for fold in sweep.folds}
     found |= {kernel.tensor(result.tensor).matrix[1] for result in kernel.results if result.sweep == number}

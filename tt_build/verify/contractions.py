@@ -1,9 +1,9 @@
 """Matmul and reductions of the reference, with their errors.
 
-A sum of n rounded steps is off by at most n half-spacings of its partial sums; by chance it is off by a small multiple
-of sqrt(n) of them (Higham and Mary, 2019). With an fp32 DST n is used, with a bfloat16 DST the smaller of n and
-4 sqrt(n); on twice the largest partial sum that the reference meets, since an algorithm may take any contiguous part of
-the sum first.
+A matmul's losses in DST are derived in ``tt_build.verify.accumulation``. Those of a reduction: a sum of n rounded steps
+is off by at most n half-spacings of its partial sums; by chance it is off by a small multiple of sqrt(n) of them
+(Higham and Mary, 2019). With an fp32 DST n is used, with a bfloat16 DST the smaller of n and 4 sqrt(n); on twice the
+largest partial sum that the reference meets, since an algorithm may take any contiguous part of the sum first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from math import sqrt
 
 import numpy as np
 
+from tt_build.verify import accumulation
+from tt_build.verify.accumulation import FACE
 from tt_build.verify.elementwise import fidelity_loss, joined
 from tt_build.verify.values import (
     INTEGERS,
@@ -26,8 +28,6 @@ from tt_build.verify.values import (
     wrap,
 )
 
-_FACE = 16
-
 
 def matmul(a: Value, b: Value, math: Math) -> Value:
     """``a @ b`` over the last two axes, leading axes broadcast."""
@@ -37,7 +37,7 @@ def matmul(a: Value, b: Value, math: Math) -> Value:
     length = a.data.shape[-1]
     if length != b.data.shape[-2]:
         raise EvaluationError(f"'@' needs equal inner dimensions, not {length} and {b.data.shape[-2]}")
-    data, largest = _partial_sums(a.data, b.data)
+    data = accumulation.product(a.data, b.data)
     size_a, size_b = magnitude(a.data), magnitude(b.data)
     ea, eb = read_by_fpu(a, math), read_by_fpu(b, math)
     err = np.zeros((2, *data.shape))
@@ -50,7 +50,7 @@ def matmul(a: Value, b: Value, math: Math) -> Value:
     loss = fidelity_loss(b, a, math)
     if loss:
         err = err + _truncation(loss, data, size_a @ size_b, size_a**2 @ size_b**2)
-    err = err + _rounding(length, largest, math)
+    err = err + per_branch(err, lambda e: accumulation.lost_in_dst(a.data, b.data, e, math))
     return Value(data, err, dtype)
 
 
@@ -90,27 +90,11 @@ def _truncation(loss: float, data: Array, total: Array, squares: Array) -> Array
     return np.minimum(loss * total, loss * (magnitude(data) + 3.0 * np.sqrt(squares)))
 
 
-def _partial_sums(a: Array, b: Array) -> tuple[Array, Array]:
-    """The product and the largest partial sum on its way, looked at eight times or after every face."""
-    length = a.shape[-1]
-    step = -(-length // (8 * _FACE)) * _FACE  # DST is rounded after each face: a sum may cancel from one to the next
-    total: Array | None = None
-    largest: Array | None = None
-    with np.errstate(invalid="ignore"):
-        for k in range(0, length, step):
-            part = a[..., k : k + step] @ b[..., k : k + step, :]
-            total = part if total is None else total + part
-            largest = magnitude(total) if largest is None else np.maximum(largest, magnitude(total))
-    assert total is not None
-    assert largest is not None
-    return total, largest
-
-
 def _rounding(length: int, largest: Array, math: Math) -> Array:
-    """Error of accumulating ``length`` products in DST."""
+    """Error of adding up ``length`` elements in DST."""
     if math.fp32_accumulate:
         return np.asarray((length + 1) * 2.0**-24 * 2.0 * largest + TINY)
-    steps = -(-length // _FACE) * math.phases + 1
+    steps = -(-length // FACE) * math.phases + 1
     return np.asarray(min(steps, 4.0 * sqrt(steps)) * 2.0**-8 * 2.0 * largest + TINY)
 
 

@@ -17,6 +17,7 @@ from tt_build.lang.functions import FUNCTIONS
 from tt_build.spec.model import OpSpec
 from tt_build.targets.dtypes import DTYPES
 from tt_build.verify import contractions, elementwise
+from tt_build.verify.accumulation import lost_on_the_way
 from tt_build.verify.own_ops import apply_own
 from tt_build.verify.values import (
     INTEGERS,
@@ -26,7 +27,6 @@ from tt_build.verify.values import (
     Math,
     Value,
     finite_difference,
-    magnitude,
     overflowed,
     reach,
     ulp,
@@ -170,9 +170,7 @@ class _Walker:
             return Value(wrap(data.astype(np.int64), dtype), None, dtype)
         data = data.astype(np.float64)
         bits = _BITS[dtype]
-        # float32 on its way to a bfloat16 DST: truncated to tf32, then rounded
-        share = 2.0**-8 + 2.0**-10
-        lost = None if bits < 23 or self.math.fp32_accumulate else np.stack([share * magnitude(data)] * 2)
+        lost = None if bits < 23 or self.math.fp32_accumulate else np.stack([lost_on_the_way(data)] * 2)
         return Value(data, lost, "float32" if dtype == "float32" else "bfloat16", bits=bits)
 
     def assign(self, statement: ast.stmt) -> None:
