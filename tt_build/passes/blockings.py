@@ -244,7 +244,7 @@ def _parts_of(extent: int, most: int) -> list[int]:
 def _planes(problem: Problem) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
     """Rectangles of at least 2 x 2 cores, each with as many blocks across and down."""
     order = problem.fixed.order or "row_major"
-    useful = min(problem.cores[0], problem.n) * min(problem.cores[1], problem.m)
+    useful = min(problem.cores[0], problem.n) * min(problem.cores[1], problem.m) if problem.fixed.block is None else 0
     for across, down in _rectangles(problem.cores):
         if across < 2 or down < 2 or 2 * across * down < useful:
             continue
