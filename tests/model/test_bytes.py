@@ -41,6 +41,24 @@ KERNELS: dict[str, tuple[dict[str, Any], list[int]]] = {
         },
         [3, 3],
     ),
+    "shards that are sent in turn": (
+        {
+            "inputs": {"A": {"shape": [128, 192], "layout": BLOCK}, "B": {"shape": [192, 128]}},
+            "outputs": {"C": {"shape": [128, 128], "layout": BLOCK}},
+            "compute": "C = A @ B",
+            "schedule": {"matmul": {"algorithm": "mcast_2d"}},
+        },
+        [2, 2],
+    ),
+    "parts of K": (
+        {
+            "inputs": {"A": {"shape": [64, 320]}, "B": {"shape": [320, 64]}},
+            "outputs": {"C": {"shape": [64, 64]}},
+            "compute": "C = A @ B",
+            "schedule": {"matmul": {"k_split": 3}},
+        },
+        [3, 2],
+    ),
     "an operand for all cores": (
         {
             "inputs": {"A": {"shape": [64, 128]}, "B": {"shape": [128, 256]}},

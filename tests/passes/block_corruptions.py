@@ -22,6 +22,7 @@ from tt_build.ir.index import num, var
 from tt_build.ir.lowered import (
     Accumulate,
     Barrier,
+    Exchange,
     Loop,
     MatmulBlock,
     Pack,
@@ -29,13 +30,18 @@ from tt_build.ir.lowered import (
     Push,
     ReadPage,
     ReceiveShared,
+    RotateShared,
+    Section,
     SendShared,
+    SfpuOp,
     Wait,
     When,
     WritePage,
     ZeroPadding,
+    walk,
 )
 from tt_build.passes.channels import IS_SENDER
+from tt_build.passes.tensorize_steps import FILL
 
 BLOCK_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
 
@@ -226,6 +232,218 @@ def not_shared_after_all(kernel: Kernel, rng: random.Random) -> Kernel | None:
     if kernel.blocking is None or not kernel.blocking.shares:
         return None
     return replace(kernel, blocking=replace(kernel.blocking, shares=()))
+
+
+def _shards(kernel: Kernel) -> set[str]:
+    """Circular buffers that are shards."""
+    return {cb.name for cb in kernel.circular_buffers if cb.buffer}
+
+
+@corruption("TTB402")
+def shard_not_awaited(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Wait, lambda _: None, lambda s: s.cb in _shards(kernel))
+
+
+@corruption("TTB402")
+def shard_not_announced(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Push, lambda _: None, lambda s: s.cb in _shards(kernel))
+
+
+@corruption("TTB402")
+def shard_copied(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The circular buffer of a shard is memory of its own."""
+    at = [n for n, cb in enumerate(kernel.circular_buffers) if cb.buffer]
+    return item(kernel, "circular_buffers", rng.choice(at), buffer="") if at else None
+
+
+@corruption("TTB402")
+def result_written_after_all(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    at = [n for n, result in enumerate(kernel.results) if result.bound]
+    return item(kernel, "results", rng.choice(at), bound=False) if at else None
+
+
+@corruption("TTB403")
+def operand_not_local(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.blocking is None or not kernel.blocking.local:
+        return None
+    return replace(kernel, blocking=replace(kernel.blocking, local=False))
+
+
+@corruption("TTB402", "TTB403", "TTB405")
+def on_each_others_shards(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Two cores change places, and their arguments with them."""
+    if not kernel.placed_by:
+        return None
+    a, b = rng.sample(range(len(kernel.work)), 2)
+    work = list(kernel.work)
+    for mine, other in ((a, b), (b, a)):
+        work[mine] = replace(work[mine], core=kernel.work[other].core, core_id=kernel.work[other].core_id)
+    bodies = tuple(
+        replace(
+            body,
+            core_values=tuple(replace(v, core=work[n].core) for n, v in enumerate(body.core_values)),
+        )
+        for body in kernel.bodies
+    )
+    return replace(kernel, work=tuple(work), bodies=bodies)
+
+
+@corruption("TTB402")
+def another_part_sent(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Exchange, lambda s: replace(s, part=s.part + 1))
+
+
+@corruption("TTB402")
+def more_parts_expected(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Exchange, lambda s: replace(s, parts=s.parts + 1))
+
+
+@corruption("TTB402")
+def parts_sent_to_all(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Exchange, lambda s: replace(s, to="all"))
+
+
+@corruption("TTB402")
+def half_a_part_sent(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Exchange, lambda s: replace(s, pages=s.pages + 1))
+
+
+@corruption("TTB402", "TTB405")
+def parts_not_sent(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Exchange, lambda _: None)
+
+
+@corruption("TTB403", "TTB405")
+def a_part_left_out(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Loop, lambda s: replace(s, count=s.count - 1), lambda s: s.var == "part")
+
+
+@corruption("TTB403")
+def parts_maximum(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.sweeps:  # which may add, too
+        return None
+    return change(
+        kernel,
+        rng,
+        SfpuOp,
+        lambda s: replace(s, function="maximum"),
+        lambda s: s.function == "add" and s.slots == (0, 1),
+    )
+
+
+@corruption("TTB403")
+def sum_starts_anew(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Each part is added to zero."""
+    adds = [s for s in walk(kernel.bodies[1].body) if isinstance(s, Section) and s.math and _from_zero(s.math[-1])]
+    if not adds or kernel.sweeps:
+        return None
+    fill = next(s for s in walk(adds[0].math) if isinstance(s, SfpuOp) and s.function == FILL)
+    return change(kernel, rng, Loop, lambda s: replace(s, body=(fill, *s.body)), _from_zero)
+
+
+def _from_zero(stmt: Any) -> bool:
+    return isinstance(stmt, Loop) and stmt.var == "part"
+
+
+@corruption("TTB403")
+def part_packed_for_the_sum(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    sums = {plan.cb for plan in kernel.contractions if plan.part_cb}
+    return change(kernel, rng, Pack, lambda s: replace(s, dst=1), lambda s: s.cb in sums)
+
+
+@corruption("TTB403")
+def sum_from_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(
+        kernel,
+        rng,
+        SfpuOp,
+        lambda s: replace(s, params=(0x3F800000,)),
+        lambda s: s.function == FILL and not any(s.params),
+    )
+
+
+@corruption("TTB402", "TTB403", "TTB405")
+def every_core_of_a_unit_finishes(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.parts is None:
+        return None
+    return change(
+        kernel, rng, When, lambda s: replace(s, a=num(0), b=num(0)), lambda s: s.b == num(0) and "sends" not in str(s.a)
+    )
+
+
+@corruption("TTB403")
+def other_parts(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.parts is None:
+        return None
+    return replace(kernel, parts=replace(kernel.parts, tiles=kernel.parts.tiles + rng.choice([-1, 1])))
+
+
+def _rotate(kernel: Kernel, rng: random.Random, edit: Callable[[Any], Any]) -> Kernel | None:
+    return change(kernel, rng, RotateShared, edit)
+
+
+@corruption("TTB402")
+def another_turn(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, turn=s.turn + 1))
+
+
+@corruption("TTB402")
+def the_turn_of_a_neighbour(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, place=s.place + 1))
+
+
+@corruption("TTB402")
+def always_the_first_core(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, turn=num(0)))
+
+
+@corruption("TTB402", "TTB405")
+def fewer_turns(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, cores=s.cores - 1))
+
+
+@corruption("TTB402")
+def part_of_a_shard_sent(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, pages=s.pages - 1))
+
+
+@corruption("TTB402")
+def sent_over_the_shard(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, source=s.target, target=s.source))
+
+
+@corruption("TTB402")
+def one_semaphore_for_both(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda s: replace(s, sent=s.ready))
+
+
+@corruption("TTB402", "TTB405")
+def no_turns(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _rotate(kernel, rng, lambda _: None)
+
+
+@corruption("TTB402", "TTB403")
+def nobody_takes_turns_by_the_plan(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.blocking is None or not kernel.blocking.rotates:
+        return None
+    return replace(kernel, blocking=replace(kernel.blocking, rotates=False))
+
+
+@corruption("TTB405")
+def senders_in_another_order(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """A core that takes its row's senders in another order."""
+    for number, body in enumerate(kernel.bodies):
+        if not any(channel.senders > 1 for channel in body.channels):
+            continue
+        core = rng.randrange(len(body.core_values))
+        values = list(body.core_values)
+        at = len(body.accessors) + len(body.runtime_args)
+        at += sum(channel.words for channel in body.channels[:-1])
+        words = list(values[core].values)
+        words[at : at + 4] = [*words[at + 2 : at + 4], *words[at : at + 2]]
+        values[core] = replace(values[core], values=tuple(words))
+        return item(kernel, "bodies", number, core_values=tuple(values))
+    return None
 
 
 @corruption("TTB402")

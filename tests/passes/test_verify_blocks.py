@@ -19,14 +19,24 @@ from tt_build.targets import load_arch
 ROUNDS = 2  # seeds of each corruption on each base
 
 
-def _kernel(m: int, k: int, n: int, compute: str, matmul: dict[str, Any], **inputs: list[int]) -> dict[str, Any]:
+Layouts = dict[str, dict[str, Any]]
+
+
+def _kernel(
+    m: int, k: int, n: int, compute: str, matmul: dict[str, Any], layouts: Layouts | None = None, **inputs: list[int]
+) -> dict[str, Any]:
     shapes = {"A": [m, k], "B": [n, k] if "B.T" in compute else [k, n], **inputs}
+    where = {name: {"layout": layout} for name, layout in (layouts or {}).items()}
     return {
-        "inputs": {name: {"shape": shape} for name, shape in shapes.items()},
-        "outputs": {"Y": {"shape": [m, n]}},
+        "inputs": {name: {"shape": shape, **where.get(name, {})} for name, shape in shapes.items()},
+        "outputs": {"Y": {"shape": [m, n], **where.get("Y", {})}},
         "compute": compute,
         "schedule": {"matmul": matmul},
     }
+
+
+def _l1(kind: str, *grid: int) -> dict[str, Any]:
+    return {"memory": "l1", "sharding": kind, "grid": list(grid)}
 
 
 BASES = {
@@ -44,6 +54,24 @@ BASES = {
         200, 230, 160, "Y = silu(A @ B) * (A @ G)", {"algorithm": "mcast_2d", "k_block": 64}, G=[230, 160]
     ),
     "alone": _kernel(160, 96, 160, "Y = A @ B", {"algorithm": "reuse", "block": [64, 64], "k_block": 32}),
+    "shards": _kernel(200, 230, 300, "Y = A @ B", {"algorithm": "mcast_2d", "k_block": 64}, {"Y": _l1("block", 4, 4)}),
+    "local": _kernel(
+        250, 256, 96, "Y = relu(A @ B) + f", {"algorithm": "mcast_1d_in1", "k_block": 96},
+        dict.fromkeys("AYf", _l1("height", 4, 2)), f=[250, 96],
+    ),
+    "turns": _kernel(
+        250, 416, 300, "Y = A @ B * c + r", {"algorithm": "mcast_2d"}, dict.fromkeys("AY", _l1("block", 4, 4)),
+        r=[1, 300], c=[250, 1],
+    ),
+    "turns of writers": _kernel(
+        32, 512, 300, "Y = A @ B", {"algorithm": "mcast_1d_in0", "noc": 1}, dict.fromkeys("AY", _l1("width", 4, 1))
+    ),
+    "parts": _kernel(
+        64, 1480, 200, "Y = gelu(A @ B + r) * f",
+        {"algorithm": "mcast_1d_in0", "k_split": 4, "k_block": 96}, r=[1, 200], f=[64, 200],
+    ),
+    "short part": _kernel(100, 1000, 64, "Y = A @ B", {"algorithm": "reuse", "k_split": 3, "block": [64, 64]}),
+    "rows": _kernel(250, 256, 300, "Y = A @ B", {"algorithm": "reuse", "k_block": 96}, {"A": _l1("height", 4, 2)}),
 }  # fmt: skip
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.programs.prove import build
@@ -15,7 +17,7 @@ from tests.programs.schedules import Kernel
 from tests.support import write_spec
 from tt_build.emulator.run import run
 from tt_build.ir.plan import load_plan
-from tt_build.ir.stages import TILE
+from tt_build.ir.stages import TILE, memory_of
 from tt_build.passes import apply_defaults
 from tt_build.passes.blockings import Candidate, legal
 from tt_build.passes.matmul_schedule import matmul_problem
@@ -61,7 +63,46 @@ def matmuls(draw: Draw) -> Kernel:
     }
     grid = draw(st.sampled_from([(2, 2), (3, 2), (2, 4), (5, 3), (8, 8)]))
     arch = draw(st.sampled_from(["wormhole_b0", "wormhole_b0", "blackhole"]))
+    _lay(draw, kernel, grid)
     return {"kernel": kernel, "target": {"arch": arch, "grid": list(grid)}}
+
+
+def _lay(draw: Draw, kernel: dict[str, Any], grid: tuple[int, int]) -> None:
+    """In most kernels shards in L1: of the output, of the first operand's rows, or of both alike."""
+    where = draw(st.sampled_from(["", "", "", "output", "rows", "both", "turns"]))
+    first, output = kernel["inputs"]["A"], kernel["outputs"]["C"]
+    if where == "output":
+        output["layout"] = _shards(draw, output["shape"], ["height", "width", "block"], grid)
+        if "full" in kernel["inputs"] and draw(st.booleans()):
+            kernel["inputs"]["full"]["layout"] = output["layout"]
+    elif where == "turns":
+        first["layout"] = _shards(draw, output["shape"], ["block", "width"], grid, first["shape"][-1])
+        output["layout"] = first["layout"]
+    elif where:
+        first["layout"] = _shards(draw, first["shape"], ["height"], grid)
+        if where == "both":
+            output["layout"] = first["layout"]
+
+
+def _shards(draw: Draw, shape: list[int], kinds: list[str], grid: tuple[int, int], other: int = 0) -> dict[str, Any]:
+    """A layout whose shards cover the tensor on as many cores as the drawn kind of cut can use, or fewer.
+
+    They also cover one with ``other`` columns.
+    """
+    rows = -(-shape[-2] // TILE) * math.prod(shape[:-2])
+    widths = [-(-columns // TILE) for columns in (shape[-1], other or shape[-1])]
+    kind, order = draw(st.sampled_from(kinds)), draw(st.sampled_from(["row_major", "column_major"]))
+    x, y = draw(st.integers(1, grid[0])), draw(st.integers(1, grid[1]))
+
+    def covers(x: int, y: int) -> bool:
+        down, across = {"height": (x * y, 1), "width": (1, x * y), "block": (y, x)}[kind]
+        if kind == "block" and order == "column_major":
+            down, across = across, down
+        return all((n - 1) * -(-total // n) < total for n, total in ((down, rows), *((across, w) for w in widths)))
+
+    while not covers(x, y):
+        x, y = (x - 1, y) if x >= y else (x, y - 1)
+    return {"memory": "l1", "sharding": kind, "grid": [x, y], "order": order}
 
 
 def plans(program: Kernel) -> list[Candidate]:
@@ -78,7 +119,13 @@ def plans(program: Kernel) -> list[Candidate]:
 def planned(draw: Draw) -> tuple[Kernel, Kernel]:
     """A matmul under a legal plan, and under another that may not change a bit: other subblock, NoC, depth, order."""
     program = draw(matmuls())
-    plan = draw(st.sampled_from(plans(program)))
+    program["kernel"]["schedule"] = {"matmul": {"k_split": draw(st.sampled_from([1, 1, 2, 3]))}}
+    found = plans(program)
+    if not found:
+        del program["kernel"]["schedule"]
+        found = plans(program)
+    assume(found)  # a shard that spans two matrices has no blocks
+    plan = draw(st.sampled_from(found))
     return _under(program, plan, draw), _under(program, plan, draw)
 
 
@@ -96,11 +143,12 @@ def _under(program: Kernel, plan: Candidate, draw: Draw) -> Kernel:
         "algorithm": plan.algorithm,
         "block": [block[0] * TILE, block[1] * TILE],
         "k_block": plan.blocking.k_block * TILE,
+        "k_split": plan.blocking.k_parts,
         "subblock": [rows * TILE, columns * TILE],
-        "noc": draw(st.integers(0, 1)),
+        "noc": draw(st.integers(0, int(plan.blocking.k_parts == 1))),
         "depth": draw(st.integers(1, 2)),
     }
-    if plan.algorithm in ("reuse", "mcast_2d"):
+    if plan.algorithm in ("reuse", "mcast_2d") and plan.blocking.k_parts == 1:
         matmul["order"] = draw(st.sampled_from(["row_major", "column_major", "serpentine", "z_order"]))
     program["kernel"]["schedule"] = {"matmul": matmul}
     return program
@@ -111,10 +159,13 @@ def check_bytes(program: Kernel) -> None:
     with tempfile.TemporaryDirectory() as folder:
         kernel, plan = build(program, Path(folder) / "k")
         assert kernel.matmul_choice is not None
-        taken, size = kernel.matmul_choice.taken, {b.name: b.page_size for b in kernel.buffers}
+        taken = kernel.matmul_choice.taken
+        size = {b.name: b.page_size * (memory_of(b.layout) == "dram") for b in kernel.buffers}
         moved = sum(size[n] * pages for n, pages in (*kernel.pages_read.items(), *kernel.pages_written.items()))
         assert taken.dram_bytes == moved
         inputs = {t.name: np.ones(t.shape, np.float32) for t in kernel.inputs}
         counters = run(load_plan(plan), plan.parent, inputs).counters
         assert counters["dram_read_bytes"] + counters["dram_write_bytes"] == moved
-        assert counters["noc_multicast_delivered_bytes"] + counters["noc_unicast_bytes"] == taken.noc_bytes
+        bound = {cb.buffer for cb in kernel.circular_buffers}
+        if all(size[b.name] or b.name in bound for b in kernel.buffers):
+            assert counters["noc_multicast_delivered_bytes"] + counters["noc_unicast_bytes"] == taken.noc_bytes

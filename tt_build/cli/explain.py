@@ -155,6 +155,9 @@ def _parts(kernel: VerifiedKernel) -> list[str]:
     whose = (
         "on cores of their own, which exchange what they gathered" if parts.spread else "one after the other on a core"
     )
+    if kernel.blocking is not None:
+        whole = f"  {plural(parts.total, 'tile')} of K are {parts.count} parts of {plural(parts.tiles, 'tile')}"
+        return [f"{whole} on cores of their own; the first adds what all have gathered"]
     line = f"  a unit of {plural(parts.total, 'tile')} along its {parts.axis} is gathered in {parts.count} parts"
     return [f"{line} of {plural(parts.tiles, 'tile')}, {whose}"]
 

@@ -46,7 +46,7 @@ def _cells(plan: MatmulPlan) -> tuple[str, ...]:
         plan.algorithm,
         f"{plan.cores[0]} x {plan.cores[1]}",
         f"{plan.block[0]} x {plan.block[1]}",
-        str(plan.k_block),
+        str(plan.k_block) if plan.k_parts == 1 else f"{plan.k_block}, in {plan.k_parts} parts",
         f"{plan.cycles:,} cycles",
         plan.bound,
         f"{plan.dram_bytes:,} B",

@@ -68,6 +68,7 @@ class ChannelArguments(msgspec.Struct, frozen=True):
     prefix: str
     first: int
     what: str
+    senders: int
 
 
 def render_source(kernel: VerifiedKernel, body: KernelBody, own: Mapping[str, str] | None = None) -> str:
@@ -165,8 +166,10 @@ def _channels(body: KernelBody) -> list[ChannelArguments]:
     for channel in body.channels:
         named = channel.name != "all"
         what = f"{channel.name} sender, " if named else "sender, "
+        if channel.senders > 1:
+            what = f"x and y of {channel.senders} {channel.name} senders, "
         what += f"{channel.targets} rectangle{'s' * (channel.targets != 1)} of receivers"
-        found.append(ChannelArguments(f"{channel.name}_" if named else "", first, what))
+        found.append(ChannelArguments(f"{channel.name}_" if named else "", first, what, channel.senders))
         first += channel.words
     return found
 

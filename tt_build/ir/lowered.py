@@ -194,8 +194,8 @@ class Block(Struct, frozen=True, kw_only=True, tag="block"):
 
 
 class Exchange(Struct, frozen=True, kw_only=True, tag="exchange"):
-    """The page at pointer ``source`` goes to page ``part`` of the ``parts`` pages at pointer ``target`` on every core
-    of the unit, this one included; then the kernel waits until all parts have come.
+    """The ``pages`` pages at pointer ``source`` go to place ``part`` of the ``parts`` at pointer ``target``: to every
+    core of the unit, this one included, or to its first alone. Whoever gets parts then waits until all have come.
 
     ``cb`` is the circular buffer of ``target``, at the same address on all cores; ``semaphore`` counts arrivals, once.
     """
@@ -206,6 +206,8 @@ class Exchange(Struct, frozen=True, kw_only=True, tag="exchange"):
     part: Index
     parts: Index
     semaphore: int
+    pages: int = 1
+    to: Literal["all", "first"] = "all"
 
 
 class SharedBlock(Struct, frozen=True, kw_only=True):
@@ -235,6 +237,26 @@ class ReceiveShared(Struct, frozen=True, kw_only=True, tag="receive_shared"):
     """Tell the sender that the pages are reserved, and wait until they have come."""
 
     channel: ChannelName
+    ready: int
+    sent: int
+
+
+class RotateShared(Struct, frozen=True, kw_only=True, tag="rotate_shared"):
+    """In each ``turn`` the core of the channel whose number ``place`` it is sends, and the others receive.
+
+    Once the other ``cores`` - 1 are ready, the ``pages`` pages at pointer ``source`` go to pointer ``target`` of all,
+    the sender included. ``cb`` is the circular buffer of ``target``, which all have reserved at the same address.
+    Semaphores as those of ``SendShared``, of each core.
+    """
+
+    channel: ChannelName
+    source: str
+    target: str
+    cb: str
+    pages: int
+    turn: Index
+    place: Index
+    cores: int
     ready: int
     sent: int
 
@@ -358,6 +380,7 @@ Stmt = Union[  # noqa: UP007
     Exchange,
     SendShared,
     ReceiveShared,
+    RotateShared,
     MatmulBlock,
     MatmulBlockInit,
     Accumulate,
@@ -392,16 +415,17 @@ class CoreValues(Struct, frozen=True, kw_only=True):
 
 class Channel(Struct, frozen=True, kw_only=True):
     """Arguments of a channel: the sender's coordinates, and for each of ``targets`` rectangles of receivers its corners
-    and the number of its cores.
+    and the number of its cores. Where cores send in turn those of all ``senders``, who also are the receivers.
     """
 
     name: ChannelName
     targets: int
+    senders: int = 1
 
     @property
     def words(self) -> int:
         """How many arguments these are."""
-        return 2 + 5 * self.targets
+        return 2 * self.senders + 5 * self.targets
 
 
 class KernelBody(Struct, frozen=True, kw_only=True):

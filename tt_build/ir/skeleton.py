@@ -24,6 +24,7 @@ from tt_build.ir.lowered import (
     Push,
     ReadPage,
     Reserve,
+    RotateShared,
     Section,
     Stmt,
     TileOp,
@@ -237,10 +238,12 @@ def _indices(stmt: Stmt) -> tuple[Index, ...]:
         return stmt.indices
     if isinstance(stmt, ZeroPadding):
         return (stmt.slot,)
-    if isinstance(stmt, Pack):
-        return () if stmt.index is None else (stmt.index,)
     if isinstance(stmt, Exchange):
         return stmt.part, stmt.parts
+    if isinstance(stmt, RotateShared):
+        return stmt.turn, stmt.place
+    if isinstance(stmt, Pack):
+        return () if stmt.index is None else (stmt.index,)
     if isinstance(stmt, ReadPage | WritePage):
         return stmt.page, stmt.slot, *(index for index in (stmt.rows, stmt.column, stmt.columns) if index is not None)
     return ()

@@ -121,8 +121,9 @@ class DefaultedKernel(Kernel, frozen=True, kw_only=True):
 class Parts(Struct, frozen=True, kw_only=True):
     """A long reduction in parts: ``count`` runs of ``tiles`` tiles along ``axis``, the last perhaps shorter.
 
-    ``total`` tiles in all. Partial results are combined in the order of the parts, so that the sum does not depend on
-    who computes them: ``spread`` parts are units of cores of their own, others follow each other on one core.
+    ``total`` tiles in all; a blocked matmul has parts of its inner dimension, which lie along ``axis`` of the grid of
+    units, where the output is one block. Partial results are combined in the order of the parts, so that the sum does
+    not depend on who computes them: ``spread`` parts are units of cores of their own, others follow each other on one.
     """
 
     axis: Literal["rows", "columns"]
@@ -138,7 +139,10 @@ class Blocking(Struct, frozen=True, kw_only=True):
     A unit is an output ``block`` (rows, columns). Its core goes through K in steps of ``k_block`` and computes
     ``subblock`` (rows, columns) of the output in a DST section. Buffers of operands hold ``depth`` steps.
     ``shares`` has the operands that one core of a group reads and multicasts to the others: ``in0`` along a row of the
-    grid of units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0.
+    grid of units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0. With
+    ``local`` nobody reads the first operand: its rows are the core's own shard. ``k_parts`` cores share a unit, each
+    with a part of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first
+    operand's columns, a step each, and send them in turn.
     """
 
     block: tuple[int, int]
@@ -147,6 +151,13 @@ class Blocking(Struct, frozen=True, kw_only=True):
     depth: int
     noc: int = 0
     shares: tuple[Operand, ...] = ()
+    local: bool = False
+    k_parts: int = 1
+    rotates: bool = False
+
+    def is_shared(self, stream: Stream) -> bool:
+        """Whether one core reads the stream for others, or each in turn: cores with turns read all else themselves."""
+        return stream.operand in self.shares and (not self.rotates or stream.operand != "in0" or bool(stream.shard_cb))
 
 
 class Flash(Struct, frozen=True, kw_only=True):
@@ -166,12 +177,16 @@ class Flash(Struct, frozen=True, kw_only=True):
 
 
 class MatmulPlan(Struct, frozen=True, kw_only=True):
-    """A legal plan of a matmul in figures: tiles, cores (columns, rows), estimated cycles and what bounds them."""
+    """A legal plan of a matmul in figures: tiles, cores (columns, rows), estimated cycles and what bounds them.
+
+    ``k_parts`` cores share a block.
+    """
 
     algorithm: str
     cores: tuple[int, int]
     block: tuple[int, int]
     k_block: int
+    k_parts: int
     cycles: int
     bound: str
     dram_bytes: int
@@ -344,6 +359,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced`` counts the elements of the
     dimension that a matmul reduces. Where a matmul is blocked ``operand`` says along which axis of the grid of units
     the stream is the same, and ``k`` streams have the ``extent`` of a step; so have ``step`` streams of attention.
+    Where cores send their shards in turn ``shard_cb`` is the circular buffer on the shard.
     """
 
     cb: str
@@ -360,6 +376,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     reduced: int = 0
     rows: Rows | None = None
     operand: Operand | Literal[""] = ""
+    shard_cb: str = ""
 
 
 class PatternPlan(Struct, frozen=True, kw_only=True):
@@ -559,7 +576,8 @@ class Contraction(Struct, frozen=True, kw_only=True):
     """A blocked matmul: circular buffer ``cb`` gets the unit's block of a x b, summed over ``k_tiles``.
 
     ``cb`` belongs to an output that is the product itself (``is_output``), or to an intermediate that the sweeps read.
-    ``transpose_b`` transposes each tile of b. ``value`` is that of the sunk program.
+    ``transpose_b`` transposes each tile of b. ``value`` is that of the sunk program. Where cores have parts of K each
+    gathers its own in ``part_cb``; the first gets all in ``parts_cb``, and adds them into ``cb``.
     """
 
     value: int
@@ -569,6 +587,13 @@ class Contraction(Struct, frozen=True, kw_only=True):
     k_tiles: int
     is_output: bool
     transpose_b: bool = False
+    part_cb: str = ""
+    parts_cb: str = ""
+
+    @property
+    def gathered(self) -> str:
+        """The circular buffer into which the steps along K are packed."""
+        return self.part_cb or self.cb
 
 
 class AttentionPlan(Struct, frozen=True, kw_only=True):

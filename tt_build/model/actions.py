@@ -33,6 +33,7 @@ from tt_build.ir.lowered import (
     ReceiveShared,
     Reconfig,
     Reserve,
+    RotateShared,
     Section,
     SendShared,
     SfpuInit,
@@ -134,6 +135,12 @@ class Receive(Action, frozen=True, gc=False):
     channel: str
 
 
+class Turn(Action, frozen=True, gc=False):
+    """A core of a row sends its shard to all of them: as long for those who wait as for the one who sends."""
+
+    size: int
+
+
 class Meet(Action, frozen=True, gc=False):
     """Partial results go to all ``parts`` cores of a unit, and theirs come."""
 
@@ -212,8 +219,11 @@ class Translator:
             found.append(self._send(stmt))
         elif isinstance(stmt, ReceiveShared):
             found.append(Receive(stmt.channel))
+        elif isinstance(stmt, RotateShared):
+            found.append(Turn(stmt.pages * self.page[stmt.cb]))
         elif isinstance(stmt, Exchange):
-            found.append(Meet(evaluate(stmt.parts, scope), self.page[stmt.cb]))
+            gets = stmt.to == "all" or evaluate(stmt.part, scope) == 0  # the others send theirs and go on
+            found.append(Meet(evaluate(stmt.parts, scope) if gets else 1, stmt.pages * self.page[stmt.cb]))
         elif isinstance(stmt, Accumulate):
             self.accumulates = stmt.on == 1
         elif isinstance(stmt, (Startup, *_INITS)):

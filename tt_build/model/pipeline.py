@@ -25,6 +25,7 @@ from tt_build.model.actions import (
     Settle,
     Spend,
     Transfer,
+    Turn,
 )
 from tt_build.model.constants import Constants
 
@@ -139,6 +140,10 @@ class _Processor:
             return self._send(action)
         elif isinstance(action, Receive):
             return self._receive(action)
+        elif isinstance(action, Turn):
+            figures = self.core.figures
+            moved = action.size / figures.multicast_rate + figures.write_latency
+            self._run(moved + 2 * figures.semaphore_cycles, "turn")
         elif isinstance(action, Meet):
             self._meet(action)
         return True

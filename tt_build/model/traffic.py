@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from tt_build.ir.lowered import Exchange, KernelBody, ReadPage, SendShared, WritePage
+from tt_build.ir.lowered import Exchange, KernelBody, ReadPage, RotateShared, SendShared, WritePage
 from tt_build.ir.plan import ArgRef
 from tt_build.ir.skeleton import Occurrences, occurrences
 from tt_build.ir.stages import Buffer, LoweredKernel, memory_of
@@ -83,7 +83,7 @@ def traffic_of(kernel: LoweredKernel, arch: Arch) -> Traffic:
     """Everything that reader and writer move on all cores."""
     count = _Count(kernel, arch)
     for body in kernel.bodies:
-        for found in occurrences(body, (ReadPage, WritePage, Exchange, SendShared)):
+        for found in occurrences(body, (ReadPage, WritePage, Exchange, SendShared, RotateShared)):
             count.add(body, found)
     return count.result()
 
@@ -105,8 +105,15 @@ class _Count:
             for core, page, size in _pieces(found, buffer):
                 self._page(buffer, found.stmt, core, page, size)
         elif isinstance(found.stmt, Exchange):
-            part = self.kernel.cb(found.stmt.cb).page_size
-            self._sum("exchanged", found.core, (found.values[1] - 1) * part)
+            part = found.stmt.pages * self.kernel.cb(found.stmt.cb).page_size
+            others = found.values[1] - 1 if found.stmt.to == "all" else np.minimum(found.values[0], 1)
+            self._sum("exchanged", found.core, others * part)
+        elif isinstance(found.stmt, RotateShared):
+            shard = found.stmt.pages * self.kernel.cb(found.stmt.cb).page_size
+            turn = found.values[0] == found.values[1]
+            self._sum("multicast_sent", found.core, turn * shard)
+            self._sum("multicast_delivered", found.core, turn * shard * found.stmt.cores)
+            self._sum("received", found.core, ~turn * shard)
         elif isinstance(found.stmt, SendShared):
             self._send(body, found, found.stmt)
 

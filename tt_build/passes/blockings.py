@@ -9,21 +9,36 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import msgspec
 
-from tt_build.ir.stages import Blocking, DefaultedKernel, MatmulChoice, MatmulPlan, Operand, Tensor
+from tt_build.ir.stages import (
+    Blocking,
+    DefaultedKernel,
+    MatmulChoice,
+    MatmulPlan,
+    Operand,
+    Parts,
+    Tensor,
+    memory_of,
+)
 from tt_build.ir.work import Grid
-from tt_build.model.constants import load_constants
-from tt_build.model.matmul import Algorithm, estimate
+from tt_build.model.constants import Constants, load_constants
+from tt_build.model.matmul import Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
-from tt_build.spec.model import CoreRegion
+from tt_build.passes.placement import Placement
+from tt_build.passes.shards import shards_of
+from tt_build.spec.model import CoreRegion, Sharding
 from tt_build.targets import DTYPES, Arch
 from tt_build.targets.arch import load_arch
 
 ALGORITHMS: tuple[Algorithm, ...] = ("reuse", "mcast_1d_in0", "mcast_1d_in1", "mcast_2d")
 K_BLOCKS = (1, 2, 4, 8, 16)
+FEWEST_TILES = 8
+"""Of K in a part, unless parts are declared: less is done faster than sent."""
+
 DEPTH = 2
 SHARES: dict[str, tuple[Operand, ...]] = {
     "reuse": (),
@@ -39,6 +54,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str = ""
     block: tuple[int, int] | None = None
     k_block: int | None = None
+    k_split: int | None = None
     subblock: tuple[int, int] | None = None
     noc: int | None = None
     depth: int | None = None
@@ -52,6 +68,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     ``held`` are bytes of operands behind the product: of a column of the block's tiles, of a row of them, and a unit.
     ``behind`` are their tile bytes: of operands that are rows, columns, one number a matrix, one number, and all of it.
     ``gathered`` tells whether the output's own buffer can gather the product in one step along K, and in several.
+    ``in_dram`` and ``behind_in_dram`` are tile bytes of tensors in DRAM alone: of first operands, second, and outputs,
+    and of what ``behind`` lists. ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of
+    the second operand in a DRAM bank, over which it is sharded by columns; else 0.
     """
 
     m: int
@@ -72,11 +91,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     held: tuple[int, int, int]
     behind: tuple[int, int, int, int, int]
     gathered: tuple[bool, bool]
+    behind_in_dram: tuple[int, int, int, int, int]
+    in_dram: tuple[int, int, int]
+    placement: Placement | None = None
+    bank_columns: int = 0
     fixed: Fixed = Fixed()
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A legal plan. ``cores`` are columns and rows in use, ``rounds`` the units of each core across, down, over z."""
+    """A legal plan. ``cores`` are columns and rows in use; ``placed_by`` is the tensor whose shards place the work.
+
+    ``between_banks`` counts the cores that read columns of a second operand in DRAM shards from several banks.
+    """
 
     algorithm: Algorithm
     cores: tuple[int, int]
@@ -90,6 +116,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cycles: int
     bound: str
     busy: int
+    placed_by: str = ""
+    parts: Parts | None = None
+    between_banks: int = 0
 
     @property
     def figures(self) -> MatmulPlan:
@@ -99,6 +128,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
             cores=self.cores,
             block=self.blocking.block,
             k_block=self.blocking.k_block,
+            k_parts=self.blocking.k_parts,
             cycles=self.cycles,
             bound=self.bound,
             dram_bytes=self.dram_bytes,
@@ -139,22 +169,33 @@ def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     """The plan of a larger matmul for a smaller one: the same cores with as many blocks each, smaller ones; None where
     the output cannot be cut so.
     """
-    block = -(-problem.m // plan.grid.y), -(-problem.n // plan.grid.x)
-    if (-(-problem.m // block[0]), -(-problem.n // block[1])) != (plan.grid.y, plan.grid.x):
+    parts, across, down = plan.parts, plan.grid.x, plan.grid.y
+    if parts is not None:
+        across, down = (across, 1) if parts.axis == "rows" else (1, down)
+        tiles = -(-problem.k // parts.count)
+        parts = msgspec.structs.replace(parts, tiles=tiles, total=problem.k)
+        if -(-problem.k // tiles) != parts.count:
+            return None
+    block = -(-problem.m // down), -(-problem.n // across)
+    placed = problem.placement.tensor if problem.placement is not None else ""
+    if (-(-problem.m // block[0]), -(-problem.n // block[1])) != (down, across) or placed != plan.placed_by:
         return None
-    parts = zip(block, plan.blocking.block, plan.blocking.subblock, strict=True)
-    same = all(size % part == 0 and (size > part) == (large > part) for size, large, part in parts)
+    sizes = zip(block, plan.blocking.block, plan.blocking.subblock, strict=True)
+    same = all(size % part == 0 and (size > part) == (large > part) for size, large, part in sizes)
+    k_block = min(plan.blocking.k_block, parts.tiles if parts is not None else problem.k)
+    if plan.blocking.rotates:
+        k_block = problem.placement.k_tiles if problem.placement is not None else 0
     blocking = msgspec.structs.replace(
         plan.blocking,
         block=block,
-        k_block=min(plan.blocking.k_block, problem.k),
+        k_block=k_block,
         subblock=plan.blocking.subblock if same else best_subblock(block, problem.dst_tiles),
     )
     grid = Grid(x=plan.grid.x, y=plan.grid.y, z=problem.z)
     arch, l1 = load_arch(problem.arch), l1_bytes(problem, blocking)
-    if l1 > problem.budget:
+    if l1 > problem.budget or (plan.blocking.rotates and not k_block):
         return None
-    taken = _costed(problem, arch, plan.algorithm, plan.cores, grid, plan.policy, plan.order, blocking, l1)
+    taken = _costed(problem, arch, plan.algorithm, plan.cores, grid, plan.policy, plan.order, blocking, l1, parts)
     return Choice(taken=taken, second=None, legal=1)
 
 
@@ -170,8 +211,12 @@ def best(problem: Problem, count: int) -> list[Candidate]:
 
 
 def legal(problem: Problem) -> list[Candidate]:
-    """Every plan that the planner may choose."""
-    return list(_candidates(problem, load_arch(problem.arch)))
+    """Every plan that the planner may choose; rows of the first operand place the work where there is such a plan."""
+    arch = load_arch(problem.arch)
+    found = list(_candidates(problem, arch))
+    if found or problem.placement is None or not problem.placement.by_operand:
+        return found
+    return list(_candidates(msgspec.structs.replace(problem, placement=None), arch))
 
 
 def _kind(plan: Candidate) -> tuple[object, ...]:
@@ -179,7 +224,7 @@ def _kind(plan: Candidate) -> tuple[object, ...]:
 
 
 def _step(plan: Candidate) -> tuple[object, ...]:
-    return *_kind(plan), plan.blocking.k_block
+    return *_kind(plan), plan.blocking.k_block, plan.blocking.k_parts
 
 
 def _best(plans: list[Candidate], arch: Arch) -> Candidate:
@@ -190,7 +235,10 @@ def _best(plans: list[Candidate], arch: Arch) -> Candidate:
         alike,
         key=lambda plan: (
             plan.dram_bytes,
+            plan.between_banks,
             -plan.busy,
+            plan.blocking.k_parts,
+            not plan.blocking.rotates,
             plan.noc_bytes,
             -plan.blocking.k_block,
             plan.cycles,
@@ -210,15 +258,88 @@ def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
             if (fixed.policy and fixed.policy != policy) or (fixed.order and fixed.order != order):
                 continue
             grid = Grid(x=-(-problem.n // block[1]), y=-(-problem.m // block[0]), z=problem.z)
-            for blocking in _steps(problem, algorithm, block):
+            whole = (fixed.k_split or 1) == 1
+            in_turn = [b for b in _turns(problem, algorithm, block) if l1_bytes(problem, b) <= problem.budget]
+            for blocking in (in_turn or _steps(problem, algorithm, block)) if whole else ():
                 l1 = l1_bytes(problem, blocking)
                 if l1 <= problem.budget:
                     yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
+        for split in _splits(problem, algorithm):
+            if (fixed.policy and fixed.policy != split.policy) or (fixed.order and fixed.order != split.order):
+                continue
+            for blocking in _steps(problem, algorithm, split.block, split.parts):
+                l1 = l1_bytes(problem, blocking)
+                if l1 <= problem.budget and not blocking.noc:
+                    yield _costed(
+                        problem,
+                        arch,
+                        algorithm,
+                        split.cores,
+                        split.grid,
+                        split.policy,
+                        split.order,
+                        blocking,
+                        l1,
+                        split.parts,
+                    )
+
+
+class _Split(msgspec.Struct, frozen=True):
+    """Blocks of which several cores have a part of K each."""
+
+    cores: tuple[int, int]
+    block: tuple[int, int]
+    grid: Grid
+    policy: str
+    order: str
+    parts: Parts
+
+
+def _splits(problem: Problem, algorithm: Algorithm) -> Iterator[_Split]:
+    """Where fewer than half of the cores have blocks: rows of cores, or columns, with the parts of K.
+
+    The output is one block along the axis of the parts. How many there are follows from the shape, or is declared.
+    """
+    fixed, (width, height) = problem.fixed, problem.cores
+    if problem.placement is not None or fixed.k_split == 1 or algorithm == "mcast_2d" or problem.matmuls > 1:
+        return
+    for axis in ("rows", "columns"):
+        whole, cut = (problem.m, problem.n) if axis == "rows" else (problem.n, problem.m)
+        for size in _parts_of(cut, width * height // 2):
+            block = (whole, size) if axis == "rows" else (size, whole)
+            blocks = -(-cut // size)
+            if fixed.block not in (None, block) or (axis == "columns" and problem.m == size):
+                continue
+            for parts in _k_parts(problem, axis):
+                across, down = (blocks, parts.count) if axis == "rows" else (parts.count, blocks)
+                grid = Grid(x=across, y=down, z=problem.z)
+                if grid.units > width * height:
+                    continue
+                if algorithm == "reuse":
+                    policy = fixed.policy or "contiguous"
+                    yield _Split((width, height), block, grid, policy, fixed.order or "row_major", parts)
+                elif SHARES[algorithm] == (("in0",) if axis == "rows" else ("in1",)) and blocks > 1 and problem.z == 1:
+                    order = "row_major" if axis == "rows" else "column_major"
+                    if width % blocks == 0 or blocks % width == 0:  # cores with the same part lie side by side
+                        yield _Split((width, height), block, grid, "contiguous", order, parts)
+                    elif across <= width and down <= height:
+                        yield _Split((across, down), block, grid, "rectangular", "row_major", parts)
+
+
+def _k_parts(problem: Problem, axis: Literal["rows", "columns"]) -> Iterator[Parts]:
+    """Parts of K of equal size but the last, none of which is empty."""
+    wished = [problem.fixed.k_split] if problem.fixed.k_split else [2, 4, 8, 16, 32, 64]
+    for count in wished:
+        tiles = -(-problem.k // count)
+        if -(-problem.k // tiles) == count and (problem.fixed.k_split or tiles >= FEWEST_TILES):
+            yield Parts(axis=axis, count=count, tiles=tiles, total=problem.k, spread=True)
 
 
 def _shapes(problem: Problem, algorithm: str) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
     """Cores in use, block, policy and order."""
-    if algorithm == "reuse":
+    if problem.placement is not None:
+        yield from _on_shards(problem, problem.placement, algorithm)
+    elif algorithm == "reuse":
         yield from _independent(problem)
     elif algorithm == "mcast_2d":
         yield from _planes(problem)
@@ -226,11 +347,37 @@ def _shapes(problem: Problem, algorithm: str) -> Iterator[tuple[tuple[int, int],
         yield from _lines(problem, algorithm)
 
 
+def _on_shards(
+    problem: Problem, placement: Placement, algorithm: str
+) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
+    """A block for each shard; cores share what is the same in a row or a column of the grid of units."""
+    cores, fixed = _extent(placement.cores), problem.fixed
+    if problem.z > 1 and problem.m % placement.rows:  # a shard that spans two matrices
+        return
+    across, down = placement.across, -(-problem.m // placement.rows)
+    lines = {"mcast_1d_in0": down * problem.z, "mcast_1d_in1": across}  # one line of cores
+    shares = SHARES[algorithm]
+    if ("in0" in shares and (across < 2 or placement.local)) or ("in1" in shares and (down < 2 or problem.z > 1)):
+        return
+    if lines.get(algorithm, 1) > 1:
+        return
+    widths = [placement.columns] if placement.columns else _parts_of(problem.n, _MOST_ROUNDS)
+    for columns in widths:
+        if fixed.block is None or fixed.block == (placement.rows, columns):
+            yield cores, (placement.rows, columns), "rectangular", fixed.order or "row_major"
+
+
+def _extent(cores: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """Columns and rows of the smallest rectangle that holds the cores."""
+    columns, rows = zip(*cores, strict=True)
+    return max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
+
+
 def _independent(problem: Problem) -> Iterator[tuple[tuple[int, int], tuple[int, int], str, str]]:
     fixed, (width, height) = problem.fixed, problem.cores
     most = 2 * width * height
     rows = [fixed.block[0]] if fixed.block else _parts_of(problem.m, most)
-    columns = [fixed.block[1]] if fixed.block else _parts_of(problem.n, most)
+    columns = [fixed.block[1]] if fixed.block else sorted({*_parts_of(problem.n, most), *_bank_blocks(problem)})
     for m in rows:
         for n in columns:
             yield (width, height), (m, n), fixed.policy or "contiguous", fixed.order or "row_major"
@@ -262,6 +409,17 @@ def _lines(problem: Problem, algorithm: str) -> Iterator[tuple[tuple[int, int], 
         parts = (1, count) if along_columns else (count, 1)
         for rows, columns in _blocks(problem, *parts):
             yield (across, down), (rows, columns), "strided", "row_major" if along_columns else "column_major"
+    for columns in _bank_blocks(problem) if along_columns else ():
+        count = -(-problem.n // columns)
+        fits = [cores for cores in _rectangles(problem.cores) if cores[0] * cores[1] == count > 1]
+        known = -(-problem.n // count) == columns or problem.fixed.block not in (None, (problem.m, columns))
+        if fits and not known:
+            yield fits[0], (problem.m, columns), "strided", "row_major"
+
+
+def _bank_blocks(problem: Problem) -> list[int]:
+    """Columns of blocks that lie in one bank each."""
+    return [size for size in range(1, problem.bank_columns + 1) if problem.bank_columns % size == 0]
 
 
 def _rectangles(cores: tuple[int, int]) -> Iterator[tuple[int, int]]:
@@ -303,15 +461,16 @@ _MOST_ROUNDS = 64
 """Blocks of a core at most."""
 
 
-def _steps(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
-    """Steps along K and subblocks of a block."""
-    fixed = problem.fixed
-    sizes = {size for size in (*K_BLOCKS, problem.k) if size <= problem.k and size <= max(K_BLOCKS)}
+def _steps(problem: Problem, algorithm: str, block: tuple[int, int], parts: Parts | None = None) -> Iterator[Blocking]:
+    """Steps along K, or along a part of it, and subblocks of a block."""
+    fixed, k = problem.fixed, parts.tiles if parts is not None else problem.k
+    sizes = {size for size in (*K_BLOCKS, k) if size <= k and size <= max(K_BLOCKS)}
     subblock = fixed.subblock or best_subblock(block, problem.dst_tiles)
     if math.prod(subblock) > problem.dst_tiles or block[0] % subblock[0] or block[1] % subblock[1]:
         return
-    nocs = (0, 1) if algorithm == "mcast_1d_in0" else (0,)  # a shared first operand is small; NoC 1 reads DRAM slowly
-    for size in [min(fixed.k_block, problem.k)] if fixed.k_block else sorted(sizes):
+    # a shared first operand is small, and NoC 1 reads DRAM slowly; with parts of K it has the exchange
+    nocs = (0, 1) if algorithm == "mcast_1d_in0" and parts is None else (0,)
+    for size in [min(fixed.k_block, k)] if fixed.k_block else sorted(sizes):
         for noc in nocs if fixed.noc is None else (fixed.noc,):
             yield Blocking(
                 block=block,
@@ -320,7 +479,20 @@ def _steps(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator
                 depth=fixed.depth or DEPTH,
                 noc=noc,
                 shares=SHARES[algorithm],
+                local=problem.placement is not None and problem.placement.local,
+                k_parts=parts.count if parts is not None else 1,
             )
+
+
+def _turns(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
+    """Steps that are the columns of each core of a row, which sends them in its turn."""
+    placement, fixed = problem.placement, problem.fixed
+    if placement is None or not placement.k_tiles or "in0" not in SHARES[algorithm]:
+        return
+    if fixed.k_block in (None, placement.k_tiles):
+        only = msgspec.structs.replace(problem, fixed=msgspec.structs.replace(fixed, k_block=placement.k_tiles))
+        for blocking in _steps(only, algorithm, block):
+            yield msgspec.structs.replace(blocking, rotates=True)
 
 
 def best_subblock(block: tuple[int, int], dst_tiles: int) -> tuple[int, int]:
@@ -334,15 +506,23 @@ def best_subblock(block: tuple[int, int], dst_tiles: int) -> tuple[int, int]:
     return max(pairs, key=lambda pair: (pair[0] * pair[1], min(pair), pair[1]))
 
 
+_ADDED = 60
+"""Cycles of the vector engine in which it adds a tile to another in DST: estimated beside those that are published."""
+
+
 def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     """Bytes of circular buffers that the plan needs at least."""
     rows, columns = blocking.block
     row, column, unit = problem.held
-    operands = blocking.depth * blocking.k_block * (rows * problem.in0_bytes + columns * problem.in1_bytes)
-    direct = problem.gathered[0 if blocking.k_block >= problem.k else 1]
-    product = rows * columns * (problem.out_bytes if direct else problem.product_bytes)
+    in0_bytes = 0 if blocking.local else problem.in0_bytes
+    operands = blocking.depth * blocking.k_block * (rows * in0_bytes + columns * problem.in1_bytes)
+    once = blocking.k_block >= problem.k or blocking.k_parts > 1  # packed once into its last place
+    direct = problem.gathered[0 if once else 1]
+    on_shard = problem.placement is not None and not problem.placement.by_operand
+    product = rows * columns * ((0 if on_shard else problem.out_bytes) if direct else problem.product_bytes)
     behind = 0 if direct else columns * row + rows * column + unit
-    return operands + product + behind
+    partial = (1 + blocking.k_parts) * rows * columns * problem.product_bytes if blocking.k_parts > 1 else 0
+    return operands + product + behind + partial
 
 
 def _costed(
@@ -355,48 +535,42 @@ def _costed(
     order: str,
     blocking: Blocking,
     l1: int,
+    parts: Parts | None = None,
 ) -> Candidate:
     """The plan with its bytes and its time."""
     (rows, columns), shares = blocking.block, blocking.shares
-    count = cores[0] * cores[1]
+    placed = problem.placement
+    count = len(placed.cores) if placed is not None else cores[0] * cores[1]
+    units = -(-grid.units // count)
     busy = min(count, grid.units)
-    in0, in1 = problem.k * problem.in0_bytes, problem.k * problem.in1_bytes
-    reads0, reads1 = problem.m * grid.x * grid.z, problem.n * grid.y * grid.z
-    across, down = (cores if algorithm == "mcast_2d" else (count, count)) if shares else (1, 1)
+    blocks = -(-problem.n // columns), -(-problem.m // rows)
+    reads0, reads1 = problem.m * blocks[0] * grid.z, problem.n * blocks[1] * grid.z
+    across, down = cores if algorithm == "mcast_2d" else (count, count)
+    if parts is not None:
+        across, down = blocks
+    if placed is not None:
+        across, down = placed.across, -(-problem.m // placed.rows) * problem.z
     across, down = (across if "in0" in shares else 1), (down if "in1" in shares else 1)
-    row, column, number, once, full = problem.behind
-    beside = (reads0 * column + grid.units * number) // across + reads1 * row // down + once
+    row, column, number, once, full = problem.behind_in_dram
+    in0_dram, in1_dram, written = problem.in_dram
+    done, among = grid.units // blocking.k_parts, 1 if blocking.rotates else across
+    operands = reads0 * problem.k * in0_dram // across + reads1 * problem.k * in1_dram // down
+    beside = (reads0 * column + done * number) // among + reads1 * row // down + once
     beside += problem.m * problem.n * problem.z * full
-    dram = reads0 * in0 // across + reads1 * in1 // down + beside
-    dram += problem.m * problem.n * problem.z * problem.written_bytes
-    parcel0 = -(-problem.k // blocking.k_block) * blocking.k_block * problem.in0_bytes
-    parcel1 = -(-problem.k // blocking.k_block) * blocking.k_block * problem.in1_bytes
-    received0 = grid.units * (across - 1) // across * (rows * (parcel0 + column) + number)
-    received1 = grid.units * (down - 1) // down * columns * (parcel1 + row)
-    received = received0 + received1 + (busy - 1) * once
-    found = estimate(
-        Plan(
-            m=problem.m,
-            n=problem.n,
-            k=problem.k,
-            algorithm=algorithm,
-            grid=cores,
-            block=(rows, columns),
-            k_block=blocking.k_block,
-            subblock=blocking.subblock,
-            batch=problem.z,
-            a=problem.in0_bytes,
-            b=problem.in1_bytes,
-            out=problem.written_bytes,
-            partials=problem.product_bytes,
-            phases=problem.phases,
-            depth=blocking.depth,
-            processors=2 if blocking.noc == 1 else 1,
-            products=problem.matmuls,
-            beside=beside,
-        ),
-        arch.name,
-    )
+    dram = operands + beside + problem.m * problem.n * problem.z * written
+    row, column, number, once, _ = problem.behind
+    parcel = blocking.k_block * sum(-(-left // blocking.k_block) for left in _parts_of_k(problem.k, parts))
+    received0 = done * (among - 1) // among * (rows * (parcel * problem.in0_bytes + column) + number)
+    if blocking.rotates:  # who sends gets its own shard, too
+        received0 = done * rows * parcel * problem.in0_bytes
+    received1 = done * (down - 1) // down * columns * (parcel * problem.in1_bytes + row)
+    sent = (grid.units - done) * rows * columns * problem.product_bytes
+    between = _between_banks(problem, columns, busy, one=units == 1)
+    plan = _modelled(problem, algorithm, cores, grid, blocking, parts, placed_banks=not between)
+    own = estimate(plan, arch.name)
+    others = operands + problem.m * problem.n * problem.z * written - own.dram_bytes
+    found = estimate(msgspec.structs.replace(plan, beside=beside + max(others, 0)), arch.name)
+    combining = _combining(problem, blocking, load_constants(arch.name)) if parts is not None else 0
     return Candidate(
         algorithm=algorithm,
         cores=cores,
@@ -406,10 +580,13 @@ def _costed(
         blocking=blocking,
         l1_bytes=l1,
         dram_bytes=dram,
-        noc_bytes=received,
-        cycles=found.cycles,
+        noc_bytes=received0 + received1 + (busy - 1) * once + sent,
+        cycles=found.cycles + combining,
         bound=found.bound,
         busy=busy,
+        placed_by=placed.tensor if placed is not None else "",
+        parts=parts,
+        between_banks=between,
     )
 
 
@@ -418,7 +595,86 @@ def within_error(cycles: int, fastest: int, arch: str) -> bool:
     return cycles * 100 <= fastest * (100 + load_constants(arch).tie_percent)
 
 
-def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple[int, int], fixed: Fixed) -> Problem:
+def _modelled(
+    problem: Problem,
+    algorithm: Algorithm,
+    cores: tuple[int, int],
+    grid: Grid,
+    blocking: Blocking,
+    parts: Parts | None,
+    *,
+    placed_banks: bool,
+) -> Plan:
+    """The candidate as the cost model takes it: with parts of K the cores of one part; shards of all matrices are rows
+    of one.
+    """
+    (rows, columns), placed = blocking.block, problem.placement
+    m, batch, k = problem.m, problem.z, problem.k
+    if parts is not None:
+        blocks = -(-problem.n // columns), -(-problem.m // rows)
+        cores, k = (blocks if algorithm != "reuse" else (blocks[0] * blocks[1] * batch, 1)), parts.tiles
+    if placed is not None:
+        m, batch, cores = m * batch, 1, (placed.across, -(-m * batch // placed.rows))
+    a_memory: Memory = "local" if blocking.local or blocking.rotates else "dram" if problem.in_dram[0] else "l1"
+    b_memory: Memory = "dram" if problem.in_dram[1] else "l1"
+    if problem.bank_columns and placed_banks:
+        b_memory = "dram_sharded"
+    on_shards = placed is not None and not placed.by_operand
+    return Plan(
+        m=m,
+        n=problem.n,
+        k=k,
+        algorithm=algorithm,
+        grid=cores,
+        block=(rows, columns),
+        k_block=blocking.k_block,
+        subblock=blocking.subblock,
+        batch=batch,
+        a=problem.in0_bytes,
+        b=problem.in1_bytes,
+        out=problem.written_bytes,
+        partials=problem.product_bytes,
+        a_memory=a_memory,
+        b_memory=b_memory,
+        out_memory="local" if on_shards else "dram" if problem.in_dram[2] else "l1",
+        phases=problem.phases,
+        depth=blocking.depth,
+        processors=2 if blocking.noc == 1 else 1,
+        products=problem.matmuls,
+    )
+
+
+def _combining(problem: Problem, blocking: Blocking, f: Constants) -> int:
+    """Cycles in which the first core of a unit gets all parts of its block and adds them."""
+    tiles = blocking.k_parts * blocking.block[0] * blocking.block[1]
+    size = problem.product_bytes
+    return round(tiles * (size / f.noc_rate + max(size / f.unpack_rate, f.copy_cycles + _ADDED)) + f.write_latency)
+
+
+def _between_banks(problem: Problem, columns: int, cores: int, *, one: bool) -> int:
+    """How many of the cores have columns in several banks: with several blocks all, with ``one`` those that cross."""
+    size = problem.bank_columns
+    if not size:
+        return 0
+    starts = range(0, problem.n, columns)
+    crossing = sum(start // size != (min(start + columns, problem.n) - 1) // size for start in starts)
+    return cores * crossing // len(starts) if one else cores
+
+
+def _parts_of_k(k: int, parts: Parts | None) -> list[int]:
+    """K tiles of each part."""
+    return [k] if parts is None else [min(parts.tiles, k - n * parts.tiles) for n in range(parts.count)]
+
+
+def problem_of(
+    kernel: DefaultedKernel,
+    arch: Arch,
+    *,
+    budget: int,
+    cores: tuple[int, int],
+    fixed: Fixed,
+    placement: Placement | None,
+) -> Problem:
     """The kernel's matmuls, which have the same extents; their operands are plain inputs."""
     program = kernel.program
     matmuls = [v for v in program.values if v.op == "matmul"]
@@ -451,17 +707,40 @@ def problem_of(kernel: DefaultedKernel, arch: Arch, *, budget: int, cores: tuple
         dst_tiles=arch.dst_capacity(fp32=wide),
         budget=budget,
         held=_held(kernel),
-        behind=_behind(kernel),
+        behind=_behind(kernel, _read_behind(kernel)),
+        behind_in_dram=_behind(kernel, _in_dram(_read_behind(kernel))),
         gathered=(alone, alone and output.dtype == ("float32" if wide else "bfloat16")),
+        in_dram=(
+            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(firsts.values())),
+            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(seconds.values())),
+            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(kernel.outputs)),
+        ),
+        placement=placement,
+        bank_columns=_bank_columns(kernel, seconds, arch),
         fixed=fixed,
     )
 
 
-def _behind(kernel: DefaultedKernel) -> tuple[int, int, int, int, int]:
+def _bank_columns(kernel: DefaultedKernel, seconds: dict[tuple[int, bool], Tensor], arch: Arch) -> int:
+    """Columns in tiles that a DRAM bank has of all second operands, 0 where they are not sharded so."""
+    found: set[int] = set()
+    for (_, turned), tensor in seconds.items():
+        layout, cut = tensor.layout, "height" if turned else "width"
+        if not isinstance(layout, Sharding) or (layout.memory, layout.sharding) != ("dram", cut) or tensor.batch:
+            return 0
+        found.add(shards_of(kernel, tensor, arch).tiles[0 if turned else 1])
+    return found.pop() if len(found) == 1 else 0
+
+
+def _in_dram(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return [tensor for tensor in tensors if memory_of(tensor.layout) == "dram"]
+
+
+def _behind(kernel: DefaultedKernel, tensors: list[Tensor]) -> tuple[int, int, int, int, int]:
     """Tile bytes of what the outputs need beside the product, by kind: ``Problem.behind``."""
     output = kernel.outputs[0]
     row = column = number = once = full = 0
-    for tensor in _read_behind(kernel):
+    for tensor in tensors:
         size = DTYPES[tensor.dtype].tile_bytes
         rows, columns = tensor.matrix[0] == 1 < output.matrix[0], tensor.matrix[1] == 1 < output.matrix[1]
         if rows and columns:
@@ -489,7 +768,7 @@ def _read_behind(kernel: DefaultedKernel) -> list[Tensor]:
 
 def _held(kernel: DefaultedKernel) -> tuple[int, int, int]:
     """Bytes of the buffers behind the product; what sections hand on is counted as a tile a value."""
-    row, column, number, once, full = _behind(kernel)
+    row, column, number, once, full = _behind(kernel, _read_behind(kernel))
     handed = 4096 * sum(value.op != "input" for value in kernel.program.values)
     results = sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs)
     return row, column, 2 * (number + once + full + results) + handed

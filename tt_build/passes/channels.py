@@ -67,6 +67,23 @@ def words(group: Group, *, noc: int) -> Words:
     return tuple(found)
 
 
+def turns(kernel: ScheduledKernel, channel: ChannelName) -> dict[Core, tuple[Core, ...]]:
+    """For each core those of its channel, in the order in which their units lie beside each other."""
+    unit = {item.core: tile_ids(item, kernel.order, kernel.grid)[0] for item in kernel.work}
+    found: dict[Core, tuple[Core, ...]] = {}
+    for core, group in groups(kernel, channel).items():
+        found[core] = tuple(sorted((group.sender, *group.receivers), key=lambda member: unit[member]))
+    return found
+
+
+def turn_words(members: tuple[Core, ...], *, noc: int) -> Words:
+    """Coordinates of all who send in turn; corners of their rectangle, as the NoC walks it, and how many they are."""
+    (rectangle,) = cover(members)
+    first, last = (rectangle.end, rectangle.start) if noc == 1 else (rectangle.start, rectangle.end)
+    senders = [word for member in members for word in coordinates(member)]
+    return (*senders, *coordinates(first), *coordinates(last), len(members))
+
+
 def coordinates(core: Core) -> tuple[ArgRef, ArgRef]:
     """x and y of a core, as the device knows them."""
     return ArgRef(noc_x=core), ArgRef(noc_y=core)

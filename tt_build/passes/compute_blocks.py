@@ -18,12 +18,14 @@ from tt_build.ir.lowered import (
     Section,
     Startup,
     Stmt,
+    TileOp,
     Wait,
     When,
 )
 from tt_build.ir.stages import Contraction, PaddedKernel
 from tt_build.passes.compute_sweeps import SweepCompute
-from tt_build.passes.tensorize_blocks import k_steps
+from tt_build.passes.tensorize_blocks import k_steps, on_first_part
+from tt_build.passes.tensorize_steps import COMBINE, fill, sfpu
 
 
 def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
@@ -34,13 +36,13 @@ def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 class _Compute(SweepCompute):
     def startup(self) -> Startup:
         first = self.kernel.contractions[0]
-        return Startup(a=first.a, b=first.b, out=first.cb, reverse=True)
+        return Startup(a=first.a, b=first.b, out=first.gathered, reverse=True)
 
     def before_sweeps(self) -> list[Stmt]:
         """The blocks of the products: reserved once, their tiles packed at their places in every step."""
         kernel, blocking, plans = self.kernel, self.kernel.blocking, self.kernel.contractions
         assert blocking is not None
-        several = plans[0].k_tiles > blocking.k_block
+        several = (kernel.parts.tiles if kernel.parts is not None else plans[0].k_tiles) > blocking.k_block
         operands = [s.cb for s in kernel.streams if s.per == "k"]
         step: list[Stmt] = [Wait(cb=cb, pages=self.pages(cb)) for cb in operands]
         if several:
@@ -48,10 +50,34 @@ class _Compute(SweepCompute):
         step += [stmt for plan in plans for stmt in self._subblocks(plan)]
         step += [Pop(cb=cb, pages=self.pages(cb)) for cb in operands]
         return [
-            *(Reserve(cb=plan.cb, pages=self.pages(plan.cb)) for plan in plans),
-            k_steps(kernel, step),
+            *(Reserve(cb=plan.gathered, pages=self.pages(plan.gathered)) for plan in plans),
+            *k_steps(kernel, step),
             *([Accumulate(on=0)] if several else []),
-            *(Push(cb=plan.cb, pages=self.pages(plan.cb)) for plan in plans),
+            *(Push(cb=plan.gathered, pages=self.pages(plan.gathered)) for plan in plans),
+        ]
+
+    def once_a_unit(self, sweeps: list[Stmt]) -> list[Stmt]:
+        """Where cores share a unit, its first adds up their parts and does the sweeps."""
+        if self.kernel.parts is None:
+            return sweeps
+        (plan,) = self.kernel.contractions
+        return on_first_part(self.kernel, [*self._combined(plan.cb, plan.parts_cb), *sweeps])
+
+    def _combined(self, cb: str, parts_cb: str) -> list[Stmt]:
+        """Each tile of the block from all partial products, in the order of the parts."""
+        assert self.kernel.parts is not None
+        pages, tiles = self.pages(parts_cb), self.kernel.cb(cb).block
+        place, stride = var("tile") if tiles > 1 else num(0), dim("block_tiles", tiles)
+        load = TileOp(op="copy", cbs=(parts_cb,), indices=(var("part") * stride + place,), dst=1)
+        add = sfpu(COMBINE["sum"], "float", (0, 1), 0)
+        adds = Loop(var="part", count=dim("parts", self.kernel.parts.count), body=(load, add))
+        section: Stmt = Section(math=(fill(0, 0), adds), packs=(Pack(dst=0, cb=cb, index=place),))
+        return [
+            Wait(cb=parts_cb, pages=pages),
+            Reserve(cb=cb, pages=self.pages(cb)),
+            Loop(var="tile", count=stride, body=(section,)) if tiles > 1 else section,
+            Push(cb=cb, pages=self.pages(cb)),
+            Pop(cb=parts_cb, pages=pages),
         ]
 
     def _subblocks(self, plan: Contraction) -> list[Stmt]:
@@ -59,19 +85,22 @@ class _Compute(SweepCompute):
         blocking = self.kernel.blocking
         assert blocking is not None
         (rows, columns), (high, wide) = blocking.block, blocking.subblock
-        stride = dim("k_tiles_per_step", blocking.k_block)
+        stride, k = dim("k_tiles_per_step", blocking.k_block), var("kk")
+        if blocking.local:
+            k = var("k_step") * stride + k
+            stride = dim("k_tiles", plan.k_tiles)
         row, column = _first("subblock_row", rows // high, high), _first("subblock_column", columns // wide, wide)
         width = dim("unit_columns", columns)
         step = MatmulBlock(
             cbs=(plan.a, plan.b),
-            indices=(row * stride + var("kk"), var("kk") * width + column),
+            indices=(row * stride + k, var("kk") * width + column),
             rows=high,
             columns=wide,
             k_stride=stride,
             transpose=plan.transpose_b,
         )
         packs = tuple(
-            Pack(dst=r * wide + c, cb=plan.cb, index=(row + r) * width + (column + c))
+            Pack(dst=r * wide + c, cb=plan.gathered, index=(row + r) * width + (column + c))
             for r in range(high)
             for c in range(wide)
         )

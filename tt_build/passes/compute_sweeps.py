@@ -52,7 +52,8 @@ class SweepCompute:
         self.kernel = kernel
         self.streams: dict[str, Stream] = {stream.cb: stream for stream in kernel.streams}
         self.settled: dict[str, Intermediate] = {i.cb: i for i in kernel.intermediates if i.extent is not None}
-        self.results = {result.cb for result in kernel.results}
+        self.results = {result.cb for result in kernel.results if not result.bound}
+        self.bound = {result.cb for result in kernel.results if result.bound}
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         self.waited: set[str] = set()
         self.sweep: Sweep | None = None
@@ -60,26 +61,36 @@ class SweepCompute:
     def body(self) -> tuple[Stmt, ...]:
         """All statements."""
         kernel = self.kernel
-        shared = [s.cb for s in kernel.streams if s.per == "core"]
+        sent = [s.shard_cb for s in kernel.streams if s.shard_cb]
+        shared = [s.cb for s in kernel.streams if s.per in ("core", "shard") and s.cb not in sent]
         shared += [*(mask.cb for mask in kernel.masks), *self.patterns]
         inner = [*loops.definitions(kernel), *core_tiles(kernel), *self.before_sweeps()]
-        for number, sweep in enumerate(kernel.sweeps):
-            self.sweep = sweep
-            inner += self._waits(sweep)
-            inner.append(block(number, sweep, self._folds(sweep) if sweep.folds else self._tiles(sweep)))
-        held = [s.cb for s in kernel.streams if s.per == "unit"]
-        inner += [Pop(cb=cb, pages=self.pages(cb)) for cb in (*held, *self.settled)]
+        inner += self.once_a_unit(self._sweeps())
         body: tuple[Stmt, ...] = (
             self.startup(),
             *(Wait(cb=cb, pages=self.pages(cb)) for cb in shared),
             loops.unit_loop(kernel, [], inner, []),
             *(Pop(cb=cb, pages=self.pages(cb)) for cb in shared),
+            *(stmt for cb in sent for stmt in (Wait(cb=cb, pages=self.pages(cb)), Pop(cb=cb, pages=self.pages(cb)))),
         )
         return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers}, kernel.program.ops)
+
+    def _sweeps(self) -> list[Stmt]:
+        kernel, inner = self.kernel, list[Stmt]()
+        for number, sweep in enumerate(kernel.sweeps):
+            self.sweep = sweep
+            inner += self._waits(sweep)
+            inner.append(block(number, sweep, self._folds(sweep) if sweep.folds else self._tiles(sweep)))
+        held = [s.cb for s in kernel.streams if s.per == "unit"]
+        return [*inner, *(Pop(cb=cb, pages=self.pages(cb)) for cb in (*held, *self.settled))]
 
     def before_sweeps(self) -> list[Stmt]:
         """What each unit does first."""
         return []
+
+    def once_a_unit(self, sweeps: list[Stmt]) -> list[Stmt]:
+        """The sweeps, on the cores that do them."""
+        return sweeps
 
     def startup(self) -> Startup:
         """How the engines start: with the circular buffers of the first operation."""
@@ -138,7 +149,7 @@ class SweepCompute:
         pages = block_pages(self.kernel, sweep)
         streamed, stored = self._streamed(), _stored(sweep.sections)
         results = [cb for cb in stored if cb in self.results]
-        settled = [cb for cb in stored if cb in self.settled]
+        settled = [cb for cb in stored if cb in self.settled or cb in self.bound]
         before: list[Stmt] = [Wait(cb=cb, pages=pages) for cb in streamed]
         before += [Reserve(cb=cb, pages=pages) for cb in results]
         after: list[Stmt] = [Pop(cb=cb, pages=pages) for cb in streamed]
@@ -154,7 +165,7 @@ class SweepCompute:
         found: list[Stmt] = []
         handed: list[str] = []
         for section in sections:
-            own = [cb for _, cb in section.stores if cb not in self.results and cb not in self.settled]
+            own = [cb for _, cb in section.stores if cb not in {*self.results, *self.bound, *self.settled}]
             awaited: set[str] = set()
             math: list[Stmt] = []
             for step in section.steps:
@@ -172,6 +183,8 @@ class SweepCompute:
         return [*found, *(Pop(cb=cb, pages=num(1)) for cb in last_read)]
 
     def _pack(self, slot: int, cb: str) -> Pack:
+        if cb in self.bound:
+            return Pack(dst=slot, cb=cb, index=place_in(self.kernel, self.kernel.unit_tiles))
         if cb not in self.settled:
             return Pack(dst=slot, cb=cb)
         index = self._index(cb)
@@ -187,10 +200,10 @@ class SweepCompute:
             *(Reserve(cb=cb, pages=self.pages(cb)) for cb in targets),
             *body,
             *(Push(cb=cb, pages=self.pages(cb)) for cb in targets),
-            *(stmt for fold in folds if fold.parts_cb for stmt in self._combined(fold)),
+            *(stmt for fold in folds if fold.parts_cb for stmt in self._combined_fold(fold)),
         ]
 
-    def _combined(self, fold: Fold) -> list[Stmt]:
+    def _combined_fold(self, fold: Fold) -> list[Stmt]:
         """All partial results, in the order of the parts."""
         assert self.kernel.parts is not None
         number = var("part")

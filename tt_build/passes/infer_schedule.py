@@ -96,6 +96,13 @@ def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice, lock: MatmulLo
     block, grid = plan.blocking.block, plan.grid
     _check_declared(kernel, block, grid)
     region = plan.region(region_of(kernel, arch).at)
+    work = assign(plan.policy, grid, region, kernel.core_grid)
+    if plan.placed_by:
+        placing = kernel.tensor(plan.placed_by)
+        scheduled = assign(kernel.choice.policy, grid, region_of(kernel, arch), kernel.core_grid)
+        extent = 1, 1 if placing.role == "output" else grid.x
+        work = shard_work(kernel, placing, grid, scheduled, arch, extent)
+        region = shard_region(work)
     return extend(
         ScheduledKernel,
         kernel,
@@ -105,7 +112,9 @@ def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice, lock: MatmulLo
         grid=grid,
         unit_tiles=block,
         region=region,
-        work=assign(plan.policy, grid, region, kernel.core_grid),
+        work=work,
+        placed_by=plan.placed_by,
+        parts=plan.parts,
         blocking=plan.blocking,
         matmul_choice=choice.figures,
         lock=lock,

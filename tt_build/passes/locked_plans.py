@@ -47,6 +47,7 @@ def plan_of(candidate: Candidate) -> LockedPlan:
         depth=blocking.depth,
         order=candidate.order,
         policy=candidate.policy,
+        k_split=blocking.k_parts,
     )
 
 
@@ -61,6 +62,7 @@ def candidate_of(problem: Problem, plan: LockedPlan) -> Candidate | None:
         depth=plan.depth,
         order=plan.order,
         policy=plan.policy,
+        k_split=plan.k_split,
     )
     found = legal(msgspec.structs.replace(problem, fixed=wanted))
     stated = _stated(problem)
@@ -157,6 +159,7 @@ def _difference(one: LockedPlan, other: LockedPlan) -> tuple[str, str]:
 def _told(plan: LockedPlan) -> str:
     return (
         f"{plan.algorithm} on {plan.cores[0]} x {plan.cores[1]} cores, block {list(plan.block)}, k_block {plan.k_block}"
+        + (f", k_split {plan.k_split}" if plan.k_split > 1 else "")
     )
 
 

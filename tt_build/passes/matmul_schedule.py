@@ -18,12 +18,13 @@ from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
-from tt_build.passes.placement import placing_tensor
+from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
 from tt_build.passes.regions import region_of
+from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
 from tt_build.targets import Arch
 
-_KEYS = ("block", "k_block", "subblock", "noc", "depth", "order")
+_KEYS = ("block", "k_block", "k_split", "subblock", "noc", "depth", "order")
 
 
 def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
@@ -35,7 +36,7 @@ def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
     if stated.algorithm == "streaming":
         key = next(key for key in _KEYS if getattr(stated, key) is not None)
         _refuse(kernel, key, f"'matmul: {{{key}: ...}}' belongs to a blocked algorithm", "leave it out")
-    obstacle = _obstacle(kernel)
+    obstacle = _obstacle(kernel, arch)
     if obstacle:
         if asked:
             _refuse(kernel, "algorithm", f"this matmul cannot be blocked yet: {obstacle}", "use algorithm: streaming")
@@ -65,7 +66,7 @@ def _is_streamed(kernel: DefaultedKernel) -> bool:
     return kernel.declared_block == (TILE, TILE) or list((kernel.declared_grid or ())[:2]) == tiles
 
 
-def _obstacle(kernel: DefaultedKernel) -> str:
+def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
     """Why the matmul cannot be blocked yet; empty where it can."""
     program = sunk(kernel.program).program
     values = program.values
@@ -82,7 +83,9 @@ def _obstacle(kernel: DefaultedKernel) -> str:
     if rows:
         return f"'{rows}' is row_major"
     placing = placing_tensor(kernel)
-    return f"the shards of '{placing.name}' place the work" if placing is not None else ""
+    if placing is not None and spans_matrices(placing, shards_of(kernel, placing, arch).tiles[0]):
+        return f"a shard of '{placing.name}' has rows of two matrices"
+    return ""
 
 
 def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:
@@ -90,12 +93,16 @@ def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:
     stated = kernel.choice.matmul or MatmulSchedule()
     region = region_of(kernel, arch)
     taken = sum(bytes_in_l1(buffer_of(kernel, tensor, arch), arch) for tensor in kernel.tensors)
+    program = sunk(kernel.program).program
+    firsts = {program.values[v.args[0]].name for v in program.values if v.op == "matmul"}
+    first = kernel.tensor(firsts.pop()) if len(firsts) == 1 else None
     return problem_of(
-        msgspec.structs.replace(kernel, program=sunk(kernel.program).program),
+        msgspec.structs.replace(kernel, program=program),
         arch,
         budget=arch.l1_allocatable - taken,
         cores=region.size,
         fixed=_fixed(kernel, stated),
+        placement=block_placement(kernel, first, arch),
     )
 
 
@@ -105,6 +112,7 @@ def _fixed(kernel: DefaultedKernel, stated: MatmulSchedule) -> Fixed:
         algorithm="" if stated.algorithm == "auto" else stated.algorithm,
         block=_pair(_tiles(kernel, "block", stated.block)) or _declared_block(kernel),
         k_block=_k_block(kernel, stated.k_block),
+        k_split=stated.k_split,
         subblock=_pair(_tiles(kernel, "subblock", stated.subblock)),
         noc=stated.noc,
         depth=stated.depth,
@@ -156,7 +164,7 @@ def _refuse_fixed(kernel: DefaultedKernel, problem: Problem) -> NoReturn:
     if fixed.subblock is not None:
         _check_subblock(kernel, problem, fixed)
     taken = Fixed()
-    for key in ("algorithm", "block", "policy", "order", "noc", "depth", "k_block", "subblock"):
+    for key in ("algorithm", "k_split", "block", "policy", "order", "noc", "depth", "k_block", "subblock"):
         value = getattr(fixed, key)
         if value == getattr(taken, key):
             continue
@@ -188,6 +196,11 @@ def _refuse_fixed(kernel: DefaultedKernel, problem: Problem) -> NoReturn:
 
 
 def _why(problem: Problem, taken: Fixed, key: str) -> str:
+    placement = problem.placement
+    if key in ("algorithm", "block") and placement is not None and not placement.by_operand:
+        return f": the shards of '{placement.tensor}' are its blocks, {placement.across} of them in a row"
+    if key == "k_split":
+        return f": {problem.m} x {problem.k} x {problem.n} tiles cannot be cut so on as many cores"
     if key == "algorithm" and min(problem.cores) < 2 and taken.algorithm == "mcast_2d":
         return ": it needs at least 2 x 2 cores"
     if key == "algorithm":

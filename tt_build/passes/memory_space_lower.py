@@ -168,6 +168,9 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
         if stream.per == "sweep":
             tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep], kernel.parts))
         dtype = kernel.tensor(stream.tensor).dtype
+        if stream.per == "shard":
+            add(stream.cb, dtype, tiles, tiles, unpack_to_dest=stream.unpack_to_dest, buffer=stream.tensor)
+            continue
         add(stream.cb, dtype, tiles, blocks * tiles, unpack_to_dest=stream.unpack_to_dest)
     for mask in kernel.masks:
         add(mask.cb, "bfloat16", 1, 1)
@@ -175,6 +178,9 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
         add(pattern.cb, PATTERN_DTYPE, pattern.tiles, pattern.tiles)
     for result in kernel.results:
         block, blocks = math.prod(kernel.unit_tiles), depth
+        if result.bound:
+            add(result.cb, kernel.tensor(result.tensor).dtype, block, block, buffer=result.tensor)
+            continue
         if result.sweep >= 0:
             block, blocks = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts)), DEPTH
         add(result.cb, kernel.tensor(result.tensor).dtype, block, blocks * block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, dim, var
+from tt_build.ir.index import Index, dim, num, var
 from tt_build.ir.stages import MappedKernel
 from tt_build.passes.pages import tiles_of
 
@@ -21,9 +21,9 @@ def unit_column(kernel: MappedKernel, extent: int) -> Index:
 
 
 def _in_unit(block: str, place: str, name: str, tiles: int, extent: int) -> Index:
-    if tiles == 1:
-        return var(block)
-    return var(place) if tiles >= extent else var(block) * dim(name, tiles) + var(place)
+    if tiles >= extent:
+        return num(0) if tiles == 1 else var(place)
+    return var(block) if tiles == 1 else var(block) * dim(name, tiles) + var(place)
 
 
 def query_row(kernel: MappedKernel) -> Index:

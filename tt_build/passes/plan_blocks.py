@@ -8,7 +8,9 @@ of the same extents go through K together: an operand that they share comes once
 
 from __future__ import annotations
 
-from tt_build.ir.index import num, var
+import msgspec
+
+from tt_build.ir.index import Index, num, var
 from tt_build.ir.stages import (
     TILE,
     Contraction,
@@ -64,8 +66,10 @@ class _Planner(StagePlanner):
         reduced = self.program.values[value.args[0]].shape[-2 if value.transpose[0] else -1]
         k_tiles = -(-reduced // TILE)
         rows, columns = self.blocking.block
-        first = self._operand(value, 0, (rows, self.blocking.k_block), reduced)
+        in_step = k_tiles if self.blocking.local else self.blocking.k_block
+        first = self._operand(value, 0, (rows, in_step), reduced)
         second = self._operand(value, 1, (self.blocking.k_block, columns), reduced)
+        parts = self._parts() if self.blocking.k_parts > 1 else ("", "")
         output = self._direct_output(index, k_tiles) if alone else None
         if output is not None:
             cb = self._result(output, sweep=-1)
@@ -84,13 +88,31 @@ class _Planner(StagePlanner):
             k_tiles=k_tiles,
             is_output=output is not None,
             transpose_b=value.transpose[1],
+            part_cb=parts[0],
+            parts_cb=parts[1],
         )
+
+    def _parts(self) -> tuple[str, str]:
+        """Circular buffers of a core's own partial product, and of all of a unit."""
+        rows, columns = self.blocking.block
+        found: list[str] = []
+        for name, count in (("cb_part", 1), ("cb_parts", self.blocking.k_parts)):
+            found.append(self.names.unique(name))
+            self.intermediates.append(
+                Intermediate(
+                    cb=found[-1],
+                    dtype="float32" if self.fp32 else "bfloat16",
+                    tiles=count * rows * columns,
+                    unpack_to_dest=self.fp32 and name == "cb_parts",
+                )
+            )
+        return found[0], found[1]
 
     def _direct_output(self, index: int, k_tiles: int) -> Tensor | None:
         """The output that is the product itself, where the packer can gather it in the output's own buffer.
 
-        With one step along K any dtype will do; with several the packer adds in the dtype of the buffer, which must be
-        as wide as DST.
+        With one step along K, or parts of it that are added behind, any dtype will do; with several steps the packer
+        adds in the dtype of the buffer, which must be as wide as DST.
         """
         if len(self.program.outputs) != 1 or self.program.outputs[0].value != index:
             return None
@@ -98,7 +120,8 @@ class _Planner(StagePlanner):
         wide = "float32" if self.fp32 else "bfloat16"
         if masked_columns(tensor.matrix[1], tensor.dtype):
             return None
-        return tensor if k_tiles <= self.blocking.k_block or tensor.dtype == wide else None
+        once = k_tiles <= self.blocking.k_block or self.blocking.k_parts > 1
+        return tensor if once or tensor.dtype == wide else None
 
     def _operand(self, value: Value, number: int, extent: tuple[int, int], reduced: int) -> str:
         operand: Operand = "in0" if number == 0 else "in1"
@@ -107,17 +130,27 @@ class _Planner(StagePlanner):
         if operand == "in1":
             place = (var("k"), unit_column(self.kernel, self.columns))
         row, column = place[::-1] if value.transpose[number] else place
+        local = operand == "in0" and self.blocking.local
+        shard_cb = ""
+        if operand == "in0" and self.blocking.rotates:
+            shard_cb = self._shard(tensor, page_in_unit(tensor, self.identifiers[tensor.name], (), row, column), extent)
         return self.shared_stream(
             Stream(
                 cb=f"cb_{self.identifiers[tensor.name]}",
                 tensor=tensor.name,
                 page=page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, row, column),
-                per="k",
+                per="shard" if local else "k",
                 extent=extent,
                 reduced=reduced,
-                operand=operand,
+                operand="" if local else operand,
+                shard_cb=shard_cb,
             )
         )
+
+    def _shard(self, tensor: Tensor, page: Index, extent: tuple[int, int]) -> str:
+        """The circular buffer on the core's own shard, from which it sends."""
+        name = f"cb_{self.identifiers[tensor.name]}_shard"
+        return self.shared_stream(Stream(cb=name, tensor=tensor.name, page=page, per="shard", extent=extent))
 
     def sweep(self, contractions: tuple[Contraction, ...]) -> Sweep:
         """What the outputs need beside the products, tile by tile."""
@@ -164,6 +197,8 @@ class _Planner(StagePlanner):
         )
         if bcast == "scalar" and page == num(0):
             held = Stream(cb=stream.cb, tensor=tensor.name, page=page, per="core", unpack_to_dest=unpack_to_dest)
+        elif self._is_bound(tensor):
+            held = msgspec.structs.replace(stream, per="shard", sweep=-1, extent=self.blocking.block)
         elif bcast:
             extent = (1 if bcast in ("rows", "scalar") else height, 1 if bcast in ("cols", "scalar") else width)
             operand: Operand = "in1" if bcast == "rows" else "in0"
@@ -184,5 +219,14 @@ class _Planner(StagePlanner):
         cb = self.names.unique(f"cb_{self.identifiers[tensor.name]}")
         place = unit_row(self.kernel, self.rows), unit_column(self.kernel, self.columns)
         page = page_in_unit(tensor, self.identifiers[tensor.name], self.output.batch, *place)
-        self.results.append(OutputStream(cb=cb, tensor=tensor.name, page=page, sweep=sweep))
+        bound = self._is_bound(tensor)
+        self.results.append(OutputStream(cb=cb, tensor=tensor.name, page=page, sweep=sweep, bound=bound))
         return cb
+
+    def _is_bound(self, tensor: Tensor) -> bool:
+        """Whether the core's shard of the tensor is its block of the output."""
+        if not self.kernel.placed_by or self.kernel.tensor(self.kernel.placed_by).role != "output":
+            return False
+        same_tiles = tiles_of(tensor) == (self.rows, self.columns) and tensor.batch == self.output.batch
+        mine, placing = (self.kernel.buffer(name).shards for name in (tensor.name, self.kernel.placed_by))
+        return mine == placing and same_tiles

@@ -34,6 +34,8 @@ from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
+from tt_build.passes.proof_parts import check_combined
+from tt_build.passes.proof_shards import check_shards_here
 
 Places = dict[str, np.ndarray]
 """For each time: core, unit of the core, row and column of tiles in the unit, and the block's bx, by, bz."""
@@ -50,6 +52,7 @@ def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
     proof.check_written()
     for plan in kernel.contractions:
         proof.check_contraction(compute, plan)
+        check_combined(kernel, compute, plan, proof.part_of_core())
     proof.check_accumulation(compute)
     proof.check_sweep(compute)
     return proof.pages_read, proof.pages_written
@@ -65,6 +68,7 @@ class _Proof:
         self.plans = kernel.contractions
         self.k_tiles = kernel.contractions[0].k_tiles
         self.firsts, self.products = {p.a for p in self.plans}, {p.cb for p in self.plans}
+        self.gathered = {p.gathered for p in self.plans}
         self.tiles = kernel.buffer(kernel.outputs[0].name).tiles
         walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
         self.ids = np.concatenate(walks)
@@ -78,14 +82,56 @@ class _Proof:
         self.zeroed: list[Visit] = []
         self.pages_read: dict[str, int] = {}
         self.pages_written: dict[str, int] = {}
+        self.parts = kernel.parts
+        self._check_parts()
 
     # Places
+
+    def _check_parts(self) -> None:
+        """Parts of K cover it, each with something, along an axis of the grid where the output is one block."""
+        parts, grid = self.parts, self.kernel.grid
+        if self.blocking.k_parts != (parts.count if parts is not None else 1):
+            self._fail(f"{self.blocking.k_parts} parts of K")
+        if parts is None:
+            return
+        covered = parts.tiles * parts.count >= self.k_tiles > parts.tiles * (parts.count - 1)
+        if parts.total != self.k_tiles or not covered or not parts.spread:
+            self._fail(f"{parts.count} parts of {parts.tiles} tiles for {self.k_tiles} K tiles")
+        axis, blocks = (0, grid.y) if parts.axis == "rows" else (1, grid.x)
+        if blocks != parts.count or self.block[axis] != self.tiles[axis]:
+            self._fail(f"parts along {parts.axis}, of which the output has several blocks")
+        if not {*self.blocking.shares} <= {"in0" if parts.axis == "rows" else "in1"}:
+            self._fail("cores with other parts of K share operands")
+
+    def _along(self, ids: np.ndarray, axis: int) -> np.ndarray:
+        """Number of the units' block along an axis (0: rows); 0 where parts of K lie along it."""
+        if self.parts is not None and self.parts.axis == ("columns" if axis else "rows"):
+            return np.zeros_like(ids)
+        return np.asarray(ids % self.kernel.grid.x if axis else ids // self.kernel.grid.x % self.kernel.grid.y)
+
+    def _part(self, ids: np.ndarray) -> np.ndarray:
+        """Number of the units' part of K."""
+        if self.parts is None:
+            return np.zeros_like(ids)
+        grid = self.kernel.grid
+        return np.asarray(ids % grid.x if self.parts.axis == "columns" else ids // grid.x % grid.y)
+
+    def part_of_core(self) -> np.ndarray:
+        """Number of the part of K that each core has first."""
+        return np.asarray(self._part(self.ids)[self.first])
+
+    def _tiles_of_parts(self, part: np.ndarray) -> np.ndarray:
+        """K tiles of parts."""
+        if self.parts is None:
+            return np.full_like(part, self.k_tiles)
+        return np.asarray(np.minimum(self.parts.tiles, self.k_tiles - part * self.parts.tiles))
 
     def places(self, visit: Visit) -> Places:
         """Where each time of a statement is."""
         zero = np.zeros_like(visit.core)
         unit = visit.rounds.get("unit", zero)
-        ids, grid = self.ids[self.first[visit.core] + unit], self.kernel.grid
+        grid = self.kernel.grid
+        ids = self.ids[self.first[visit.core] + unit]
         column = visit.rounds.get("tile_column", zero)
         if "i" in visit.rounds:  # blocks of what is streamed
             block = visit.rounds.get("block", zero)
@@ -95,9 +141,10 @@ class _Proof:
             "unit": unit,
             "row": visit.rounds.get("tile_row", zero),
             "column": column,
-            "bx": ids % grid.x,
-            "by": ids // grid.x % grid.y,
+            "bx": self._along(ids, 1),
+            "by": self._along(ids, 0),
             "bz": ids // (grid.x * grid.y),
+            "part": self._part(ids),
         }
 
     def pages(self, tensor: str, turned: bool, bz: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -140,8 +187,12 @@ class _Proof:
 
     def check_read(self) -> None:
         """Each stream brings its tiles to their places."""
-        if set(self.reads) != set(self.streams):
-            self._fail(f"reads into {sorted(self.reads)}, not {sorted(self.streams)}")
+        local = {cb for cb, stream in self.streams.items() if stream.per == "shard"}
+        local |= {cb for cb, stream in self.streams.items() if stream.shard_cb}
+        if set(self.reads) != set(self.streams) - local:
+            self._fail(f"reads into {sorted(self.reads)}, not {sorted(set(self.streams) - local)}")
+        for cb in sorted(local):
+            self._check_local(self.streams[cb])
         for cb, visit in self.reads.items():
             stream = self.streams[cb]
             if stream.per == "k":
@@ -153,8 +204,11 @@ class _Proof:
         """The tiles of each step along K, on the cores that read: each once, at its place in the step's block."""
         at, first = self.places(visit), stream.cb in self.firsts
         kk = visit.rounds["kk"]
-        k = visit.rounds["k_step"] * self.k_block + kk
+        in_part = visit.rounds["k_step"] * self.k_block + kk
+        k = in_part if self.parts is None else at["part"] * self.parts.tiles + in_part
         self._within(k, self.k_tiles, "k")
+        if (in_part >= self._tiles_of_parts(at["part"])).any():
+            self._fail("a core reads tiles of another part of K than its own")
         self._within(kk, self.k_block, "k of a step")
         if first:
             row = at["by"] * self.block[0] + at["row"]
@@ -171,8 +225,27 @@ class _Proof:
         self._same(visit, (wanted, slot), stream.cb)
         self._once((at["core"], at["unit"], place, k), stream.cb)
         axis = 0 if first else 1
-        expected = self._valid(axis)[self._readers(stream)].sum() * self.k_tiles
+        expected = (self._valid(axis) * self._tiles_of_parts(self._part(self.ids)))[self._readers(stream)].sum()
         self._count(visit, int(expected), stream.cb)
+
+    def _check_local(self, stream: Stream) -> None:
+        """A stream that nobody reads: what the core needs of the operand is its shard, or that of its row in turn."""
+        sent = {s.shard_cb for s in self.streams.values()} - {""}
+        if stream.shard_cb or stream.cb in sent:
+            if not self.blocking.rotates or "in0" not in self.blocking.shares or self._reduced(stream.cb) % TILE:
+                self._fail(f"{stream.cb} is sent in turn against the plan")
+            if stream.extent != (self.block[0], self.k_block):
+                self._fail(f"{stream.cb} has {stream.extent} tiles")
+            self._lies_here(stream.tensor, self.k_block, one=True)
+        elif stream.cb in self.firsts:
+            if not self.blocking.local or "in0" in self.blocking.shares:
+                self._fail(f"{stream.cb} is no shard by the plan")
+            self._lies_here(stream.tensor, self.k_tiles)
+        else:
+            self._lies_here(stream.tensor, self.block[1], one=True)
+
+    def _lies_here(self, tensor: str, columns: int, *, one: bool = False) -> None:
+        check_shards_here(self.kernel, tensor, (self.block[0], columns), (self.core, self.ids), one=one)
 
     def _turned(self, plan: Contraction) -> bool:
         """Whether the second operand is transposed; the operands are those of the program's matmul."""
@@ -187,18 +260,18 @@ class _Proof:
 
     def _valid(self, axis: int) -> np.ndarray:
         """For each unit of all cores: its rows, or columns, that the output has."""
-        grid, size, total = self.kernel.grid, self.block[axis], self.tiles[axis]
-        block = self.ids % grid.x if axis else self.ids // grid.x % grid.y
-        return np.asarray(np.minimum(size, total - block * size))
+        size, total = self.block[axis], self.tiles[axis]
+        return np.asarray(np.minimum(size, total - self._along(self.ids, axis) * size))
 
     def _readers(self, stream: Stream) -> np.ndarray:
         """A mask of the units whose cores read the stream themselves."""
         if stream.per == "core":
             return np.asarray(self.core == 0)
-        if stream.operand and stream.operand in self.blocking.shares:
+        reads = np.ones_like(self.core, dtype=bool) if stream.per == "k" else self._part(self.ids) == 0
+        if stream.operand and self.blocking.is_shared(stream):
             channel = "row" if stream.operand == "in0" else "column"
-            return np.isin(self.core, senders(self.kernel, channel))
-        return np.ones_like(self.core, dtype=bool)
+            reads = reads & np.isin(self.core, senders(self.kernel, channel))
+        return reads
 
     def _check_held(self, stream: Stream, visit: Visit) -> None:
         """What the outputs need beside the product: a tile of each place, a row, a column, or one tile of all."""
@@ -219,6 +292,8 @@ class _Proof:
         self._same(visit, (wanted, slot), stream.cb)
         self._once((at["core"], at["unit"], at["row"], at["column"]), stream.cb)
         readers = self._readers(stream)
+        if stream.per != "core":
+            self._on_first_part(at, stream.cb)
         expected = 1 if stream.per == "core" else int((rows * columns)[readers].sum())
         self._count(visit, expected, stream.cb)
         if stream.per == "core" and (visit.core.any() or self.kernel.buffer(stream.tensor).pages != 1):
@@ -226,10 +301,11 @@ class _Proof:
 
     def _check_write(self, stmt: WritePage, visit: Visit) -> None:
         result = self.results.get(stmt.cb)
-        if result is None or result.tensor != stmt.tensor or stmt.cb in self.written:
+        if result is None or result.bound or result.tensor != stmt.tensor or stmt.cb in self.written:
             self._fail(f"writes '{stmt.tensor}' from {stmt.cb}")
         at = self.places(visit)
         row, column = at["by"] * self.block[0] + at["row"], at["bx"] * self.block[1] + at["column"]
+        self._on_first_part(at, stmt.cb)
         wanted = self.pages(result.tensor, False, at["bz"], row, column)
         if result.sweep < 0:
             slot = at["row"] * self.block[1] + at["column"]
@@ -243,6 +319,9 @@ class _Proof:
     def check_written(self) -> None:
         """Every page of every output once; the reduced dimension's padding zeroed, and nothing else."""
         for cb, result in self.results.items():
+            if result.bound:
+                self._lies_here(result.tensor, self.block[1], one=True)
+                continue
             pages = self.kernel.buffer(result.tensor).pages
             if cb not in self.written or not np.array_equal(self.written[cb], np.arange(pages)):
                 self._fail(f"pages of '{result.tensor}' are not written exactly once")
@@ -267,21 +346,34 @@ class _Proof:
         assert isinstance(stmt, ZeroPadding)
         if (stmt.axis, stmt.first) != ("columns", self._reduced(stmt.cb) % TILE):
             fail(self.kernel, "TTB408", f"zeroes {stmt.axis} from {stmt.first} on in {stmt.cb}")
-        step, last = divmod(self.k_tiles - 1, self.k_block)
+        last_part = self.parts.count - 1 if self.parts is not None else 0
+        in_part = self.k_tiles - 1 - (last_part * self.parts.tiles if self.parts is not None else 0)
+        step, last = divmod(in_part, self.k_block)
         wanted = at["row"] * self.k_block + last
-        count = int(self._valid(0)[self._readers(self.streams[stmt.cb])].sum())
-        right = np.array_equal(visit.values[0], wanted) and (visit.rounds["k_step"] == step).all()
+        count = int(self._valid(0)[self._readers(self.streams[stmt.cb]) & (self._part(self.ids) == last_part)].sum())
+        right = (
+            (at["part"] == last_part).all()
+            and np.array_equal(visit.values[0], wanted)
+            and (visit.rounds["k_step"] == step).all()
+        )
         if not right or visit.core.size != count or len(np.unique(self._keys(at, "core", "unit", "row"))) != count:
             fail(self.kernel, "TTB408", "the last K tile of a row of the first operand is not zeroed once")
 
     # Compute
 
     def check_contraction(self, compute: KernelBody, plan: Contraction) -> None:
-        """On one core: in each step each subblock goes through the step's K tiles, and lands at its place."""
-        one = msgspec.structs.replace(compute, core_values=compute.core_values[:1])
+        """On a core of the first and one of the last part of K, and so on all."""
+        parts = self._part(self.ids)
+        for part in sorted({0, int(parts.max())}):
+            self._check_contraction(compute, plan, int(self.core[parts == part][0]), part)
+
+    def _check_contraction(self, compute: KernelBody, plan: Contraction, core: int, part: int) -> None:
+        """In each step each subblock goes through the step's K tiles, and lands at its place."""
+        one = msgspec.structs.replace(compute, core_values=compute.core_values[core : core + 1])
+        k_tiles, units = int(self._tiles_of_parts(np.asarray(part))), int(self.kernel.work[core].count)
         found = visits(one, (MatmulBlock, Pack))
         steps = [v for v in found if isinstance(v.stmt, MatmulBlock) and v.stmt.cbs == (plan.a, plan.b)]
-        packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == plan.cb]
+        packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == plan.gathered]
         blocks = [v.stmt.cbs for v in found if isinstance(v.stmt, MatmulBlock)]
         if sorted(blocks) != sorted((p.a, p.b) for p in self.plans) or len(set(blocks)) != len(blocks):
             self._fail(f"matmul_block of {blocks}")
@@ -292,30 +384,32 @@ class _Proof:
         assert isinstance(stmt, MatmulBlock)
         (high, wide), width = self.blocking.subblock, self.block[1]
         stride = getattr(stmt.k_stride, "value", -1)
-        if (stmt.rows, stmt.columns, stride) != (high, wide, self.k_block):
+        wanted = self.k_tiles if self.blocking.local else self.k_block
+        if (stmt.rows, stmt.columns, stride) != (high, wide, wanted):
             self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles, {stride} apart, from {stmt.cbs}")
         if stmt.transpose != self._turned(plan):
             self._fail("matmul_block transposes the second operand, or not, against the program")
         kk, step = visit.rounds["kk"], visit.rounds["k_step"]
-        row, k0 = np.divmod(visit.values[0], self.k_block)
+        row, k0 = np.divmod(visit.values[0], stride)
+        in_first = step * self.k_block + kk if self.blocking.local else kk
         k1, column = np.divmod(visit.values[1], width)
-        extent = np.minimum(self.k_block, self.k_tiles - step * self.k_block)
-        if not (np.array_equal(k0, kk) and np.array_equal(k1, kk)) or (kk >= extent).any():
+        extent = np.minimum(self.k_block, k_tiles - step * self.k_block)
+        if not (np.array_equal(k0, in_first) and np.array_equal(k1, kk)) or (kk >= extent).any():
             self._fail("a matmul_block meets tiles of different K, or of none")
         self._within(row + high - 1, self.block[0], "row of a block")
         self._within(column + wide - 1, width, "column of a block")
         sections = self._keys(visit.rounds, "unit", "k_step", "subblock_row", "subblock_column")
         per_section = np.unique(sections, return_counts=True)[1]
-        units = int(self.kernel.work[0].count)
         count = units * (self.block[0] // high) * (width // wide)
-        if per_section.size != count * -(-self.k_tiles // self.k_block) or visit.core.size != (count * self.k_tiles):
+        rounds = -(-k_tiles // self.k_block)
+        if per_section.size != count * rounds or visit.core.size != count * k_tiles:
             self._fail("a subblock does not meet every K tile once")
         places = np.unique(np.stack([sections, row * width + column]), axis=1)
         if places.shape[1] != per_section.size or len(packs) != high * wide:
             self._fail("a subblock moves while it gathers, or is not packed whole")
-        self._check_packs(packs, places)
+        self._check_packs(packs, places, units * rounds)
 
-    def _check_packs(self, packs: list[Visit], places: np.ndarray) -> None:
+    def _check_packs(self, packs: list[Visit], places: np.ndarray, steps: int) -> None:
         (_, wide), width = self.blocking.subblock, self.block[1]
         covered: list[np.ndarray] = []
         for visit in packs:
@@ -329,9 +423,12 @@ class _Proof:
             if visit.core.size != places.shape[1] or not np.array_equal(found, places):
                 self._fail(f"DST slot {stmt.dst} is packed at another place than its own")
             covered.append(self._keys(visit.rounds, "unit", "k_step") * (self.block[0] * width) + visit.values[0])
-        steps = int(self.kernel.work[0].count) * -(-self.k_tiles // self.k_block)
         if len(np.unique(np.concatenate(covered))) != steps * self.block[0] * width:
             self._fail("a tile of the product is not packed once a step")
+
+    def _on_first_part(self, at: Places, cb: str) -> None:
+        if at["part"].any():
+            self._fail(f"tiles of {cb} are moved on a core that has not the whole product")
 
     def check_accumulation(self, compute: KernelBody) -> None:
         """The packer replaces in the first step along K, adds in the others, and replaces everywhere else."""
@@ -344,7 +441,7 @@ class _Proof:
             if isinstance(stmt, Accumulate):
                 adding = stmt.on
             elif isinstance(stmt, Loop) and stmt.var == "k_step":
-                for now in range(min(3, -(-self.k_tiles // self.k_block))):
+                for now in range(min(3, -(-int(self._tiles_of_parts(np.asarray(0))) // self.k_block))):
                     adding = self._run(stmt.body, now, adding)
             elif isinstance(stmt, Loop | Block):
                 adding = self._run(stmt.body, step, adding)
@@ -357,7 +454,7 @@ class _Proof:
             elif isinstance(stmt, Section):
                 adding = self._run((*stmt.math, *stmt.packs), step, adding)
             elif isinstance(stmt, Pack):
-                wanted = int(stmt.cb in self.products and step > 0)
+                wanted = int(stmt.cb in self.gathered and step > 0)
                 if adding != wanted:
                     self._fail(f"the packer {'adds to' if adding else 'replaces'} {stmt.cb} in step {step}")
         return adding
@@ -365,23 +462,33 @@ class _Proof:
     def check_sweep(self, compute: KernelBody) -> None:
         """Tile operations and packs behind the product: each tile of the output, from its places."""
         masks = {mask.cb for mask in self.kernel.masks}
-        handed = {i.cb for i in self.kernel.intermediates if i.extent is None}
+        parts_cbs = {plan.parts_cb for plan in self.plans} - {""}
+        own = self.products | self.gathered | parts_cbs
+        handed = {i.cb for i in self.kernel.intermediates if i.extent is None} - own
         used: set[str] = set()
-        whole = int((self._valid(0) * self._valid(1)).sum())
+        done = self._part(self.ids) == 0
+        whole = int((self._valid(0) * self._valid(1))[done].sum())
         for visit in visits(compute, (TileOp, Pack)) if self.kernel.sweeps else []:
             stmt, at = visit.stmt, self.places(visit)
             if isinstance(stmt, Pack):
-                if stmt.cb in self.products:
+                if stmt.cb in own:
                     continue
-                if stmt.index is not None or stmt.cb not in {*self.results, *handed}:
+                bound = stmt.cb in self.results and self.results[stmt.cb].bound
+                if bound != (stmt.index is not None) or stmt.cb not in {*self.results, *handed}:
                     self._fail(f"packs {stmt.cb} at {stmt.index}")
+                if bound and not np.array_equal(visit.values[0], at["row"] * self.block[1] + at["column"]):
+                    self._fail(f"packs a tile of {stmt.cb} at another place of the shard than its own")
                 self._in_order(visit, at, stmt.cb)
                 self._count(visit, whole, stmt.cb)
                 continue
             assert isinstance(stmt, TileOp)
+            self._on_first_part(at, ", ".join(stmt.cbs))
+            if parts_cbs & {*stmt.cbs}:
+                continue
             last = at["bx"] * self.block[1] + at["column"] == self.tiles[1] - 1
             masked = bool(masks & {*stmt.cbs})
-            count = int(self._valid(0)[self.ids % self.kernel.grid.x == self.kernel.grid.x - 1].sum())
+            edge = self._along(self.ids, 1) == -(-self.tiles[1] // self.block[1]) - 1
+            count = int(self._valid(0)[done & edge].sum())
             if masked and not last.all():
                 self._fail("a mask is applied elsewhere than in the last column of tiles")
             self._count(visit, count if masked else whole, ", ".join(stmt.cbs))
@@ -391,7 +498,8 @@ class _Proof:
                 if not np.array_equal(index, self._index(cb, visit, at)):
                     self._fail(f"{stmt.op} takes another tile of {cb} than that of its place")
         wanted = set(self.products) if self.kernel.sweeps else set()
-        wanted |= {s.cb for s in self.kernel.streams if s.per != "k"} | masks
+        sent = {s.shard_cb for s in self.kernel.streams}
+        wanted |= {s.cb for s in self.kernel.streams if s.per != "k" and s.cb not in self.firsts | sent} | masks
         if not wanted <= used:
             self._fail(f"nobody reads {sorted(wanted - used)}")
 

@@ -8,12 +8,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from tt_build.ir.index import num, var
-from tt_build.ir.lowered import Channel, ChannelName, Exchange, KernelBody, ReceiveShared, SendShared, Stmt, When, walk
+from tt_build.ir.lowered import (
+    Channel,
+    ChannelName,
+    Exchange,
+    KernelBody,
+    ReceiveShared,
+    RotateShared,
+    SendShared,
+    Stmt,
+    When,
+    walk,
+)
 from tt_build.ir.plan import ArgRef
-from tt_build.ir.stages import LoweredKernel
+from tt_build.ir.skeleton import occurrences
+from tt_build.ir.stages import LoweredKernel, Stream
 from tt_build.ir.work import block_of, tile_ids
 from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_turns import turn_words_of
 from tt_build.passes.shard_to_core_map import cover
 from tt_build.passes.simplify import bodies_of
 from tt_build.targets import Arch
@@ -30,6 +43,7 @@ def check_semaphores(kernel: LoweredKernel, arch: Arch) -> None:
         if isinstance(stmt, SendShared | ReceiveShared)
     }
     used = [number for _, _, ready, sent in channels for number in (ready, sent)]
+    used += [number for _, stmt in flat if isinstance(stmt, RotateShared) for number in (stmt.ready, stmt.sent)]
     used += [stmt.semaphore for _, stmt in flat if isinstance(stmt, Exchange)]
     if (
         len(set(used)) != len(used)
@@ -51,12 +65,18 @@ def check_shared(kernel: LoweredKernel, body: KernelBody) -> dict[tuple[int, int
         isinstance(s, ReceiveShared) for s in flat
     ):
         fail(kernel, "TTB402", f"{body.role} sends what nobody receives, or receives what nobody sends")
-    names = {send.channel for send, _ in pairs}
+    rotating = [stmt for stmt in flat if isinstance(stmt, RotateShared)]
+    names = {send.channel for send, _ in pairs} | {stmt.channel for stmt in rotating}
     if {channel.name for channel in body.channels} != names or len(body.channels) != len(names):
         fail(kernel, "TTB405", f"{body.role} has arguments for channels {body.channels}, and uses {sorted(names)}")
     words: dict[tuple[int, int], dict[ChannelName, Coordinates]] = {item.core: {} for item in kernel.work}
     for channel in body.channels:
         sends = [send for send, _ in pairs if send.channel == channel.name]
+        if channel.senders > 1:
+            noc = 1 if body.role == "writer" else 0
+            for core, found in turn_words_of(kernel, body, channel, bool(sends), noc).items():
+                words[core][channel.name] = found
+            continue
         for core, found in _channel_words(kernel, channel, sends, 1 if body.role == "writer" else 0).items():
             words[core][channel.name] = found
     return words
@@ -126,30 +146,30 @@ def _groups(kernel: LoweredKernel, channel: str) -> list[list[tuple[int, int]]]:
 
 def _check_parcels(kernel: LoweredKernel, channel: str, sends: list[SendShared]) -> None:
     """Each stream that the cores of a channel share is in one parcel, with all pages of a block."""
-    shares = _shares(kernel)
     if channel == "all":
         shared = [s.cb for s in kernel.streams if s.per == "core"]
     else:
         operand = "in0" if channel == "row" else "in1"
-        shared = [s.cb for s in kernel.streams if s.operand == operand and operand in shares]
+        shared = [s.cb for s in kernel.streams if s.operand == operand and _is_shared(kernel, s)]
     sent = [(block.cb, block.pages) for send in sends for block in send.blocks]
     if sorted(sent) != sorted((cb, kernel.cb(cb).block) for cb in shared):
         fail(kernel, "TTB402", f"shared streams {shared} are sent as {sorted(sent)}")
 
 
-def _shares(kernel: LoweredKernel) -> tuple[str, ...]:
-    """The operands that the plan says cores share."""
+def _is_shared(kernel: LoweredKernel, stream: Stream) -> bool:
+    """Whether the plan says that cores share the stream."""
     if kernel.blocking is not None:
-        return kernel.blocking.shares
-    return ("in1",) if kernel.flash is not None and kernel.flash.shared else ()
+        return kernel.blocking.is_shared(stream)
+    return kernel.flash is not None and kernel.flash.shared and stream.operand == "in1"
 
 
 def check_sent(kernel: LoweredKernel) -> None:
     """What cores share is sent: nobody waits for a stream that only another core reads (TTB402)."""
-    sent = {b.cb for body in kernel.bodies for s in walk(body.body) if isinstance(s, SendShared) for b in s.blocks}
-    shares = _shares(kernel)
+    flat = [stmt for body in kernel.bodies for stmt in walk(body.body)]
+    sent = {b.cb for s in flat if isinstance(s, SendShared) for b in s.blocks}
+    sent |= {s.cb for s in flat if isinstance(s, RotateShared)}
     wanted = {s.cb for s in kernel.streams if s.per == "core"} if len(kernel.work) > 1 else set()
-    wanted |= {s.cb for s in kernel.streams if s.operand in shares}
+    wanted |= {s.cb for s in kernel.streams if _is_shared(kernel, s)}
     if sent != wanted:
         fail(kernel, "TTB402", f"streams {sorted(sent)} are sent, {sorted(wanted)} are shared")
 
@@ -161,10 +181,12 @@ def check_exchanges(kernel: LoweredKernel) -> dict[tuple[int, int], Coordinates]
     parts that there are (TTB402).
     """
     found = [(body.role, s) for body in kernel.bodies for s in walk(body.body) if isinstance(s, Exchange)]
-    planned = [fold for sweep in kernel.sweeps for fold in sweep.folds if fold.part_cb]
-    if [stmt.cb for _, stmt in found] != [fold.parts_cb for fold in planned] or any(
-        role != "writer" for role, _ in found
-    ):
+    planned: list[tuple[str, int, str]] = [
+        (fold.parts_cb, 1, "all") for sweep in kernel.sweeps for fold in sweep.folds if fold.part_cb
+    ]
+    tiles = kernel.unit_tiles[0] * kernel.unit_tiles[1]
+    planned += [(plan.parts_cb, tiles, "first") for plan in kernel.contractions if plan.part_cb]
+    if [(stmt.cb, stmt.pages, stmt.to) for _, stmt in found] != planned or any(role != "writer" for role, _ in found):
         fail(kernel, "TTB402", f"{len(found)} exchanges, {len(planned)} reductions in spread parts")
     if not found:
         return {}
@@ -173,12 +195,18 @@ def check_exchanges(kernel: LoweredKernel) -> dict[tuple[int, int], Coordinates]
         fail(kernel, "TTB402", "an exchange without parts")
     along = 1 if parts.axis == "rows" else 0
     groups: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
+    numbers: list[int] = []
     for item in kernel.work:
         if item.count != 1:
             fail(kernel, "TTB401", f"core {item.core} has {item.count} parts, which wait for each other")
         place = list(block_of(tile_ids(item, kernel.order, kernel.grid)[0], kernel.grid))
         number, place[along] = place[along], 0
+        numbers.append(number)
         groups.setdefault(tuple(place), {})[number] = item.core
+    for visit in occurrences(kernel.bodies[2], (Exchange,)):
+        part, count = visit.values
+        if not np.array_equal(part, numbers) or (count != parts.count).any():
+            fail(kernel, "TTB402", "a core sends another part than its own")
     coordinates: dict[tuple[int, int], Coordinates] = {}
     for members in groups.values():
         if sorted(members) != list(range(parts.count)):

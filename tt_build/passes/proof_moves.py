@@ -23,6 +23,7 @@ from tt_build.ir.lowered import (
     Push,
     ReadPage,
     Reserve,
+    RotateShared,
     Section,
     SendShared,
     Stmt,
@@ -63,16 +64,25 @@ def check_moves(kernel: LoweredKernel, arguments: Mapping[tuple[int, int], Mappi
         pushed = _run(kernel, bodies, same[0])
         for name, pages in pushed.items():
             totals[name] += pages * cores
+    scratch = {cb.name for cb in kernel.circular_buffers if cb.scratch}
+    idle = [name for name, pages in totals.items() if not pages and name not in scratch]
+    if idle:
+        fail(kernel, "TTB402", f"nobody pushes pages of {', '.join(idle)}")
     return tuple(CbTraffic(cb=name, pages=pages) for name, pages in totals.items())
 
 
 def edges(kernel: LoweredKernel, item: CoreWork) -> tuple[object, ...]:
-    """Rows and columns of tiles of each unit of the core, one after the other."""
-    found: list[tuple[int, int]] = []
+    """Rows and columns of tiles of each unit of the core, one after the other, and its part of K."""
+    found: list[tuple[int, ...]] = []
     (high, wide), (rows, columns) = kernel.unit_tiles, kernel.buffer(kernel.outputs[0].name).tiles
     for tile in tile_ids(item, kernel.order, kernel.grid):
         bx, by, _ = block_of(tile, kernel.grid)
-        found.append((min(high, rows - by * high), min(wide, columns - bx * wide)))
+        part = 0
+        if kernel.parts is not None and kernel.parts.axis == "rows":
+            by, part = 0, by
+        elif kernel.parts is not None:
+            bx, part = 0, bx
+        found.append((min(high, rows - by * high), min(wide, columns - bx * wide), part))
     return tuple(found)
 
 
@@ -103,7 +113,7 @@ def _run(kernel: LoweredKernel, bodies: Mapping[str, tuple[Stmt, ...]], names: M
     for name, fifo in state.items():
         if name in scratch and (fifo.producer != "reader" or fifo.pushed or fifo.consumer):
             fail(kernel, "TTB402", f"{name} is not the reader's own")
-        if name not in scratch and (fifo.pushed != fifo.popped or not fifo.pushed):
+        if fifo.pushed != fifo.popped:
             fail(kernel, "TTB402", f"{name}: {fifo.pushed} pages pushed, {fifo.popped} popped")
     return {name: fifo.pushed for name, fifo in state.items()}
 
@@ -209,6 +219,11 @@ def _problem(stmt: Stmt, held: _Held) -> str:
             if part.cb in held.arriving:
                 return "reads under way"
         return ""
+    if isinstance(stmt, RotateShared):
+        shard = held.pointers.get(stmt.source, ("", ""))
+        if shard[1] != "write" or held.pointers.get(stmt.target) != (stmt.cb, "write") or shard[0] == stmt.cb:
+            return f"through pointers {stmt.source} and {stmt.target}"
+        return "" if {stmt.cb, shard[0]} <= held.reserved - held.arriving else "pages are not held"
     if isinstance(stmt, Exchange):
         held_source = held.pointers.get(stmt.source, ("", ""))
         if held_source[1] != "read" or held.pointers.get(stmt.target) != (stmt.cb, "write"):

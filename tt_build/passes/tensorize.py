@@ -17,6 +17,7 @@ from tt_build.ir.lowered import (
     KernelBody,
     ReadPage,
     Role,
+    RotateShared,
     RuntimeValue,
     SendShared,
     Stmt,
@@ -35,7 +36,7 @@ from tt_build.passes import (
     tensorize_flash,
     tensorize_sweeps,
 )
-from tt_build.passes.channels import IS_SENDER, Group, coordinates, groups, noc_of, words
+from tt_build.passes.channels import IS_SENDER, Group, coordinates, groups, noc_of, turn_words, turns, words
 from tt_build.passes.common import extend
 from tt_build.passes.parts import peers_of
 from tt_build.passes.simplify import indices_of, simplify
@@ -59,6 +60,7 @@ def apply(kernel: PaddedKernel) -> LoweredKernel:
     bodies = tuple(_kernel(kernel, role, body) for role, body in zip(ROLES, written, strict=True))
     flat = [stmt for body in bodies for stmt in walk(body.body)]
     used = [number for stmt in flat if isinstance(stmt, SendShared) for number in (stmt.ready, stmt.sent)]
+    used += [number for stmt in flat if isinstance(stmt, RotateShared) for number in (stmt.ready, stmt.sent)]
     used += [stmt.semaphore for stmt in flat if isinstance(stmt, Exchange)]
     return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(dict.fromkeys(used)))
 
@@ -73,6 +75,8 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
     arguments = tuple(name for name in (*kernel.loop.args, *IS_SENDER.values()) if name in read)
     sends = {stmt.channel: stmt for stmt in flat if isinstance(stmt, SendShared)}
     shared = {channel: groups(kernel, channel) for channel in sends}
+    rotating = {stmt.channel: stmt.cores for stmt in flat if isinstance(stmt, RotateShared)}
+    in_turn = {channel: turns(kernel, channel) for channel in rotating}
     noc = noc_of(role)
     peers = peers_of(kernel) if any(isinstance(stmt, Exchange) for stmt in flat) else {}
     scalars = scalars_of(body)
@@ -82,7 +86,10 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
         accessors=accessors,
         runtime_args=arguments,
         peers=len(next(iter(peers.values()), ())),
-        channels=tuple(Channel(name=name, targets=send.targets) for name, send in sends.items()),
+        channels=(
+            *(Channel(name=name, targets=send.targets) for name, send in sends.items()),
+            *(Channel(name=name, targets=1, senders=cores) for name, cores in rotating.items()),
+        ),
         common_args=scalars,
         common_values=tuple(ArgRef(scalar=name) for name in scalars),
         core_values=tuple(
@@ -93,6 +100,7 @@ def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> K
                     *_work_values(item, arguments, shared),
                     *(coordinate for peer in peers.get(item.core, ()) for coordinate in coordinates(peer)),
                     *(word for group in shared.values() for word in words(group[item.core], noc=noc)),
+                    *(word for members in in_turn.values() for word in turn_words(members[item.core], noc=noc)),
                 ),
             )
             for item in kernel.work

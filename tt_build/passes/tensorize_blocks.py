@@ -6,53 +6,92 @@ multicast to the others. The reader has NoC 0, the writer NoC 1; the first opera
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, dim, minimum, num, var
-from tt_build.ir.lowered import Barrier, Let, Loop, Stmt, When, WritePage, ZeroPadding
+from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
+from tt_build.ir.lowered import (
+    Barrier,
+    Exchange,
+    Let,
+    Loop,
+    Pointer,
+    Pop,
+    Push,
+    Reserve,
+    RotateShared,
+    Stmt,
+    Wait,
+    When,
+    WritePage,
+    ZeroPadding,
+)
 from tt_build.ir.stages import Operand, OutputStream, PaddedKernel, Stream
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, pointer_of, popped
-from tt_build.passes.channels import SHARED_ALONG
+from tt_build.passes.channels import CHANNELS, SHARED_ALONG, semaphores
 from tt_build.passes.read_tiles import read_tile
-from tt_build.passes.sweep_loops import block, block_edges, block_span, every_tile, place_in
-from tt_build.passes.tensorize_reader import mask_tile
+from tt_build.passes.sweep_loops import block, block_edges, block_span, every_tile, part, place_in
+from tt_build.passes.tensorize_reader import announced, mask_tile
 from tt_build.passes.tensorize_shared import once_a_core, parcel
 from tt_build.passes.tensorize_sweeps import streamed, written
 from tt_build.targets import DTYPES
 
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
-    """Masks and numbers that all units share, then for each unit its operands; last what the sweep streams."""
-    body: list[Stmt] = [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
+    """Shards are there: they are only announced. Then masks and numbers that all units share, and for each unit its
+    operands and what the sweep streams.
+    """
+    body: list[Stmt] = announced(kernel)
+    body += [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
     body += once_a_core(kernel)
     inner = _operands(kernel, noc=0)
     for number, sweep in enumerate(kernel.sweeps):
         streams = [s for s in kernel.streams if s.per == "sweep"]
         if streams:
-            inner.append(block(number, sweep, streamed(kernel, sweep, streams)))
+            inner += on_first_part(kernel, [block(number, sweep, streamed(kernel, sweep, streams))])
     if inner:
         body.append(loops.unit_loop(kernel, [], [*_unit(kernel), *inner], []))
-    return tuple(body)
+    return tuple(_around_sent(kernel, 0, body))
 
 
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """For each unit the operands that come over NoC 1, then its outputs."""
-    inner = [*_unit(kernel), *_operands(kernel, noc=1)]
+    inner = [*_unit(kernel), *_operands(kernel, noc=1), *_parts(kernel)]
     for result in kernel.results:
-        if result.sweep < 0:
-            inner += _whole_block(kernel, result)
+        if result.sweep < 0 and not result.bound:
+            inner += on_first_part(kernel, _whole_block(kernel, result))
+    moved, bound = ([r for r in kernel.results if r.bound == local] for local in (False, True))
     for number, sweep in enumerate(kernel.sweeps):
-        inner.append(block(number, sweep, written(kernel, sweep, list(kernel.results))))
-    return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
+        if moved:
+            inner += on_first_part(kernel, [block(number, sweep, written(kernel, sweep, moved))])
+    body: list[Stmt] = [loops.unit_loop(kernel, [], inner, [])] if len(inner) > len(_unit(kernel)) else []
+    if moved:
+        body.append(Barrier(what="write"))
+    for result in bound:
+        pages = num(kernel.cb(result.cb).block)
+        body += [Wait(cb=result.cb, pages=pages), *popped([result.cb], pages)]
+    return tuple(_around_sent(kernel, 1, body))
 
 
-def k_steps(kernel: PaddedKernel, inside: list[Stmt]) -> Stmt:
-    """``inside`` for each step along K; ``k_extent`` tiles of it are there."""
+def k_steps(kernel: PaddedKernel, inside: list[Stmt]) -> list[Stmt]:
+    """``inside`` for each step along K, or the core's part of it; ``k_extent`` tiles of it are there."""
     assert kernel.blocking is not None
-    size, total = kernel.blocking.k_block, kernel.contractions[0].k_tiles
-    steps = -(-total // size)
-    whole = dim("k_tiles_per_step", size)
-    extent = minimum(whole, dim("k_tiles", total) - var("k_step") * whole) if total % size else whole
-    return Loop(var="k_step", count=dim("k_steps", steps), body=(Let(name="k_extent", value=extent), *inside))
+    size, total, parts = kernel.blocking.k_block, kernel.contractions[0].k_tiles, kernel.parts
+    whole, before = dim("k_tiles_per_step", size), list[Stmt]()
+    length, tiles = dim("k_tiles", total), total
+    if parts is not None:
+        length, tiles = dim("k_tiles_of_part", parts.tiles), parts.tiles
+        if total % tiles:  # the last part is shorter
+            here = minimum(length, dim("k_tiles", total) - part(parts) * length)
+            before, length, tiles = [Let(name="k_tiles_here", value=here)], var("k_tiles_here"), 0
+    count = dim("k_steps", -(-tiles // size)) if tiles else ceil_div(length, whole)
+    extent = whole if tiles and not tiles % size else minimum(whole, length - var("k_step") * whole)
+    return [*before, Loop(var="k_step", count=count, body=(Let(name="k_extent", value=extent), *inside))]
+
+
+def on_first_part(kernel: PaddedKernel, body: list[Stmt]) -> list[Stmt]:
+    """What only the first core of a unit does where several share it."""
+    if kernel.parts is None or not body:
+        return body
+    return [When(a=part(kernel.parts), b=num(0), body=tuple(body))]
 
 
 def _unit(kernel: PaddedKernel) -> list[Stmt]:
@@ -77,22 +116,51 @@ def _operands(kernel: PaddedKernel, noc: int) -> list[Stmt]:
         else:
             reads = every_tile(kernel, stream.extent, read_tile(stream, place_in(kernel, stream.extent)))
             held += _shared(kernel, stream, [*reads, Barrier(what="read")])
-    return [*([k_steps(kernel, steps)] if steps else []), *held]
+    return [*(k_steps(kernel, steps) if steps else []), *on_first_part(kernel, held)]
 
 
 def _shared(kernel: PaddedKernel, stream: Stream, landed: list[Stmt]) -> list[Stmt]:
     assert kernel.blocking is not None
     assert stream.operand
-    if stream.operand in kernel.blocking.shares:
+    if stream.shard_cb:
+        return _in_turn(kernel, stream)
+    if kernel.blocking.is_shared(stream):
         return parcel(kernel, SHARED_ALONG[stream.operand], [stream.cb], landed)
     return filled([stream.cb], num(kernel.cb(stream.cb).block), landed)
+
+
+def _in_turn(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
+    """A step of the first operand from the core of the row that holds it."""
+    ready, sent = semaphores(kernel, "row")
+    rotate = RotateShared(
+        channel="row",
+        source=pointer_of(stream.shard_cb),
+        target=pointer_of(stream.cb),
+        cb=stream.cb,
+        pages=kernel.cb(stream.cb).block,
+        turn=var("k_step"),
+        place=var("bx"),
+        cores=kernel.grid.x,
+        ready=ready,
+        sent=sent,
+    )
+    return filled([stream.cb], num(kernel.cb(stream.cb).block), [rotate])
+
+
+def _around_sent(kernel: PaddedKernel, noc: int, body: list[Stmt]) -> list[Stmt]:
+    """Shards that the kernel on that NoC sends: taken before, announced when they have been sent."""
+    sent = [s.shard_cb for s in kernel.streams if s.shard_cb and noc == noc_of_operand(kernel, "in0")]
+    return filled(sent, num(kernel.cb(sent[0]).block), body) if sent else body
 
 
 def _step(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     """The tiles of one step: those that are there, at their places in the whole block."""
     assert kernel.blocking is not None
     width = dim("k_tiles_per_step", kernel.blocking.k_block)
-    k = Let(name="k", value=var("k_step") * width + var("kk"))
+    first = var("k_step") * width
+    if kernel.parts is not None:
+        first = part(kernel.parts) * dim("k_tiles_of_part", kernel.parts.tiles) + first
+    k = Let(name="k", value=first + var("kk"))
     if stream.operand == "in0":
         span = block_span(kernel, "rows")
         place = _at(span.is_single, "tile_row", width) + var("kk")
@@ -120,7 +188,8 @@ def _zero(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     for fill in kernel.zero_fills:
         if fill.cb != stream.cb:
             continue
-        last_step, last = divmod(total - 1, size)
+        in_part = (total - 1) % kernel.parts.tiles if kernel.parts is not None else total - 1
+        last_step, last = divmod(in_part, size)
         span = block_span(kernel, "rows")
         zero = ZeroPadding(
             pointer=pointer_of(stream.cb),
@@ -131,8 +200,39 @@ def _zero(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
             element_bytes=DTYPES[kernel.tensor(stream.tensor).dtype].element_bytes,
         )
         rows: Stmt = zero if span.is_single else Loop(var="tile_row", count=span.count, body=(zero,))
-        found.append(When(a=var("k_step"), b=num(last_step), body=(rows,)) if total > size else rows)
+        if total > size:
+            rows = When(a=var("k_step"), b=num(last_step), body=(rows,))
+        if kernel.parts is not None:
+            rows = When(a=part(kernel.parts), b=num(kernel.parts.count - 1), body=(rows,))
+        found.append(rows)
     return found
+
+
+def _parts(kernel: PaddedKernel) -> list[Stmt]:
+    """The core's part of the block goes to the first core of the unit."""
+    if kernel.parts is None:
+        return []
+    (plan,) = kernel.contractions
+    source, target = pointer_of(plan.part_cb), pointer_of(plan.parts_cb)
+    pages, all_pages = kernel.cb(plan.part_cb).block, num(kernel.cb(plan.parts_cb).block)
+    return [
+        Wait(cb=plan.part_cb, pages=num(pages)),
+        Reserve(cb=plan.parts_cb, pages=all_pages),
+        Pointer(name=source, cb=plan.part_cb, side="read"),
+        Pointer(name=target, cb=plan.parts_cb, side="write"),
+        Exchange(
+            source=source,
+            target=target,
+            cb=plan.parts_cb,
+            part=part(kernel.parts),
+            parts=dim("parts", kernel.parts.count),
+            semaphore=2 * len(CHANNELS),
+            pages=pages,
+            to="first",
+        ),
+        *on_first_part(kernel, [Push(cb=plan.parts_cb, pages=all_pages)]),
+        Pop(cb=plan.part_cb, pages=num(pages)),
+    ]
 
 
 def _whole_block(kernel: PaddedKernel, result: OutputStream) -> list[Stmt]:

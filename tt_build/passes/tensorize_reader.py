@@ -17,11 +17,8 @@ ONE_BFLOAT16 = 0x3F80
 
 def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """Statements of ``reader.cpp``; without inputs there are none. Shards are there: they are only announced."""
-    local = [kernel.cb(s.cb) for s in kernel.streams if s.per == "shard"]
     unit = [s for s in kernel.streams if s.per == "unit"]
-    body: list[Stmt] = open_scratch(kernel)
-    for cb in local:
-        body += [Reserve(cb=cb.name, pages=num(cb.block)), Push(cb=cb.name, pages=num(cb.block))]
+    body: list[Stmt] = [*open_scratch(kernel), *announced(kernel)]
     for mask in kernel.masks:
         body += mask_tile(mask)
     for pattern in kernel.patterns:
@@ -39,6 +36,17 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
         before, after = opened([s.cb for s in unit], size), _close(unit, size)
         body.append(loops.unit_loop(kernel, before, [*loops.definitions(kernel), *reads], after))
     return tuple(body)
+
+
+def announced(kernel: PaddedKernel) -> list[Stmt]:
+    """The core's shards, each in its circular buffer as a whole; those that are sent stay with the one who sends."""
+    sent = {s.shard_cb for s in kernel.streams}
+    local = [kernel.cb(s.cb) for s in kernel.streams if s.per == "shard" and s.cb not in sent]
+    return [
+        stmt
+        for cb in local
+        for stmt in (Reserve(cb=cb.name, pages=num(cb.block)), Push(cb=cb.name, pages=num(cb.block)))
+    ]
 
 
 def mask_tile(mask: MaskPlan) -> list[Stmt]:

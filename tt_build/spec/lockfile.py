@@ -165,7 +165,7 @@ def _tried(fields: Fields, node: Node, path: Path) -> Tried | None:
 
 
 def _plan(fields: Fields, node: Node, path: Path) -> LockedPlan | None:
-    entries = fields.mapping(node, path, _PLAN, _PLAN)
+    entries = fields.mapping(node, path, (*_PLAN, "k_split"), _PLAN)
     if entries is None or len(entries) < len(_PLAN):
         return None
     most = schedules.LARGEST
@@ -180,6 +180,8 @@ def _plan(fields: Fields, node: Node, path: Path) -> LockedPlan | None:
         "order": fields.word(entries["order"], (*path, "order"), schedules.ORDERS, "order"),
         "policy": fields.word(entries["policy"], (*path, "policy"), schedules.POLICIES, "policy"),
     }
+    if "k_split" in entries:
+        found["k_split"] = fields.integer(entries["k_split"], (*path, "k_split"), 1, schedules.MOST_CORES)
     for key in ("block", "subblock", "k_block"):
         sizes = found[key] if isinstance(found[key], tuple) else (found[key] or 0,)
         if any(size % 32 for size in sizes):

@@ -45,6 +45,7 @@ class MatmulSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     algorithm: str = "auto"
     block: tuple[int, int] | None = None
     k_block: int | None = None
+    k_split: int | None = None
     subblock: tuple[int, int] | None = None
     noc: int | None = None
     depth: int | None = None
@@ -192,7 +193,7 @@ class HandSpec(Entry, frozen=True, kw_only=True, omit_defaults=True):
     reference: str = ""
 
 
-class LockedPlan(Struct, frozen=True, kw_only=True):
+class LockedPlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A plan of a blocked matmul with nothing left open, in the words and units of ``schedule: {matmul: ...}``.
 
     ``cores`` are columns and rows in use.
@@ -207,6 +208,7 @@ class LockedPlan(Struct, frozen=True, kw_only=True):
     depth: int
     order: str
     policy: str
+    k_split: int = 1
 
 
 class Locked(Struct, frozen=True, kw_only=True):

@@ -149,6 +149,7 @@ def _definitions() -> Schema:
                         "algorithm": _enum(ALGORITHMS, "The matmul algorithm.", "auto"),
                         "block": _pair(size, "Output block of a core, rows and columns, in elements."),
                         "k_block": {**size, "description": "Elements of the inner dimension per step."},
+                        "k_split": _integer(1, MOST_CORES, "Cores that share the inner dimension of a block."),
                         "subblock": _pair(size, "Subblock within DST, rows and columns, in elements."),
                         "noc": _integer(0, 1, "The NoC that reads the first operand."),
                         "depth": _integer(1, 64, "Blocks that a circular buffer holds."),
