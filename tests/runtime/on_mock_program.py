@@ -1,4 +1,4 @@
-"""Runs a program with the real ttnn on a mock n150 (see test_programs.py) and prints one line an answer."""
+"""Runs a program with the real ttnn on a mock n150 (see test_program_launcher.py) and prints one line an answer."""
 
 from __future__ import annotations
 
