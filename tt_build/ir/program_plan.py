@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from tt_build.decoding import decode
 from tt_build.ir.plan import Buffer, Plan, PlanError, PlanStruct, load_plan
 
 FILE = "program.json"
@@ -67,7 +68,7 @@ class Loaded(msgspec.Struct, frozen=True):
 def load_program(path: Path) -> Loaded:
     """The program in that file and the plans that it names; ``PlanError`` where one cannot be read or does not fit."""
     try:
-        program = msgspec.json.decode(path.read_bytes(), type=ProgramPlan)
+        program = decode(path.read_bytes(), ProgramPlan)
     except OSError as error:
         raise PlanError(f"cannot read {path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import SCons.Action
 
 from tt_build.codegen.files import emit
 from tt_build.codegen.program import emit_program
 from tt_build.codegen.write import write_group
+from tt_build.decoding import decode
 from tt_build.passes.pipeline import CHAINS, Pass, read_stage
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.nodes import StepTarget, digest_of
@@ -127,7 +127,7 @@ def generate_step(kind: str, own: Mapping[str, str]) -> Step:
 
 def program_step(data: bytes) -> list[bytes]:
     """Code generation of a program."""
-    return list(emit_program(msgspec.json.decode(data, type=ProgramDeclaration)).values())
+    return list(emit_program(decode(data, ProgramDeclaration)).values())
 
 
 def functions(kind: str, templates: Mapping[str, str]) -> list[Step]:

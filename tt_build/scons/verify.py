@@ -102,7 +102,7 @@ class VerifyProgramAction(SignedAction):
 
 def program_job_of(target: Any, source: list[Any]) -> ProgramJob:
     """What a program's node says: the program, and job and plan of each of its kernels."""
-    program = msgspec.json.decode(read_source(source[-1]), type=ProgramDeclaration)
+    program = decode(read_source(source[-1]), ProgramDeclaration)
     found = {name: job_of(nodes) for name, nodes in target[0].attributes.tt_kernels.items()}
     return ProgramJob(program, {n: job for n, (job, _) in found.items()}, {n: path for n, (_, path) in found.items()})
 
