@@ -30,10 +30,11 @@ STATIC = 6  # columns that need no run
 
 
 def declarations() -> list[Declaration]:
-    """The kernels of ``library/``, in the order of their files."""
+    """The kernels of ``library/``, in the order of their files, but those that are steps of programs."""
     loaded = load_file(ROOT / "kernels.yaml")
     assert not loaded.errors, loaded.errors
-    return [entry for entry in loaded.declarations if entry.file.startswith("library/")]
+    steps = {program.file for program in loaded.sequences}
+    return [e for e in loaded.declarations if e.file.startswith("library/") and e.file not in steps]
 
 
 def in_dram(buffer: Buffer) -> bool:

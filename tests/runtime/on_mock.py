@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,13 @@ import msgspec
 import numpy as np
 import ttnn
 
+from tests.runtime.answers import answer, shown
 from tt_build.runtime import Launcher, load, run_on_ttnn
 from tt_build.runtime.launcher import time_on_ttnn
 from tt_build.runtime.tensors import allocate, upload
 
 DATA = Path(sys.argv[1])
 SQUARE = np.ones((256, 256), dtype=np.float32)
-
-
-def answer(name: str, function: Callable[[], str]) -> None:
-    try:
-        text = function()
-    except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-    print("ANSWER", name, text, flush=True)
-
-
-def shown(tensor: Any) -> str:
-    place = str(tensor.memory_config().buffer_type).rsplit(".", 1)[-1]
-    return f"{type(tensor).__name__} {tuple(tensor.shape)} {tensor.dtype} {place}"
 
 
 def changed(launcher: Launcher, **fields: Any) -> Launcher:

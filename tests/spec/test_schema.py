@@ -55,6 +55,30 @@ DOCUMENT: dict[str, Any] = {
             "target": {"arch": "blackhole"},
             "allow": ["TTB101"],
         },
+        "square": {
+            "scalars": {"beta": {"runtime": "float32"}},
+            "inputs": {"A": {"shape": [64, 64]}, "B": {"shape": [64, 64]}},
+            "outputs": {"C": {"shape": [64, 64]}},
+            "compute": "C = A @ B * beta",
+        },
+    },
+    "programs": {
+        "twice": {
+            "description": "two matmuls",
+            "inputs": ["x", "w"],
+            "steps": [
+                {"kernel": "square", "inputs": {"A": "x", "B": "w"}, "outputs": {"C": "h"}, "scalars": {"beta": 1}},
+                {"kernel": "square", "inputs": {"A": "h", "B": "w"}, "outputs": {"C": "y"}, "scalars": {"beta": 0.5}},
+            ],
+            "outputs": ["y"],
+            "keep": {"h": {"memory": "l1", "sharding": "block", "grid": [2, 2]}},
+            "verify": {"pcc": 0.99, "seed": 1, "inputs": "uniform"},
+        },
+        "again": {
+            "inputs": ["x", "w"],
+            "steps": [{"program": "twice", "inputs": {"x": "x", "w": "w"}, "outputs": {"y": "y"}}],
+            "outputs": ["y"],
+        },
     },
 }
 
@@ -107,7 +131,7 @@ def test_both_accept_the_document(tmp_path: Path) -> None:
 
 # No tree of plain values, or values that YAML versions read differently.
 UNREAD = ("TTB001", "TTB002", "TTB003", "TTB004", "TTB007_empty", "TTB010_comma", "TTB024", "TTB034", "TTB036")
-REFUSED_TOO = ("TTB030_no_label", "TTB039_compute_and_sources")
+REFUSED_TOO = ("TTB030_no_label", "TTB039_compute_and_sources", "TTB051_kernel_and_program")
 ACCEPTED = ("TTB023_cast", "TTB008_argument_word", "TTB008_buffer_tensor", "TTB007_op_without_meaning")
 READ = [
     path for path in sorted(FOLDER.glob("*.yaml")) if not path.stem.startswith(UNREAD) and "lockfile" not in path.stem

@@ -16,6 +16,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.formats import Report
 from tt_build.spec.loader import SpecFile, load_file
 from tt_build.spec.model import Declaration, Declared
+from tt_build.spec.program import ProgramDeclaration
 from tt_build.spec.render import in_order
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -57,8 +59,9 @@ def _check(path: Path, arch: str | None, grid: tuple[int, int] | None, *, quick:
         invalid |= {name for name, about in said.items() if any(one.severity == "error" for one in about)}
         found += [diagnostic for about in said.values() for diagnostic in about]
     names = tuple(d.kernel.name for d in loaded.declarations if d.kernel.name not in invalid)
+    programs = tuple(program.name for program in loaded.sequences if program.name not in invalid)
     ordered = tuple(in_order(found, loaded.source)) if len(found) > len(loaded.diagnostics) else loaded.diagnostics
-    return Report(ordered, names, loaded.source, Path.cwd())
+    return Report(ordered, names, loaded.source, Path.cwd(), programs)
 
 
 def _said(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, ...]]:
@@ -71,7 +74,8 @@ def _said(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, ...]]
         mark = _mark(entry, own)
         if mark not in known:
             groups.setdefault(mark, []).append(entry)
-    if not groups:
+    sequences = [program for program in loaded.sequences if _program_mark(program) not in known]
+    if not groups and not sequences:
         return {}
     from tt_build.cli.workers import shared_out
 
@@ -85,8 +89,34 @@ def _said(loaded: SpecFile, *, fresh: bool) -> dict[str, tuple[Diagnostic, ...]]
         if diagnostics:
             said[first.kernel.name] = diagnostics
             said |= {entry.kernel.name: examine(entry) for entry in others}
-    _write(notes, [mark for mark, diagnostics in zip(groups, answers, strict=True) if not diagnostics])
+    marks = [mark for mark, diagnostics in zip(groups, answers, strict=True) if not diagnostics]
+    refused = {name for name, about in said.items() if any(one.severity == "error" for one in about)}
+    for program in sequences:
+        if refused.isdisjoint(program.kernels):
+            found = _examine_program(program, loaded)
+            said |= {program.name: found} if found else {}
+            marks += [] if found else [_program_mark(program)]
+    _write(notes, marks)
     return said
+
+
+def _program_mark(program: ProgramDeclaration) -> str:
+    """The digest of a program, which changes with its kernels."""
+    return hashlib.sha256(msgspec.json.encode(program)).hexdigest()[:32]
+
+
+def _examine_program(program: ProgramDeclaration, loaded: SpecFile) -> tuple[Diagnostic, ...]:
+    """Why the kernels of a program do not fit together; they are lowered for that."""
+    from tt_build.passes.check_program import check_program
+    from tt_build.passes.pipeline import run_chain
+
+    entries = [entry for entry in loaded.declarations if entry.kernel.name in program.kernels]
+    try:
+        kernels: dict[str, Any] = {entry.kernel.name: run_chain(entry)[0] for entry in entries}
+        check_program(program, kernels)
+    except Rejected as refused:
+        return refused.diagnostics
+    return ()
 
 
 def _mark(entry: Declared, own: str) -> str:

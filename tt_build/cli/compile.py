@@ -20,26 +20,15 @@ def add(commands: Commands) -> None:
 def compile_(options: argparse.Namespace) -> int:
     """Compile all, then write: with an error anywhere nothing is written."""
     from tt_build.cli.terminal import Progress, paint_for
-    from tt_build.codegen.compile import compile_told, failed_names
+    from tt_build.codegen.compile import compile_loaded
     from tt_build.codegen.write import write_group
-    from tt_build.spec.diagnostics import Rejected
     from tt_build.spec.loader import load_file
+    from tt_build.spec.nearest import plural
     from tt_build.spec.render import in_order, render
 
     loaded = load_file(options.spec, arch=options.arch, grid=options.grid)
-    found = [entry.diagnostic for entry in loaded.diagnostics]
-    failed = failed_names(loaded)
-    kernels: dict[str, dict[str, bytes]] = {}
     progress = Progress("compiling", len(loaded.declarations))
-    for count, declaration in enumerate(loaded.declarations):
-        name = declaration.kernel.name
-        progress.at(count, name)
-        try:
-            kernels[name], warnings = compile_told(declaration, loaded.templates)
-            found += warnings
-        except Rejected as rejected:
-            failed.append(name)
-            found += rejected.diagnostics
+    written, failed, found = compile_loaded(loaded, progress.at)
     progress.done()
     paint = paint_for(sys.stderr)
     if found:
@@ -48,7 +37,10 @@ def compile_(options: argparse.Namespace) -> int:
     if failed:
         return 1
     folder = options.output / "tenstorrent"
-    for name, files in kernels.items():
+    for name, files in written.items():
         write_group({folder / name / path: data for path, data in files.items()})
-    print(f"{len(kernels)} {'kernel' if len(kernels) == 1 else 'kernels'} written to {folder}")
+    made = plural(len(loaded.declarations), "kernel")
+    if loaded.sequences:
+        made += f" and {plural(len(loaded.sequences), 'program')}"
+    print(f"{made} written to {folder}")
     return 0

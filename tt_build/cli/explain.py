@@ -1,4 +1,4 @@
-"""``tt-build explain``: the catalogue's page of a code, or how a kernel is built and why."""
+"""``tt-build explain``: the catalogue's page of a code, or how a kernel or program is built and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tt_build.cli.arguments import Commands, add_spec
-from tt_build.cli.terminal import table as _table
+from tt_build.cli.terminal import table
 from tt_build.spec.nearest import plural
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("explain", help="explain a code (TTB014), or how a kernel is built and why")
-    parser.add_argument("subject", metavar="CODE|KERNEL", help="a code of a message, or the name of a kernel")
+    parser.add_argument(
+        "subject", metavar="CODE|KERNEL", help="a code of a message, or the name of a kernel or program"
+    )
     add_spec(parser, option=True)
     parser.set_defaults(command=explain)
 
@@ -28,6 +30,7 @@ def add(commands: Commands) -> None:
 def explain(options: argparse.Namespace) -> int:
     """Print the page or the explanation."""
     from tt_build.cli.arguments import declaration, load
+    from tt_build.cli.programs import explained, program_of
     from tt_build.cli.sources import sources_text
     from tt_build.cli.terminal import Usage
     from tt_build.ir.handwritten import VerifiedSources
@@ -44,6 +47,10 @@ def explain(options: argparse.Namespace) -> int:
         print(page(subject.upper()), end="")
         return 0
     loaded = load(options)
+    program = program_of(loaded, subject)
+    if program is not None:
+        print(explained(loaded, program))
+        return 0
     entry = declaration(loaded, subject)
     kernel = compiled(loaded, entry)
     if isinstance(entry, Declaration):
@@ -85,15 +92,15 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     lines += ["", "compute"]
     lines += [f"  {line}" for line in kernel.compute.splitlines()]
     lines += ["", "choices"]
-    lines += _table(_choices(entry, kernel))
+    lines += table(_choices(entry, kernel))
     lines += ["", "work"]
-    lines += _table(_work(kernel))
+    lines += table(_work(kernel))
     if kernel.matmul_choice is not None:
         lines += ["", matmul_head(kernel)]
-        lines += _table(matmul_rows(kernel))
+        lines += table(matmul_rows(kernel))
     if kernel.residency is not None:
         lines += ["", f"sweeps over the tiles of a unit: {kernel.residency.choice} ({kernel.residency.reason})"]
-        lines += _table(_sweeps(kernel))
+        lines += table(_sweeps(kernel))
         lines += _parts(kernel)
     lines += ["", "tensors"]
     rows: list[tuple[str, ...]] = [("tensor", "role", "shape", "dtype", "layout", "tiles", "padded to")]
@@ -102,13 +109,13 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
         shape, tiles = str(list(buffer.shape)), f"{buffer.batch} x {buffer.tiles[0]} x {buffer.tiles[1]}"
         padded = str(list(buffer.padded_shape)) if buffer.needs_padding else "-"
         rows.append((buffer.name, buffer.role, shape, buffer.dtype, layout, tiles, padded))
-    lines += _table(rows)
+    lines += table(rows)
     lines += ["", f"L1 of each core ({arch.name}: {arch.l1_allocatable:,} B allocatable)"]
     rows = [("id", "circular buffer", "format", "pages", "a move", "bytes")]
     for cb in kernel.circular_buffers:
         size = f"{cb.size:,}"
         rows.append((str(cb.id), cb.name, cb.dtype, f"{cb.num_pages} x {cb.page_size}", plural(cb.block, "page"), size))
-    lines += _table(rows)
+    lines += table(rows)
     total = sum(cb.size for cb in kernel.circular_buffers)
     lines.append(f"  {total:,} B of circular buffers, {100 * total / arch.l1_allocatable:.1f} % of L1")
     lines += ["", "traffic, all cores together"]
@@ -116,7 +123,7 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     for buffer in kernel.buffers:
         read, wrote = kernel.pages_read.get(buffer.name, 0), kernel.pages_written.get(buffer.name, 0)
         rows.append((buffer.name, f"{read:,}", f"{wrote:,}"))
-    lines += _table(rows)
+    lines += table(rows)
     lines += _estimate(kernel)
     return "\n".join(lines)
 
@@ -137,7 +144,7 @@ def _estimate(kernel: VerifiedKernel) -> list[str]:
     for name, cycles in sorted(found.busy.items(), key=lambda pair: (-pair[1], pair[0])):
         if cycles:
             rows.append((BOUNDS[name], f"{cycles:,}", percent(cycles / found.cycles)))
-    lines += _table(rows)
+    lines += table(rows)
     moved, least = planned.dram_read_bytes + planned.dram_write_bytes, planned.compulsory_bytes
     if least:
         lines.append(f"  DRAM: {amount(moved)}, {planned.dram_ratio:.2f} of the compulsory {amount(least)}")

@@ -1,4 +1,4 @@
-"""``tt-build graph``: kernels and their tensors, one kernel's dataflow, or the passes, for Graphviz or Mermaid."""
+"""``tt-build graph``: kernels and tensors, a kernel's or program's dataflow, or the passes, for Graphviz or Mermaid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Graph(msgspec.Struct):
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("graph", help="draw kernels and tensors, a kernel's dataflow, or the passes")
-    parser.add_argument("kernel", nargs="?", metavar="KERNEL", help="the dataflow inside it; default: all kernels")
+    parser.add_argument(
+        "kernel", nargs="?", metavar="KERNEL", help="the dataflow inside of a kernel or program; default: all kernels"
+    )
     add_spec(parser, option=True)
     parser.add_argument("--passes", action="store_true", help="the passes instead, with what each takes and gives")
     parser.add_argument("--format", choices=("dot", "mermaid"), default="dot", help="default: dot")
@@ -47,6 +49,7 @@ def add(commands: Commands) -> None:
 def graph(options: argparse.Namespace) -> int:
     """Print the graph."""
     from tt_build.cli.arguments import load
+    from tt_build.cli.programs import flow, program_of
     from tt_build.cli.terminal import Usage
 
     if options.passes:
@@ -55,7 +58,11 @@ def graph(options: argparse.Namespace) -> int:
         made = passes()
     else:
         loaded = load(options)
-        made = dataflow(options, loaded) if options.kernel is not None else kernels(loaded)
+        program = program_of(loaded, options.kernel) if options.kernel is not None else None
+        if program is not None:
+            made = flow(program)
+        else:
+            made = dataflow(options, loaded) if options.kernel is not None else kernels(loaded)
     print({"dot": dot, "mermaid": mermaid}[options.format](made))
     return 0
 

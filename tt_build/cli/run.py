@@ -1,4 +1,4 @@
-"""``tt-build run``: any ``tt.plan.json`` on the emulator or on a device, with ``.npy`` files in and out."""
+"""``tt-build run``: any ``tt.plan.json`` or ``program.json`` on the emulator or a device, ``.npy`` files in and out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("run", help="run a plan with .npy files, on the emulator or on a device")
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="tt.plan.json, or the folder that holds it")
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="tt.plan.json or program.json, or its folder")
     for option, metavar, help_ in (
         ("--input", "NAME=FILE", "an input, .npy"),
         ("--output", "NAME=FILE", "an output, .npy"),
@@ -44,13 +44,20 @@ def _pair(text: str) -> tuple[str, str]:
 def run(options: argparse.Namespace) -> int:
     """Read the inputs, run, write the outputs that were asked for."""
     from tt_build.ir.plan import PlanError, load_plan
+    from tt_build.ir.program_plan import FILE as PROGRAM
 
-    path = options.plan / "tt.plan.json" if options.plan.is_dir() else options.plan
+    path = options.plan
+    if path.is_dir():
+        path = path / PROGRAM if (path / PROGRAM).is_file() else path / "tt.plan.json"
+    if path.name == PROGRAM:
+        from tt_build.cli.programs import run_program
+
+        return run_program(options, path)
     try:
         plan = load_plan(path)
     except PlanError as error:
         raise Failure(str(error)) from None
-    files, targets = _once(options.input, "--input"), _once(options.output, "--output")
+    files, targets = once(options.input, "--input"), once(options.output, "--output")
     outputs = [name for name, buffer in plan.buffers.items() if buffer.role == "output"]
     for name in targets:
         if name not in outputs:
@@ -63,17 +70,23 @@ def run(options: argparse.Namespace) -> int:
     if missing:
         raise Usage(f"no --input for {', '.join(missing)}")
     arrays = {name: read_array(name, Path(file), plan.buffers[name]) for name, file in files.items()}
-    scalars = _scalars(_once(options.scalar, "--scalar"), plan)
+    scalars = _scalars(once(options.scalar, "--scalar"), plan)
     run_it = _on_ttnn if options.on == "ttnn" else _on_emulator
     results = run_it(options, path, plan, arrays, scalars)
     for name, file in targets.items():
-        _write_array(Path(file), results[name])
-    wrote = ", ".join(f"{name} {list(results[name].shape)} to {file}" for name, file in targets.items())
-    print(f"{plan.kernel}: ran on {options.on}" + (f"; wrote {wrote}" if wrote else ""))
+        write_array(Path(file), results[name])
+    print(report(plan.kernel, options.on, results, targets))
     return 0
 
 
-def _once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+def report(name: str, where: str, results: dict[str, Any], targets: dict[str, str]) -> str:
+    """What was run and what was written."""
+    wrote = ", ".join(f"{tensor} {list(results[tensor].shape)} to {file}" for tensor, file in targets.items())
+    return f"{name}: ran on {where}" + (f"; wrote {wrote}" if wrote else "")
+
+
+def once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+    """NAME=VALUE arguments as a mapping; refuses a name that is given twice."""
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
@@ -148,7 +161,7 @@ def _on_emulator(
         print(done.printed, end="")
     for file, data in ((options.counters, done.counters), (options.trace, done.trace)):
         if file is not None:
-            _write(file, (json.dumps(data, indent=1) + "\n").encode())
+            write_json(file, data)
     return done.outputs
 
 
@@ -168,7 +181,8 @@ def _on_ttnn(
         raise Failure(str(error)) from None
 
 
-def _write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
+def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
+    """Write a ``.npy`` file."""
     import io
 
     import numpy as np
@@ -176,6 +190,11 @@ def _write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
     data = io.BytesIO()
     np.save(data, array, allow_pickle=False)
     _write(path, data.getvalue())
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write a JSON file."""
+    _write(path, (json.dumps(data, indent=1) + "\n").encode())
 
 
 def _write(path: Path, data: bytes) -> None:

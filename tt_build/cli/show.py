@@ -10,7 +10,7 @@ from tt_build.cli.arguments import Commands, add_spec
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("show", help="print a kernel at each stage of the compiler")
-    parser.add_argument("kernel", metavar="KERNEL", help="name of the kernel, with its variant")
+    parser.add_argument("kernel", metavar="KERNEL", help="name of the kernel, with its variant, or of a program")
     add_spec(parser, option=True)
     parser.add_argument("--stage", metavar="PASS", help="only the stage after that pass; 'declaration' is before all")
     parser.add_argument("--all", action="store_true", help="every field of a stage, not only what its pass found out")
@@ -20,6 +20,8 @@ def add(commands: Commands) -> None:
 def show(options: argparse.Namespace) -> int:
     """Print the declaration and what each pass added; stops at the pass that rejects the kernel (exit code 1)."""
     from tt_build.cli.arguments import declaration, load
+    from tt_build.cli.programs import program_of
+    from tt_build.cli.programs import shown as shown_program
     from tt_build.cli.stagetext import fields_text
     from tt_build.cli.terminal import Failure, Usage
     from tt_build.passes.pipeline import CHAINS, kind_of
@@ -29,6 +31,10 @@ def show(options: argparse.Namespace) -> int:
     from tt_build.targets import load_arch
 
     loaded = load(options)
+    program = program_of(loaded, options.kernel)
+    if program is not None:
+        print(shown_program(program, options.stage))
+        return 0
     entry = declaration(loaded, options.kernel)
     passes = CHAINS[kind_of(entry)]
     names = ["declaration", *(step.name for step in passes)]

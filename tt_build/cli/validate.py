@@ -66,9 +66,11 @@ def _say(spec: Path, report: Report, options: argparse.Namespace, *, failed: boo
         from tt_build.spec.formats import text
 
         sys.stderr.write(text(report, paint_for(sys.stderr)))
-    count = len(report.kernels)
     if not failed:
-        print(f"{spec}: {count} {'kernel' if count == 1 else 'kernels'}, no errors")
+        from tt_build.spec.nearest import plural
+
+        programs = f" and {plural(len(report.programs), 'program')}" if report.programs else ""
+        print(f"{spec}: {plural(len(report.kernels), 'kernel')}{programs}, no errors")
 
 
 def fix(spec: Path) -> None:

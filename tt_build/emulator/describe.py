@@ -57,7 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawPages(msgspec.Struct, frozen=True):
-    """A tensor as pages of bytes, one after the other; ``undefined`` is nonzero where nobody has written."""
+    """A tensor as pages of bytes, one after the other.
+
+    ``undefined`` is nonzero where nobody has written: one of the codes of half a byte, or any other number.
+    """
 
     data: NDArray[np.uint8]
     undefined: NDArray[np.uint8] | None = None
@@ -219,10 +222,13 @@ def bank_bytes(
     """(data, shadow) of every bank, shape (banks, bytes of a bank)."""
     if isinstance(array, RawPages):
         raw, undefined = array.data, array.undefined
-        mask = np.zeros(raw.size, np.uint8) if undefined is None else np.where(undefined, fresh, 0).astype(np.uint8)
+        mask = np.zeros(raw.size, np.uint8) if undefined is None else _undefined(undefined, fresh)
     else:
         raw, mask = _padded_bytes(buffer, array, fill, padding)
     pages = len(placed.pages)
+    if raw.size % pages or raw.size // pages > placed.page:
+        text = f"tensor {placed.name} has {pages} pages of {placed.page} B, the input has {raw.size} B"
+        refuse("EMU710", text, "pass the pages of a tensor of the same shape, dtype and format")
     size = raw.size // pages
     whole = np.full((len(placed.banks), placed.bank_bytes), 0xFF if fill == 0 else 0x5A ^ (fill & 0xFF), np.uint8)
     shadow = np.full_like(whole, fresh)
@@ -239,6 +245,12 @@ def bank_bytes(
             # a row's page is aligned: the gap is padding too
             flat_shadow[at + size : at + placed.page] = padding
     return whole, shadow
+
+
+def _undefined(codes: NDArray[np.uint8], fresh: int) -> NDArray[np.uint8]:
+    """Shadow bytes of this run for those of another: ``fresh``, and what says which half of a byte it is."""
+    halves = np.isin(codes, (POISON_LOW_NIBBLE, POISON_HIGH_NIBBLE))
+    return np.where(halves, codes, np.where(codes, fresh, 0)).astype(np.uint8)
 
 
 def _padded_bytes(

@@ -30,9 +30,13 @@ WALL_CLOCK_SECONDS = 600.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run gives. ``outputs``: float32 or integer arrays of logical shapes; ``counters``: docs/emulator.md."""
+    """What a run gives. ``outputs``: float32 or integer arrays of logical shapes; ``counters``: docs/emulator.md.
+
+    ``pages`` are the same tensors as they lie in device memory, padding included: what a later run may be given.
+    """
 
     outputs: dict[str, Any]
+    pages: dict[str, RawPages]
     counters: dict[str, Any]
     trace: dict[str, Any] | None
     printed: str
@@ -41,7 +45,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def run(
     plan: Plan,
     root: Path,
-    inputs: Mapping[str, NDArray[Any]],
+    inputs: Mapping[str, NDArray[Any] | RawPages],
     *,
     seed: int = 0,
     fill: int = 0,
@@ -50,7 +54,7 @@ def run(
     scalars: Mapping[str, float | int] | None = None,
     timeout: float = WALL_CLOCK_SECONDS,
 ) -> Result:
-    """Runs ``plan``, whose kernel sources lie under ``root``, on row-major unpadded ``inputs``.
+    """Runs ``plan``, whose kernel sources lie under ``root``, on row-major unpadded ``inputs`` or pages of another run.
 
     ``seed`` orders threads and transfers, ``fill`` chooses what undefined memory holds: a right program gives the same
     bits under each. ``numerics_seed`` moves SFPU results within their stated bound. ``timeout`` is in seconds of wall
@@ -62,10 +66,11 @@ def run(
     layout = lay_out(plan, arch)
     sources, libraries = compile_plan(plan, root, arch, layout)
     answer, raw, printed = execute(Run(plan, arch, layout, sources, libraries, settings), inputs, timeout)
-    outputs = _outputs(plan, layout, raw, answer["origins"])
+    outputs, pages = _outputs(plan, layout, raw, answer["origins"])
     picture = chrome_trace(answer, layout) if trace else None
     return Result(
         outputs=outputs,
+        pages=pages,
         counters={**answer["counters"], "cores_with_work": cores_with_work(plan)},
         trace=picture,
         printed=printed,
@@ -137,7 +142,7 @@ def cores_with_work(plan: Plan) -> int:
     return len({core for kernel in plan.kernels for part in kernel.core_ranges for core in part.cores()})
 
 
-def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any]]) -> None:
+def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any] | RawPages]) -> None:
     for name, buffer in plan.buffers.items():
         if buffer.role == "output":
             continue
@@ -149,11 +154,14 @@ def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any]]) -> None:
                     help=f"pass an array of shape {list(buffer.shape)}",
                 )
             )
-        if tuple(inputs[name].shape) != tuple(buffer.shape):
+        given = inputs[name]
+        if isinstance(given, RawPages):
+            continue  # whose number ``bank_bytes`` checks
+        if tuple(given.shape) != tuple(buffer.shape):
             raise EmulationError(
                 Report(
                     code="EMU710",
-                    text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(inputs[name].shape)}",
+                    text=f"tensor {name} has shape {list(buffer.shape)}, the input has {list(given.shape)}",
                     help="inputs are unpadded and row-major",
                 )
             )
@@ -248,8 +256,12 @@ def _compile_report(messages: str, root: Path) -> Report:
     return Report(code="EMU801", text=text, help=help_, place=f"{own[1]}:{own[2]}" if own else "")
 
 
-def _outputs(plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[str]) -> dict[str, NDArray[Any]]:
+def _outputs(
+    plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, RawPages]]:
+    """The outputs as arrays, and as pages with what is undefined in them."""
     outputs: dict[str, NDArray[Any]] = {}
+    pages: dict[str, RawPages] = {}
     at = 0
     for name, placed in layout.buffers.items():
         buffer = plan.buffers[name]
@@ -259,13 +271,15 @@ def _outputs(plan: Plan, layout: Layout, raw: NDArray[np.uint8], origins: list[s
         block = raw[at : at + 2 * size * len(placed.banks)].reshape(len(placed.banks), 2, size)
         at += block.size
         page = page_bytes(buffer)
-        data = pages_of(placed, block[:, 0], page)
+        data, undefined = pages_of(placed, block[:, 0], page), None
         if block[:, 1].any():
-            _check_poison(name, buffer, pages_of(placed, block[:, 1], page), origins)
+            undefined = pages_of(placed, block[:, 1], page)
+            _check_poison(name, buffer, undefined, origins)
+        pages[name] = RawPages(data, undefined)
         outputs[name] = from_device(
             data, buffer.dtype, shape=buffer.shape, padded_shape=buffer.padded_shape, fmt=buffer.format
         )
-    return outputs
+    return outputs, pages
 
 
 def page_bytes(buffer: Buffer) -> int:

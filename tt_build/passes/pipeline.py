@@ -35,6 +35,7 @@ from tt_build.passes.locked_plans import lock_warnings
 from tt_build.passes.same_structure import check_same_structure, refused_at_verify_sizes
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.model import Declaration, Declared, HandDeclaration
+from tt_build.spec.program import ProgramDeclaration
 from tt_build.targets import Arch, load_arch
 
 K = TypeVar("K")
@@ -126,8 +127,8 @@ def write_stage(name: str, kernel: stages.Kernel) -> bytes:
     return to_text({"pass": name, "attrs": stamped(kernel), "kernel": msgspec.to_builtins(kernel)})
 
 
-def encode_declaration(declaration: Declared) -> bytes:
-    """The stored form of a declaration: what the first pass reads, and what a kernel's digest is taken of."""
+def encode_declaration(declaration: Declared | ProgramDeclaration) -> bytes:
+    """The stored form of a declaration: what the first step reads, and what its digest is taken of."""
     return msgspec.json.encode(declaration)
 
 

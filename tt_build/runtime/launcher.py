@@ -99,7 +99,7 @@ class Launcher:
         self._check_arrays(tensors)
         ttnn = ttnn_module()
         all_numpy = all(isinstance(tensor, np.ndarray) for tensor in tensors)
-        with self._device(ttnn, tensors, device, device_id) as opened:
+        with self.opened(ttnn, tensors, device, device_id) as opened:
             placed = self._place(ttnn, tensors, opened, memory_config, outputs)
             descriptor = program_descriptor(ttnn, self.plan, self.folder, placed, opened, scalars or {})
             self._launch(ttnn, [placed[name] for name in (*self.inputs, *self.outputs)], descriptor)
@@ -115,7 +115,7 @@ class Launcher:
     ) -> Iterator[tuple[Callable[[], None], Any]]:
         """A function that launches the plan on these NumPy arrays, and the device, which is open meanwhile."""
         self._check_arrays(arrays)
-        with self._device(ttnn, arrays, None, device_id) as opened:
+        with self.opened(ttnn, arrays, None, device_id) as opened:
             placed = self._place(ttnn, arrays, opened, None, None)
             descriptor = program_descriptor(ttnn, self.plan, self.folder, placed, opened, scalars)
             tensors = [placed[name] for name in (*self.inputs, *self.outputs)]
@@ -170,7 +170,8 @@ class Launcher:
         return placed
 
     @contextlib.contextmanager
-    def _device(self, ttnn: Any, tensors: Sequence[Any], device: Any, device_id: int) -> Iterator[Any]:
+    def opened(self, ttnn: Any, tensors: Sequence[Any], device: Any, device_id: int) -> Iterator[Any]:
+        """The device that is given, that of the tensors, or one that is opened, and closed at the end."""
         if device is None:
             device = next((t.device() for t in tensors if not isinstance(t, np.ndarray)), None)
         if device is not None:

@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 import SCons.Action
 
 from tt_build.codegen.files import emit
+from tt_build.codegen.program import emit_program
 from tt_build.codegen.write import write_group
+from tt_build.decoding import decode
 from tt_build.passes.pipeline import CHAINS, Pass, read_stage
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.nodes import StepTarget, digest_of
-from tt_build.scons.signatures import CODEGEN, signature_of
+from tt_build.scons.reading import PROGRAM
+from tt_build.scons.signatures import CODEGEN, PROGRAM_CODEGEN, signature_of
 from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.program import ProgramDeclaration
 from tt_build.spec.templates import digests, own_templates
 
 if TYPE_CHECKING:
@@ -121,8 +125,18 @@ def generate_step(kind: str, own: Mapping[str, str]) -> Step:
     return lambda data: list(emit(read_stage(data, verified), own).values())
 
 
+def program_step(data: bytes) -> list[bytes]:
+    """Code generation of a program."""
+    return list(emit_program(decode(data, ProgramDeclaration)).values())
+
+
 def functions(kind: str, templates: Mapping[str, str]) -> list[Step]:
-    """The function of each step of a kernel of that kind, in order; ``templates`` are the specification's."""
+    """The function of each step of a kernel of that kind, in order; ``templates`` are the specification's.
+
+    A program has one step.
+    """
+    if kind == PROGRAM:
+        return [program_step]
     return [*map(pass_step, CHAINS[kind]), generate_step(kind, own_templates(kind, templates))]
 
 
@@ -131,10 +145,11 @@ def steps(compiler: Compiler, kind: str, templates: Mapping[str, str]) -> list[t
 
     Code generation is signed with those of ``templates`` that a kernel of that kind is rendered from.
     """
-    labels = [*(step.name for step in CHAINS[kind]), "generate"]
-    modules = [*(step.module for step in CHAINS[kind]), CODEGEN]
+    passes = CHAINS.get(kind, ())
+    labels = [*(step.name for step in passes), "generate"]
+    modules = [*(step.module for step in passes), PROGRAM_CODEGEN if kind == PROGRAM else CODEGEN]
     signatures = [compiler.signature(module) for module in modules]
-    own = own_templates(kind, templates)
+    own = own_templates(kind, templates) if kind != PROGRAM else {}
     if own:
         signatures[-1] = signature_of({"compiler": signatures[-1], **digests(own)})
     return list(zip(labels, signatures, functions(kind, templates), strict=True))

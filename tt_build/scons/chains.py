@@ -11,7 +11,6 @@ import SCons.Action
 import SCons.Builder
 
 from tt_build.codegen.compile import stage_file
-from tt_build.codegen.files import OUTPUTS
 from tt_build.passes.pipeline import CHAINS, encode_declaration
 from tt_build.scons.actions import SignedAction, StepAction, steps
 from tt_build.scons.compiler import Compiler
@@ -34,7 +33,7 @@ class Chains:
         # SCons asks the environment of each node for its CacheDir, and where none was named it makes its default
         # environment, which looks for every compiler that it knows. Ours has none: see ``set_nocache`` below.
         self._building._CacheDir_path = None
-        self._steps = {kind: self._builders(kind) for kind in CHAINS}
+        self._steps = {kind: self._builders(kind) for kind in compiler.layouts}
         while not os.path.isdir(folder.get_abspath()):
             self._own(folder)
             folder = folder.up()
@@ -67,12 +66,14 @@ class Chains:
 
     def _chain(self, name: str, label: str, ledger: KernelLedger, node: Any, below: str) -> list[Any]:
         folder = self._own(self.folder.Dir(name))
-        for inner in {os.path.dirname(below + file) for file in (stage_file(1), OUTPUTS[0])} - {""}:
+        kind = self.reading.kind(name)
+        for inner in sorted({os.path.dirname(below + file) for file in self.compiler.layouts[kind].files} - {""}):
             self._own(folder.Dir(inner))
         nodes: list[Any] = []
-        kind = self.reading.kind(name)
+        passes = len(CHAINS.get(kind, ()))
         for number, (signature, builder) in enumerate(self._steps[kind], 1):
-            files = [below + file for file in ([stage_file(number, kind)] if number <= len(CHAINS[kind]) else OUTPUTS)]
+            made_last = self.compiler.layouts[kind].files[passes:]
+            files = [below + file for file in ([stage_file(number, kind)] if number <= passes else made_last)]
             made = builder(self._building, [folder.File(file) for file in files], node)
             _mark(made, files, StepTarget(label, ledger, signature, [node]))
             nodes += made
@@ -88,7 +89,9 @@ class Chains:
         made = builder(self._building, folder.File(file), sources)
         ledger = sources[0].attributes.tt_step.ledger
         _mark(made, [file], StepTarget(name, ledger, action.signature, sources))
-        self.env.Clean(folder.File(OUTPUTS[0]), [*made, *(folder.File(other) for other in also)])
+        kind = self.reading.kind(name)
+        first = self.compiler.layouts[kind].files[len(CHAINS.get(kind, ()))]
+        self.env.Clean(folder.File(first), [*made, *(folder.File(other) for other in also)])
         return list(made)
 
     def summary(

@@ -13,13 +13,15 @@ from collections.abc import Callable
 
 import msgspec
 
+from tt_build.ir.handwritten import VerifiedSources
 from tt_build.ir.stages import VerifiedKernel
+from tt_build.passes.check_program import Lowered, check_program
 from tt_build.passes.pipeline import EXPRESSION, compile_at_verify_sizes, encode_declaration, read_stage, warnings_of
 from tt_build.scons.actions import Step, functions, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
 from tt_build.scons.notes import Notes
-from tt_build.scons.reading import Reading
+from tt_build.scons.reading import PROGRAM, Reading
 from tt_build.scons.state import State
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.model import Declaration
@@ -40,12 +42,18 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def check(names: list[str], reading: Reading, state: State, compiler: Compiler, notes: Notes, jobs: int) -> Checked:
-    """Check these kernels. Those found valid are noted, so that they are not checked again."""
+    """Check these kernels and programs. Those found valid are noted, so that they are not checked again."""
     todo = [name for name in names if reading.digests[name] not in notes.valid]
-    todo += _samples(names, todo, reading)
+    programs = [name for name in todo if reading.kind(name) == PROGRAM]
+    todo = [name for name in todo if reading.kind(name) != PROGRAM]
+    todo += _samples([name for name in names if reading.kind(name) != PROGRAM], todo, reading)
     reading.declarations(todo)
     said = _run(todo, reading, state, compiler, jobs)
     rejected = {name: found for name, found in said.items() if any(one.severity == "error" for one in found)}
+    for name in programs:
+        refused = _check_program(name, reading, state, compiler, set(rejected))
+        if refused is not None:
+            said[name] = rejected[name] = refused
     valid = tuple(name for name in names if name not in rejected)
     warned = {reading.digests[name]: said[name] for name in valid if name in said}
     notes.add({reading.digests[name] for name in valid}, warned, {*reading.digests.values()})
@@ -107,6 +115,26 @@ def _warnings(data: bytes, verified: bytes) -> tuple[Diagnostic, ...]:
     if declaration.locked is None:
         return ()
     return warnings_of(declaration, read_stage(verified, VerifiedKernel))
+
+
+def _check_program(
+    name: str, reading: Reading, state: State, compiler: Compiler, rejected: set[str]
+) -> tuple[Diagnostic, ...] | None:
+    """Why the kernels of a program do not fit together; nothing is said where one of them is refused itself."""
+    program = reading.program(name)
+    if not rejected.isdisjoint(program.kernels):
+        return ()
+    kernels: dict[str, Lowered] = {}
+    for kernel in program.kernels:
+        kind, data = reading.kind(kernel), reading.data(kernel)
+        for _, signature, step in steps(compiler, kind, reading.templates)[:-1]:
+            (data,) = state.ahead(signature, data, step)
+        kernels[kernel] = read_stage(data, VerifiedKernel) if kind == EXPRESSION else read_stage(data, VerifiedSources)
+    try:
+        check_program(program, kernels)
+    except Rejected as error:
+        return error.diagnostics
+    return None
 
 
 def _check_at_verify_sizes(data: bytes, verified: bytes, passes: Callable[[bytes], bytes]) -> None:

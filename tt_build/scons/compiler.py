@@ -19,8 +19,8 @@ from tt_build.scons.statefile import read_state, write_state
 _ROOT = Path(__file__).resolve().parent.parent
 _KEPT = 4  # older states of the compiler that ``explain`` can compare with
 
-# what refuses a kernel beside its passes
-GATE = "tt_build.passes.same_structure"
+# what refuses a kernel beside its passes, or a program
+GATES = ("tt_build.passes.same_structure", "tt_build.passes.check_program")
 
 # module -> digest of each file of its closure
 Parts = dict[str, dict[str, str]]
@@ -65,23 +65,26 @@ class Compiler:
 
     @property
     def layouts(self) -> dict[str, Layout]:
-        """Steps and files of a kernel, for each kind of entry."""
+        """Steps and files of a kernel, for each kind of entry, and of a program."""
         if self._layouts is None:
             from tt_build.codegen.compile import stage_file
             from tt_build.codegen.files import OUTPUTS
+            from tt_build.codegen.program import OUTPUTS as PROGRAM_OUTPUTS
             from tt_build.passes.pipeline import CHAINS
-            from tt_build.scons.signatures import CODEGEN
+            from tt_build.scons.reading import PROGRAM
+            from tt_build.scons.signatures import CODEGEN, PROGRAM_CODEGEN
 
             self._layouts = {}
             for kind, passes in CHAINS.items():
                 stages = [stage_file(number, kind) for number, _ in enumerate(passes, 1)]
                 self._layouts[kind] = Layout([step.module for step in passes] + [CODEGEN], [*stages, *OUTPUTS])
+            self._layouts[PROGRAM] = Layout([PROGRAM_CODEGEN], [*PROGRAM_OUTPUTS])
         return self._layouts
 
     @property
     def fingerprint(self) -> str:
         """Digest of all that turns a declaration into files, or refuses it."""
-        labels = [*(module for layout in self.layouts.values() for module in layout.modules), GATE]
+        labels = [*(module for layout in self.layouts.values() for module in layout.modules), *GATES]
         self._sign(labels)
         return hashlib.sha256("".join(map(self.signature, labels)).encode()).hexdigest()
 

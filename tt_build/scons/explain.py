@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tt_build.scons.reading import PROGRAM
 from tt_build.spec.diagnostics import Where
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def _fields(session: Session, name: str) -> Iterator[str]:
 
 def _place(session: Session, name: str, path: tuple[str | int, ...]) -> str:
     keys, file = path, None
-    if path[0] in ("kernel", "locked"):
+    if session.reading.kind(name) == PROGRAM:
+        keys = ("programs", name, *path)
+    elif path[0] in ("kernel", "locked"):
         keys = ("kernels" if path[0] == "kernel" else "lock", name, *path[1:])
     loaded = session.reading.whole()
     if path[:2] == ("kernel", "ops") and loaded.ops_file is not None:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tt_build.passes.pipeline import CHAINS
+from tt_build.scons.reading import PROGRAM
 from tt_build.scons.report import ALIAS as REPORT
 from tt_build.scons.report import RESULT as REPORT_RESULT
 from tt_build.scons.report import GatherAction, PageAction, pages
 from tt_build.scons.run import ALIAS as RUN
 from tt_build.scons.run import RESULT as RUN_RESULT
-from tt_build.scons.run import RunAction
+from tt_build.scons.run import RunAction, RunProgramAction
 from tt_build.scons.sdk import ALIAS as CHECK_SDK
 from tt_build.scons.sdk import RESULT as SDK_RESULT
 from tt_build.scons.sdk import check_action
 from tt_build.scons.verify import ALIAS as VERIFY
 from tt_build.scons.verify import RESULT as VERIFY_RESULT
-from tt_build.scons.verify import VerifyAction, request_of
+from tt_build.scons.verify import VerifyAction, VerifyProgramAction, request_of
 from tt_build.spec.model import Declaration
 from tt_build.targets.sdk import newest_sdk
 
@@ -36,13 +37,18 @@ class Extras:
         self._session = session
         state, compiler = session.work(), session.compiler
         self._verify = VerifyAction(compiler, state)
+        self._verify_program = VerifyProgramAction(compiler, state, self._verify)
         self._device = RunAction(compiler, state)
         self._report = {kind: GatherAction(compiler, state, kind) for kind in CHAINS}
+        self._device_program = RunProgramAction(compiler, state, self._device)
         self._sdk = check_action(session.env["sdk"] or newest_sdk(), compiler, state)
 
     def declare(self, name: str) -> None:
-        """The nodes of a kernel, and their aliases."""
+        """The nodes of a kernel or program, and their aliases; the kernels of a program come before it."""
         session = self._session
+        if session.reading.kind(name) == PROGRAM:
+            self._declare_program(name)
+            return
         chains, nodes, generated = session.chains(), session.declared[name], session.generated(name)
         env = chains.env
         env.Alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
@@ -56,7 +62,7 @@ class Extras:
             env.Clean(generated[0], nodes)
         elif not session.request.dry:
             session.remove_smaller(name)
-        sources = [*nodes[-len(generated) :], nodes[0], request]
+        sources = session.runs[name] = [*nodes[-len(generated) :], nodes[0], request]
         self._verify.progress.expected += 1
         env.Alias(VERIFY, generated)
         env.Alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
@@ -75,7 +81,7 @@ class Extras:
     def declare_page(self) -> None:
         """The page of all kernels, once each has its part."""
         session = self._session
-        names = session.buildable()
+        names = [name for name in session.buildable() if session.reading.kind(name) != PROGRAM]
         if not names or any(name not in session.reports for name in names):
             return
         chains, sources = session.chains(), [session.reports[name] for name in names]
@@ -84,3 +90,18 @@ class Extras:
         made: list[Any] = chains.summary(files, action, sources, session.summary_ledger())
         chains.env.Alias(REPORT, made)
         chains.env.Clean(session.generated(names[0])[0], made)
+
+    def _declare_program(self, name: str) -> None:
+        session = self._session
+        chains, (made, *_) = session.chains(), session.declared[name]
+        kernels = {kernel: session.runs[kernel] for kernel in session.reading.program(name).kernels}
+        data = session.reading.data(name)
+        request = chains.request(name, VERIFY, session.reading.digests[name], lambda: data)
+        sources = [made, *(node for nodes in kernels.values() for node in nodes), request]
+        self._verify.progress.expected += 1
+        verified = chains.extra(name, VERIFY_RESULT, self._verify_program, sources, ("verify.failed.json",))
+        ran = chains.extra(name, RUN_RESULT, self._device_program, sources)
+        for node in (*verified, *ran):
+            node.attributes.tt_kernels = kernels
+        chains.env.Alias(VERIFY, [made, *verified])
+        chains.env.Alias(RUN, chains.env.AlwaysBuild(ran))

@@ -21,19 +21,23 @@ from tt_build.spec.listing import mark_of
 if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
     from tt_build.spec.model import Declared, Locked
+    from tt_build.spec.program import ProgramDeclaration
+
+PROGRAM = "program"
+"""The kind of what is no kernel: a sequence of them."""
 
 _ITEM = re.compile(r"  ([A-Za-z_][A-Za-z0-9_]*):(?:[ \n]|\Z)")
-_UNUSUAL = re.compile(r"[\r\x85\u2028\u2029\ufeff]|^(?:---|\.\.\.|%)|^include\b", re.MULTILINE)
+_UNUSUAL = re.compile(r"[\r\x85\u2028\u2029\ufeff]|^(?:---|\.\.\.|%)|^(?:include|programs)\b", re.MULTILINE)
 
 
 class Reading:
     """One specification of one ``TTKernels`` call.
 
-    ``digests`` maps each valid kernel to the digest of its declaration, in file order; ``failed`` names what is
-    rejected, ``text`` holds the loader's messages (also warnings), ``templates`` a repository's own by name. Texts
-    that the loader read for hand-written kernels and ops are noted beside included files: a build in which one changed
-    loads the whole file. So does one in which the lockfile changed; ``locked`` names the kernels that have an entry
-    there.
+    ``digests`` maps each valid kernel, then each valid program, to the digest of its declaration, in file order;
+    ``failed`` names what is rejected, ``text`` holds the loader's messages (also warnings), ``templates`` a
+    repository's own by name. Texts that the loader read for hand-written kernels and ops are noted beside included
+    files: a build in which one changed loads the whole file. So does one in which the lockfile changed; ``locked``
+    names the kernels that have an entry there.
     """
 
     def __init__(self, source: Path, arch: str | None, grid: tuple[int, int] | None, loader: str, noted: Any) -> None:
@@ -41,12 +45,13 @@ class Reading:
         self._wish = f"{arch} {grid} {loader}"
         self._whole: SpecFile | None = None
         self._declared: dict[str, Declared] = {}
+        self._programs: dict[str, ProgramDeclaration] = {}
         self._data: dict[str, bytes] = {}
         self._split: Split | None = None
         self.digests: dict[str, str] = {}
         self.templates: dict[str, str] = {}
         self.failed: list[str] = []
-        self._handwritten: set[str] = set()
+        self._kinds: dict[str, str] = {}
         self.locked: set[str] = set()
         self.text = ""
         self.changed = True
@@ -61,7 +66,7 @@ class Reading:
             self.text = noted["text"]
             for _, kernels in noted["items"].values():
                 self.digests.update(kernels)
-            self._handwritten.update(noted["handwritten"])
+            self._kinds.update(noted["kinds"])
             self.templates = noted["templates"]
             self.locked.update(noted["locked"])
         elif not self._advance(noted):
@@ -76,17 +81,24 @@ class Reading:
             self._load()
         return {name: self._declared[name] for name in names if name in self._declared}
 
+    def program(self, name: str) -> ProgramDeclaration:
+        """The program of that name."""
+        if name not in self._programs:
+            self._load()
+        return self._programs[name]
+
     def data(self, name: str) -> bytes:
         """The stored form of a declaration: what the first step reads."""
         from tt_build.passes.pipeline import encode_declaration
 
         if name not in self._data:
-            self._data[name] = encode_declaration(self.declarations([name])[name])
+            program = self.kind(name) == PROGRAM
+            self._data[name] = encode_declaration(self.program(name) if program else self.declarations([name])[name])
         return self._data[name]
 
     def kind(self, name: str) -> str:
-        """Which chain of passes a kernel goes through (``tt_build.passes.pipeline.CHAINS``)."""
-        return "handwritten" if name in self._handwritten else "expression"
+        """Which chain of passes a kernel goes through (``tt_build.passes.pipeline.CHAINS``), or ``PROGRAM``."""
+        return self._kinds.get(name, "expression")
 
     @property
     def templates_mark(self) -> str:
@@ -133,9 +145,11 @@ class Reading:
 
         loaded = load_file(self.source, arch=self._arch, grid=self._grid)
         self._whole = loaded
-        self.digests, self._declared, self._data, self._handwritten, self.locked = {}, {}, {}, set(), set()
+        self.digests, self._declared, self._data, self._kinds, self.locked = {}, {}, {}, {}, set()
         for declaration in loaded.declarations:
             self._add(declaration)
+        for program in loaded.sequences:
+            self._add_program(program)
         self.templates = loaded.templates
         self.failed = list(loaded.rejected) or ([loaded.path.name] if loaded.errors else [])
         self.text = "\n\n".join(render(entry.diagnostic, loaded.source) for entry in loaded.diagnostics)
@@ -148,17 +162,25 @@ class Reading:
         return self._text is not None and (self._read()[1], self._lock_bytes()) == (self._mark, self._lock_mark)
 
     def _add(self, declaration: Declared) -> str:
-        from tt_build.passes.pipeline import HANDWRITTEN, encode_declaration, kind_of
+        from tt_build.passes.pipeline import EXPRESSION, encode_declaration, kind_of
 
         name = declaration.kernel.name
         data = encode_declaration(declaration)
         self._declared[name], self._data[name] = declaration, data
         self.digests[name] = hashlib.sha256(data).hexdigest()
-        if kind_of(declaration) == HANDWRITTEN:
-            self._handwritten.add(name)
+        if kind_of(declaration) != EXPRESSION:
+            self._kinds[name] = kind_of(declaration)
         elif getattr(declaration, "locked", None) is not None:
             self.locked.add(name)
         return name
+
+    def _add_program(self, program: ProgramDeclaration) -> None:
+        from tt_build.passes.pipeline import encode_declaration
+
+        data = encode_declaration(program)
+        self._programs[program.name], self._data[program.name] = program, data
+        self.digests[program.name] = hashlib.sha256(data).hexdigest()
+        self._kinds[program.name] = PROGRAM
 
     def _noted(self, loaded: SpecFile) -> dict[str, Any]:
         """Items with their digests where the split is that of the loader, else the whole file as one item."""
@@ -174,7 +196,7 @@ class Reading:
             "mark": self._mark,
             "others": others,
             "text": self.text,
-            "handwritten": sorted(self._handwritten),
+            "kinds": dict(sorted(self._kinds.items())),
             "templates": self.templates,
             "lock": self._lock_mark,
             "locked": sorted(self.locked),

@@ -52,7 +52,7 @@ class Request:
         found = set()
         launched = SCons.Script.GetLaunchDir()
         for target in self.targets:
-            name = target[len("kernel-") :] if target.startswith("kernel-") else ""
+            name = named(target)
             if not name:
                 relative = os.path.relpath(os.path.join(launched, target), folder)
                 first, _, rest = relative.partition(os.sep)
@@ -88,6 +88,12 @@ class Request:
             raise SCons.Errors.UserError(f"cache=: {problem}")
         far = RemoteCache(url, writes=writes)
         return Tiers(near, far) if folder else far
+
+
+def named(target: str) -> str:
+    """The kernel of ``kernel-NAME``, the program of ``program-NAME``; empty for other targets."""
+    kind, _, name = target.partition("-")
+    return name if kind in ("kernel", "program") else ""
 
 
 CACHES: dict[str, Store] = {}

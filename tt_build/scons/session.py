@@ -25,7 +25,7 @@ from tt_build.scons.index import Index
 from tt_build.scons.ledger import KernelLedger, Record
 from tt_build.scons.lock import hold_lock
 from tt_build.scons.notes import Notes
-from tt_build.scons.reading import Reading
+from tt_build.scons.reading import PROGRAM, Reading
 from tt_build.scons.request import Request
 from tt_build.scons.statefile import read_state, write_state
 from tt_build.scons.trace import Trace
@@ -61,6 +61,7 @@ class Session:
         self.state: State | None = None
         self._chains: Chains | None = None
         self._extras: set[str] = set()
+        self.runs: dict[str, list[Any]] = {}  # of each kernel what a run of it is made of
         self._left: list[str] = []  # kernels with files that could not be removed
 
     # Before SCons builds
@@ -236,7 +237,12 @@ class Session:
                 self._remove_other_stages(name)
             nodes = self.chains().declare(name, self.ledger(name))
             self.declared[name] = nodes
-            self.chains().env.Alias(f"kernel-{name}", self.generated(name))
+            program = self.reading.kind(name) == PROGRAM
+            needed = [self.declare(kernel) for kernel in self.reading.program(name).kernels] if program else []
+            self.chains().env.Depends(nodes, needed)
+            self.chains().env.Alias(
+                f"program-{name}" if program else f"kernel-{name}", [*self.generated(name), *needed]
+            )
         return self.generated(name)
 
     def generated(self, name: str) -> list[Any]:
@@ -247,10 +253,13 @@ class Session:
         """The nodes that are built only when asked for: ``verify``, ``check-sdk``, ``run`` and ``report``."""
         from tt_build.scons.extras import Extras
 
-        fresh = [name for name in names if name not in self._extras]
+        programs = [name for name in names if self.reading.kind(name) == PROGRAM]
+        needed = [kernel for name in programs for kernel in self.reading.program(name).kernels]
+        kernels = [name for name in names if name not in programs]
+        fresh = [name for name in dict.fromkeys((*kernels, *needed, *programs)) if name not in self._extras]
         self._extras.update(fresh)
         if fresh:
-            self.reading.declarations(fresh)
+            self.reading.declarations([name for name in fresh if name not in programs])
             extras = Extras(self)
             for name in fresh:
                 self.declare(name)

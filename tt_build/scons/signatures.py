@@ -21,6 +21,7 @@ from tt_build.version import __version__
 _ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATES = ("reader.cpp.j2", "compute.cpp.j2", "writer.cpp.j2", "host_program.cpp.j2", "CMakeLists.txt.j2")
 CODEGEN = "tt_build.codegen.files"
+PROGRAM_CODEGEN = "tt_build.codegen.program"
 
 
 def signature_of(parts: dict[str, str]) -> str:

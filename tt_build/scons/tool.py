@@ -27,7 +27,7 @@ import SCons.Script
 from SCons.Variables import Variables
 
 from tt_build.scons.clean import remove_state
-from tt_build.scons.request import CACHES, Request
+from tt_build.scons.request import CACHES, Request, named
 from tt_build.scons.session import Generated, Session
 from tt_build.scons.variables import NAMES, add_options, unknown_variables
 
@@ -181,14 +181,14 @@ class _Nothing(SCons.Node.Alias.Alias):  # type: ignore[misc]
 
 
 def _offer(session: Session) -> None:
-    """Let names of targets find kernels that are not declared yet: ``kernel-NAME`` and the aliases of extras."""
+    """Let names of targets find what is not declared yet: ``kernel-NAME``, ``program-NAME``, the aliases of extras."""
     buildable = set(session.buildable())
 
     def lookup(name: str, **_: Any) -> Any:
         if name in ASKED_FOR:
             session.declare_extras(session.buildable())
-        elif name.startswith("kernel-") and name[len("kernel-") :] in buildable:
-            session.declare(name[len("kernel-") :])
+        elif named(name) in buildable:
+            session.declare(named(name))
         return None  # the alias that is there now is found as any other
 
     SCons.Node.arg2nodes_lookups.insert(0, lookup)

@@ -19,7 +19,9 @@ from tt_build.scons.compiler import Compiler
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration, Declared, VerifySpec
+from tt_build.spec.program import ProgramDeclaration
 from tt_build.verify.driver import Job, Verdict, scalar_values, verify
+from tt_build.verify.programs import ProgramJob, ProgramVerdict, verify_program
 
 RESULT = "verify.json"
 ALIAS = "verify"
@@ -69,7 +71,10 @@ class VerifyAction(SignedAction):
         summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        verdict = verify(*job_of(source))
+        return self.conclude(verify(*job_of(source)), target)
+
+    def conclude(self, verdict: Verdict, target: Any) -> int:
+        """Write the verdict and keep it for the table; the status of the step."""
         self._verdicts.append(verdict)
         self.progress.step(verdict.kernel, verdict.status)
         result = Path(target[0].get_abspath())
@@ -82,6 +87,24 @@ class VerifyAction(SignedAction):
         write_group({result.with_name("verify.failed.json"): text})
         self.state.failed(verdict.kernel, describe(verdict))
         return 1
+
+
+class VerifyProgramAction(SignedAction):
+    """Runs a program's kernels one after the other and compares; concludes as ``verify`` of a kernel does."""
+
+    def __init__(self, compiler: Compiler, state: State, verify_kernel: VerifyAction) -> None:
+        self._conclude = verify_kernel.conclude
+        super().__init__(self._execute, ALIAS, compiler.signature("tt_build.verify.programs"), state)
+
+    def _execute(self, target: Any, source: Any, env: Any) -> int:
+        return self._conclude(verify_program(program_job_of(target, source)), target)
+
+
+def program_job_of(target: Any, source: list[Any]) -> ProgramJob:
+    """What a program's node says: the program, and job and plan of each of its kernels."""
+    program = decode(read_source(source[-1]), ProgramDeclaration)
+    found = {name: job_of(nodes) for name, nodes in target[0].attributes.tt_kernels.items()}
+    return ProgramJob(program, {n: job for n, (job, _) in found.items()}, {n: path for n, (_, path) in found.items()})
 
 
 def summarize(verdicts: list[Verdict]) -> None:
@@ -104,7 +127,8 @@ def _table(verdicts: list[Verdict]) -> None:
 
 def describe(verdict: Verdict) -> str:
     """Why a kernel failed, in lines."""
-    lines = [f"tt-build: kernel '{verdict.kernel}' is wrong"]
+    what = "program" if isinstance(verdict, ProgramVerdict) else "kernel"
+    lines = [f"tt-build: {what} '{verdict.kernel}' is wrong"]
     if verdict.error:
         lines.append(verdict.error)
     for name, result in verdict.outputs.items():

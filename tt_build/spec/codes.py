@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from tt_build.spec.codes_lowering import register
+from tt_build.spec.codes_programs import register as register_programs
 
 
 class CodeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -422,3 +423,4 @@ _code(
     warning=True,
 )
 register(_code)
+register_programs(_code)

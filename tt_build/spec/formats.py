@@ -26,7 +26,7 @@ MOST_ANNOTATIONS = 10
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was found: ``found`` in file order, ``kernels`` the names of the valid kernels.
+    """What was found: ``found`` in file order, ``kernels`` and ``programs`` the names of the valid ones.
 
     ``root`` is the folder that paths are relative to where a consumer wants them so (the repository).
     """
@@ -35,6 +35,7 @@ class Report(msgspec.Struct, frozen=True):
     kernels: tuple[str, ...]
     source: SourceMap
     root: Path
+    programs: tuple[str, ...] = ()
 
 
 def text(report: Report, paint: Paint = plain) -> str:
@@ -43,7 +44,10 @@ def text(report: Report, paint: Paint = plain) -> str:
 
 
 def as_json(report: Report) -> str:
-    """``{"version", "kernels", "diagnostics"}``, one object a diagnostic; ``docs/command-line.md`` lists the keys."""
+    """``{"version", "kernels", "diagnostics"}``, one object a diagnostic; ``docs/command-line.md`` lists the keys.
+
+    ``programs`` are there where the file declares any.
+    """
     diagnostics = []
     for entry in report.found:
         said = entry.diagnostic
@@ -55,7 +59,10 @@ def as_json(report: Report) -> str:
         ]
         record["fix"] = _edit(entry, report)
         diagnostics.append(record)
-    data = {"version": 1, "kernels": list(report.kernels), "diagnostics": diagnostics}
+    data: dict[str, Any] = {"version": 1, "kernels": list(report.kernels)}
+    if report.programs:
+        data["programs"] = list(report.programs)
+    data["diagnostics"] = diagnostics
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -89,12 +96,13 @@ def sarif(report: Report) -> str:
 
 
 def junit(report: Report) -> str:
-    """JUnit XML: a test case a kernel, and one for each file that has an error outside any kernel."""
+    """JUnit XML: a test case a kernel or program, and one for each file that has an error outside any kernel."""
     cases: dict[tuple[str, str], list[Located]] = {}
     main = report.source.files[0].name if report.source.files else "kernels.yaml"
-    for name in report.kernels:
+    for name in (*report.kernels, *report.programs):
         place = report.source.kernels.get(name)
-        file = report.source.files[place.file].name if place is not None else main
+        number = place.file if place is not None else report.source.programs.get(name)
+        file = report.source.files[number].name if number is not None else main
         cases[(_relative(file, report), name)] = []
     for entry in report.found:
         file = _relative(entry.span.file, report)
@@ -118,9 +126,9 @@ FORMATS: dict[str, Callable[[Report], str]] = {
 
 
 def kernel_of(entry: Located) -> str:
-    """The kernel that a diagnostic is about; empty where it is the file."""
+    """The kernel or program that a diagnostic is about; empty where it is the file."""
     path = entry.diagnostic.where.path
-    return str(path[1]) if len(path) > 1 and path[0] in ("kernels", "lock") else ""
+    return str(path[1]) if len(path) > 1 and path[0] in ("kernels", "programs", "lock") else ""
 
 
 def _best(found: tuple[Located, ...]) -> list[Located]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,12 +23,16 @@ from tt_build.spec.lockfile import read_lock
 from tt_build.spec.model import Declaration, Declared, DefaultsSpec, Locked
 from tt_build.spec.names import check_kernel_name
 from tt_build.spec.positions import KernelPlace, Located, SourceMap
+from tt_build.spec.program import ProgramDeclaration
 from tt_build.spec.render import locate
 from tt_build.spec.schedules import Policies
 from tt_build.spec.targets import Wish, read_target
 from tt_build.spec.variants import MOST_MEMBERS_OF_ALL, expand
 
-FILE_KEYS = ("version", "include", "extensions", "target", "defaults", "policies", "kernels")
+if TYPE_CHECKING:
+    from tt_build.spec.program_parts import Known
+
+FILE_KEYS = ("version", "include", "extensions", "target", "defaults", "policies", "kernels", "programs")
 VERSION = 1
 
 
@@ -35,9 +40,10 @@ class SpecFile(msgspec.Struct):
     """A specification that was read.
 
     ``declarations`` are the valid kernels in file order, variants expanded, included files last; ``diagnostics`` every
-    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels. ``programs`` are the
-    typed texts of the expressions by name. ``templates`` are
-    the texts of a repository's own templates (``extensions``), by name, ``ops_file`` the index of its ops' file.
+    error and warning of every file, in file order; ``rejected`` the names of the invalid kernels and programs.
+    ``programs`` are the typed texts of the expressions by name. ``templates`` are the texts of a repository's own
+    templates (``extensions``), by name, ``ops_file`` the index of its ops' file. ``sequences`` are what the file calls
+    programs; the kernels that were made for them are the last of ``declarations``.
     """
 
     path: Path
@@ -48,6 +54,7 @@ class SpecFile(msgspec.Struct):
     programs: dict[str, Program] = {}
     templates: dict[str, str] = {}
     ops_file: int | None = None
+    sequences: tuple[ProgramDeclaration, ...] = ()
 
     @property
     def errors(self) -> tuple[Located, ...]:
@@ -110,6 +117,7 @@ class _Loading:
         self.locks = lock.plans if lock is not None else self.locks
         for file, entries in enumerate(roots):
             self.kernels(file, entries)
+        sequences = self.sequences(roots)
         if lock is not None:
             self.problems += lock.problems
             self.orphans()
@@ -128,6 +136,7 @@ class _Loading:
             self.programs,
             self.extensions.templates,
             self.extensions.file,
+            sequences,
         )
 
     def read_extensions(self, roots: list[dict[str, Node]]) -> None:
@@ -277,8 +286,7 @@ class _Loading:
             if read.declaration is None:
                 self.rejected.append(member)
             else:
-                shown = self.source.files[context.file].path.relative_to(self.source.files[0].path.parent)
-                declared = msgspec.structs.replace(read.declaration, file=shown.as_posix())
+                declared = msgspec.structs.replace(read.declaration, file=self.shown(context.file))
                 if isinstance(declared, Declaration):
                     declared = msgspec.structs.replace(declared, locked=self.locks.get(member))
                 self.declarations.append(declared)
@@ -295,6 +303,59 @@ class _Loading:
             where = Where(path=("lock", name), on_key=True)
             help_ = "run 'tt-build tune', which removes it"
             self.problems.append(Diagnostic("TTB105", message, where, help_, severity="warning"))
+
+    def shown(self, file: int) -> str:
+        """A file relative to the specification's folder."""
+        return self.source.files[file].path.relative_to(self.source.files[0].path.parent).as_posix()
+
+    def sequences(self, roots: list[dict[str, Node]]) -> tuple[ProgramDeclaration, ...]:
+        """The programs of all files, and the kernels that they need beside those that are declared."""
+        if not any("programs" in entries for entries in roots):
+            return ()
+        from tt_build.spec.program_parts import Known
+
+        kernels = {entry.kernel.name: entry for entry in self.declarations}
+        known = Known(kernels, set(self.rejected), self.policies, self.source, self.locks)
+        for file, entries in reversed([*enumerate(roots)]):
+            node = entries.get("programs")
+            self.source.programs.update(dict.fromkeys(node.entries if isinstance(node, Mapping) else (), file))
+        for file, entries in enumerate(roots):
+            if "programs" in entries:
+                self.sequences_of(file, entries["programs"], known)
+        self.declarations += known.made
+        return tuple(known.programs.values())
+
+    def sequences_of(self, file: int, node: Node, known: Known) -> None:
+        fields = Fields(file)
+        if not isinstance(node, Mapping):
+            fields.wrong_type(node, ("programs",), "a mapping of programs")
+        else:
+            for name, (key, value) in node.entries.items():
+                if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:
+                    self.rejected.append(name)
+                    self.crowded = self.crowded or fields.where(("programs", name), key=True)
+                else:
+                    self.sequence(fields, name, key, value, known)
+        self.problems += fields.problems
+
+    def sequence(self, fields: Fields, name: str, key: Scalar, node: Node, known: Known) -> None:
+        from tt_build.spec.program_reader import read_program
+
+        place = fields.where(("programs", name), key=True)
+        named = check_kernel_name(fields, name, key, "program")
+        first = self.names.get(f"kernel {name}") if named else None
+        if first is not None:
+            related = (Related(first, "first declared here"),)
+            message = f"there are two kernels or programs '{name}'"
+            fields.error("TTB029", message, place.path, "rename one of the two", key=True, related=related)
+        else:
+            self.names[f"kernel {name}"] = place
+        found = read_program(fields, name, node, self.shown(fields.file), known)
+        if found is None or not named or first is not None:
+            self.rejected.append(name)
+            known.refused_programs.add(name)
+        else:
+            known.programs[name] = found
 
     def idle(self, fields: Fields, name: str, allowed: tuple[str, ...], fired: set[str]) -> None:
         """Warns of accepted warnings that are not there; those of the passes are not known yet."""

@@ -84,16 +84,20 @@ class SourceFile:
 
 
 class KernelPlace(msgspec.Struct):
-    """Where a kernel (or a variant of one) is declared; ``spans`` of its values in the compute text."""
+    """Where a kernel (or a variant of one) is declared; ``spans`` of its values in the compute text.
+
+    ``elsewhere`` are the places of what is not written in the kernel, by the path inside of it.
+    """
 
     file: int
     key: Scalar
     node: Node
     spans: tuple[tuple[int, int] | None, ...] = ()
+    elsewhere: dict[tuple[str | int, ...], Where] = {}
 
 
 class SourceMap:
-    """All files of a specification, the main one first, and the place of every kernel by name.
+    """All files of a specification, the main one first; by name the place of every kernel, the file of every program.
 
     ``texts`` has the digest of every other file and folder that was read, ``patterns`` what 'include' looked for.
     ``lock`` is the index of the lockfile among the files, the last one; None where there is none. A path that begins
@@ -103,6 +107,7 @@ class SourceMap:
     def __init__(self) -> None:
         self.files: list[SourceFile] = []
         self.kernels: dict[str, KernelPlace] = {}
+        self.programs: dict[str, int] = {}
         self.texts: dict[Path, str] = {}
         self.patterns: list[Path] = []
         self.lock: int | None = None
@@ -137,7 +142,13 @@ class SourceMap:
             place = self.kernels.get(str(path[1]))
             if place is not None and named not in (None, place.file):
                 place = None
-        file = place.file if place is not None else named or 0
+            if place is not None and path[2:] in place.elsewhere:
+                return self.range(place.elsewhere[path[2:]])
+        file = named or 0
+        if place is not None:
+            file = place.file
+        elif named is None and len(path) >= 2 and path[0] == "programs":
+            file = self.programs.get(str(path[1]), 0)
         if not self.files:
             return 0, 0, 0
         key: Scalar | None = place.key if place is not None else None

@@ -73,6 +73,8 @@ _SECTIONS = (
     ("layout, as a mapping", ("definitions", "sharding")),
     ("math", ("definitions", "math")),
     ("verify", ("definitions", "kernel", "properties", "verify")),
+    ("A program", ("definitions", "program")),
+    ("steps, each", ("definitions", "program", "properties", "steps", "items")),
 )
 
 

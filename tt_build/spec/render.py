@@ -61,9 +61,13 @@ def report(diagnostics: Iterable[Diagnostic], source: SourceMap) -> str:
 
 
 def in_order(diagnostics: Iterable[Diagnostic], source: SourceMap) -> list[Located]:
-    """The diagnostics with their places, in file order."""
+    """The diagnostics with their places, in file order; what is said twice at one place is there once."""
     order = {file.name: at for at, file in enumerate(source.files)}
-    located = [locate(diagnostic, source) for diagnostic in diagnostics]
+    first: dict[tuple[str, str, Span], Located] = {}
+    for diagnostic in diagnostics:
+        entry = locate(diagnostic, source)
+        first.setdefault((diagnostic.code, diagnostic.message, entry.span), entry)
+    located = first.values()
     return sorted(located, key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
 
 

@@ -12,6 +12,9 @@ from typing import Any
 from tt_build.spec.fields import RESERVED
 from tt_build.spec.handwritten import KEYS, MOST_PAGES, REQUIRED, ROLES, WORDS
 from tt_build.spec.loader import VERSION
+from tt_build.spec.program_parts import MOST_STEPS
+from tt_build.spec.program_reader import REQUIRED as PROGRAM_REQUIRED
+from tt_build.spec.program_reader import VERIFY_KEYS
 from tt_build.spec.schedules import ALGORITHMS, FIDELITIES, LARGEST, LAYOUTS, MOST_CORES, ORDERS, POLICIES
 from tt_build.spec.variants import VARIED
 from tt_build.targets import DTYPES, available_archs
@@ -30,7 +33,7 @@ def schema_text() -> str:
 def build() -> Schema:
     """The schema."""
     kernel = _kernel()
-    definitions = {**_definitions(), "kernel": kernel, "handwritten": _handwritten(kernel)}
+    definitions = {**_definitions(), "kernel": kernel, "handwritten": _handwritten(kernel), "program": _program(kernel)}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": "https://tt-build.dev/kernels.schema.json",
@@ -63,6 +66,12 @@ def build() -> Schema:
                         "then": _ref("handwritten"),
                         "else": _ref("kernel"),
                     },
+                },
+                "programs": {
+                    "type": "object",
+                    "description": "Programs by name: kernels that run one after the other.",
+                    "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,62}$"},
+                    "additionalProperties": _ref("program"),
                 },
             },
             required=["version"],
@@ -285,6 +294,59 @@ def _kernel() -> Schema:
         },
         required=["inputs", "outputs", "compute"],
         description="One kernel.",
+    )
+
+
+def _program(kernel: Schema) -> Schema:
+    name = {"type": "string", "pattern": NAME}
+    text = {"type": "string", "minLength": 1}
+    wires = {"type": "object", "additionalProperties": name}
+    verify = kernel["properties"]["verify"]["properties"]
+    step = {
+        "oneOf": [{"required": ["kernel"]}, {"required": ["program"]}],
+        **_object(
+            {
+                "kernel": {**text, "description": "The kernel, with its variant."},
+                "program": {**text, "description": "A program that is declared before this one, in place of a kernel."},
+                "inputs": {**wires, "description": "Each input of the kernel, and the program's tensor it reads."},
+                "outputs": {**wires, "description": "Each output of the kernel, and the program's tensor it writes."},
+                "scalars": _named(
+                    {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}, "Values of its run-time scalars."
+                ),
+            },
+            required=["inputs", "outputs"],
+            description="One launch.",
+        ),
+    }
+
+    def names(description: str) -> Schema:
+        return {"type": "array", "items": name, "minItems": 1, "description": description}
+
+    return _object(
+        {
+            "description": {"type": "string", "description": "What the program is for."},
+            "inputs": {**names("The tensors that it is given, in the order of arguments."), "examples": [["x", "w"]]},
+            "outputs": {**names("The tensors that it gives, in the order of results."), "examples": [["y"]]},
+            "steps": {
+                "type": "array",
+                "items": step,
+                "minItems": 1,
+                "maxItems": MOST_STEPS,
+                "description": "The launches, in their order.",
+                "examples": [[{"kernel": "gemm", "inputs": {"A": "x", "B": "w"}, "outputs": {"C": "y"}}]],
+            },
+            "keep": _named(
+                _ref("layout"),
+                "Tensors between two steps that stay in L1, and how they lie there.",
+                examples=[{"h": "l1_interleaved"}],
+            ),
+            "verify": _object(
+                {key: verify[key] for key in VERIFY_KEYS},
+                description="How the program is verified, where the defaults do not fit.",
+            ),
+        },
+        required=list(PROGRAM_REQUIRED),
+        description="Kernels that run one after the other, with the tensors between them.",
     )
 
 

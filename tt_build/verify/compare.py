@@ -117,6 +117,12 @@ def compare(
     return msgspec.structs.replace(result, reason=_reason(result, bool(known.all()), got.size))
 
 
+def correlation(got: Array, want: Array) -> float:
+    """Pearson's correlation, as ``pcc`` of an output; of a constant 1 where the two are equal."""
+    have, wanted = got.astype(np.float64), want.astype(np.float64)
+    return _pcc(have, wanted, np.array_equal(have, wanted))
+
+
 def _allowed(want: Array, ref: Ref, tolerance: Tolerance) -> tuple[Array, Array, Used]:
     """Tight and wide tolerance of each element, and what to report of it."""
     tight, wide, capped = ref.bound, ref.wide, 0

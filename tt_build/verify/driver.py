@@ -101,8 +101,8 @@ def examine(
             )
     except EmulationError as error:
         return _verdict(job, runs, "fail", prepared, {}, {}, str(error)), prepared, results
-    outputs = _compare(job, plan, prepared, results[0].outputs)
-    difference = _unequal(runs, results)
+    outputs = compare_outputs(job, plan, prepared.references, results[0].outputs)
+    difference = unequal(runs, results)
     status = "fail" if difference else _status(job, outputs)
     return _verdict(job, runs, status, prepared, outputs, results[0].counters, difference), prepared, results
 
@@ -110,7 +110,8 @@ def examine(
 def check_once(job: Job, plan_path: Path, runner: Runner) -> Verdict:
     """Run the kernel once wherever ``runner`` runs it, and compare; a verdict without counters."""
     prepared = _prepare(job)
-    outputs = _compare(job, load_plan(plan_path), prepared, runner(plan_path, prepared.inputs, prepared.scalars))
+    results = runner(plan_path, prepared.inputs, prepared.scalars)
+    outputs = compare_outputs(job, load_plan(plan_path), prepared.references, results)
     status = _status(job, outputs)
     return _verdict(job, (), status, prepared, outputs, {}, "")
 
@@ -135,18 +136,23 @@ def _prepare(job: Job) -> Prepared:
         sizes=job.sizes,
         scalars=job.scalars,
         runtime=kernel.program.runtime_scalars() if isinstance(kernel, DefaultedKernel) else {},
-        math=Math(
-            fidelity=kernel.math.fidelity,
-            fp32_accumulate=kernel.math.fp32_accumulate,
-            approximate=kernel.math.approximate,
-        ),
+        math=math_of(kernel),
         kind=spec.inputs or "normal",
         seed=spec.seed or 0,
         ops=kernel.program.ops if isinstance(kernel, DefaultedKernel) else kernel.ops,
     )
 
 
-def _compare(job: Job, plan: Plan, prepared: Prepared, results: Mapping[str, Any]) -> dict[str, OutputResult]:
+def math_of(kernel: DefaultedKernel | DefaultedSources) -> Math:
+    """The kernel's ``math`` as the reference takes it."""
+    math = kernel.math
+    return Math(fidelity=math.fidelity, fp32_accumulate=math.fp32_accumulate, approximate=math.approximate)
+
+
+def compare_outputs(
+    job: Job, plan: Plan, references: Mapping[str, Any], results: Mapping[str, Any]
+) -> dict[str, OutputResult]:
+    """Each output against its reference; none where the kernel has no meaning to compare with."""
     spec = job.verify
     tolerance = Tolerance(pcc=spec.pcc, rtol=spec.rtol, atol=spec.atol)
     owners = _owners(plan)
@@ -157,7 +163,7 @@ def _compare(job: Job, plan: Plan, prepared: Prepared, results: Mapping[str, Any
             return owners[_tile_id(plan, tile, batch)]
 
         known = isinstance(job.kernel, DefaultedKernel) or _is_tiled_by(plan, tensor)
-        got, reference = results[tensor.name], prepared.references[tensor.name]
+        got, reference = results[tensor.name], references[tensor.name]
         outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of if known else None)
     return outputs
 
@@ -191,7 +197,7 @@ def _verdict(
     )
 
 
-def _unequal(runs: Sequence[tuple[int, int]], results: list[Result]) -> str:
+def unequal(runs: Sequence[tuple[int, int]], results: Sequence[Result]) -> str:
     """Why the runs differ, or an empty text."""
     for (seed, fill), result in zip(runs[1:], results[1:], strict=True):
         for name, array in result.outputs.items():

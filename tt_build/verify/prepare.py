@@ -59,7 +59,7 @@ def prepare(
         return arrays, found
 
     def defined(domains: dict[str, str]) -> bool:
-        return all(_defined(ref) for ref in attempt(domains)[1].values())
+        return all(is_defined(ref) for ref in attempt(domains)[1].values())
 
     floats = [name for name, (_, dtype) in drawn.items() if not dtype.startswith(("int", "uint"))]
     domains = choose_domains(floats, defined)
@@ -69,7 +69,7 @@ def prepare(
     return Prepared(inputs=arrays, scalars=values, references=references, domains=domains)
 
 
-def _defined(ref: Ref) -> bool:
+def is_defined(ref: Ref) -> bool:
     """No NaN, no infinity but a mask's minus infinity, and a bound wherever there is a value."""
     value = ref.value.astype(np.float64)
     return bool((~np.isnan(value) & (value != np.inf) & (np.isfinite(ref.wide) | ~np.isfinite(value))).all())
