@@ -17,7 +17,6 @@ from tt_build.ir.plan import AccessorRef, load_plan
 from tt_build.ir.stages import VerifiedKernel
 from tt_build.passes.pipeline import PASSES, read_stage
 from tt_build.sdk.mock import run_mock
-from tt_build.spec.diagnostics import Rejected
 from tt_build.spec.loader import load_file
 
 SPEC = ROOT / "kernels.yaml"
@@ -119,10 +118,6 @@ def test_the_real_runtime_takes_every_plan(arch: str, tmp_path: Path) -> None:
     plans: list[Path] = []
     for declaration in load_file(SPEC, arch=arch).declarations:
         if declaration.target.arch != arch:
-            continue
-        if arch == "blackhole" and declaration.kernel.name == "tilize":
-            with pytest.raises(Rejected, match="TTB205"):  # rows of faces are not aligned for reads there
-                compile_files(declaration)
             continue
         folder = tmp_path / declaration.kernel.name
         folder.mkdir()

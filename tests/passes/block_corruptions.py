@@ -468,3 +468,37 @@ def step_not_announced(kernel: Kernel, rng: random.Random) -> Kernel | None:
 def first_block_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
     many = {b.name for b in kernel.buffers if b.pages > 1}
     return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
+
+
+@corruption("TTB402")
+def only_the_sender_announces(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    shares = kernel.blocking.shares if kernel.blocking is not None else ()
+    names = {"in0": "sends_row", "in1": "sends_column"}
+    known = {name for body in kernel.bodies for name in body.runtime_args}
+    cbs = {s.cb for s in kernel.streams if s.operand in shares and names[s.operand] in known}
+
+    def alone(stmt: Any) -> Any:
+        operand = next(s.operand for s in kernel.streams if s.cb == stmt.cb)
+        return When(a=var(names[operand]), b=num(1), body=(stmt,))
+
+    return change(kernel, rng, Push, alone, lambda s: s.cb in cbs)
+
+
+@corruption("TTB403")
+def replaced_again_in_a_later_step(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    off = When(a=var("k_step"), b=num(3), body=(Accumulate(on=0),))
+
+    def adds(stmt: Any) -> bool:
+        return stmt.var == "k_step" and any(isinstance(s, When) and Accumulate(on=1) in s.body for s in stmt.body)
+
+    return change(kernel, rng, Loop, lambda s: replace(s, body=(off, *s.body)), adds)
+
+
+@corruption("TTB403", "TTB404")
+def product_cleared(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    clear = SfpuOp(function="fill", form="float", slots=(), out=0, params=(0,))
+
+    def multiplies(stmt: Any) -> bool:
+        return any(isinstance(s, Loop) and any(isinstance(m, MatmulBlock) for m in s.body) for s in stmt.math)
+
+    return change(kernel, rng, Section, lambda s: replace(s, math=(*s.math, clear)), multiplies)

@@ -15,14 +15,16 @@ from tests.passes.corruptions import (
     slot_beside,
     tile_index_beside,
 )
-from tt_build.ir.index import num
+from tt_build.ir.index import num, var
 from tt_build.ir.lowered import (
     Loop,
     MatmulBlock,
     Pack,
     Pop,
+    Push,
     ReadPage,
     ReceiveShared,
+    Section,
     SendShared,
     SfpuOp,
     TileOp,
@@ -31,6 +33,7 @@ from tt_build.ir.lowered import (
     WritePage,
     ZeroPadding,
 )
+from tt_build.passes.channels import IS_SENDER
 
 FLASH_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
 
@@ -119,6 +122,69 @@ def starts_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
     if kernel.attention is not None and kernel.attention.sections:
         return None
     return change(kernel, rng, SfpuOp, lambda s: replace(s, params=(0x3F800000,)), lambda s: s.function == "fill")
+
+
+@corruption("TTB403", "TTB404")
+def starts_in_every_round(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """The start of a sum moved into its loop: only the last tile would count."""
+
+    def is_fill(stmt: Any) -> bool:
+        return isinstance(stmt, SfpuOp) and stmt.function == "fill"
+
+    def gathers(stmt: Any) -> bool:
+        return any(map(is_fill, stmt.math)) and any(isinstance(s, Loop) for s in stmt.math)
+
+    def move(stmt: Any) -> Any:
+        first = next(s for s in stmt.math if is_fill(s))
+        rest = [s for s in stmt.math if s is not first]
+        at = next(i for i, s in enumerate(rest) if isinstance(s, Loop))
+        rest[at] = replace(rest[at], body=(first, *rest[at].body))
+        return replace(stmt, math=tuple(rest))
+
+    return change(kernel, rng, Section, move, gathers)
+
+
+@corruption("TTB403")
+def transposed_load(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    logits = {kernel.attention.logits} if kernel.attention is not None else set()
+    return change(
+        kernel, rng, TileOp, lambda s: replace(s, op="transpose"), lambda s: s.op == "copy" and s.cbs[0] in logits
+    )
+
+
+@corruption("TTB403")
+def weights_of_a_step_cleared(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    plan = kernel.attention
+    assert plan is not None
+    clear = When(a=var("step"), b=num(0), body=(SfpuOp(function="fill", form="float", slots=(), out=0, params=(0,)),))
+
+    def is_weight(stmt: Any) -> bool:
+        return any(isinstance(p, Pack) and p.cb == plan.weights for p in stmt.packs)
+
+    return change(kernel, rng, Section, lambda s: replace(s, math=(*s.math, clear)), is_weight)
+
+
+@corruption("TTB403")
+def reduced_as_integers(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, SfpuOp, lambda s: replace(s, form="int32"), lambda s: s.function.startswith("reduce_"))
+
+
+@corruption("TTB402")
+def only_the_sender_announces(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return _announced_by_the_sender(kernel, rng)
+
+
+def _announced_by_the_sender(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    shared = {s.cb for s in kernel.streams if s.operand}
+    if kernel.flash is None or not kernel.flash.shared:
+        return None
+    return change(
+        kernel,
+        rng,
+        Push,
+        lambda s: When(a=var(IS_SENDER["column"]), b=num(1), body=(s,)),
+        lambda s: s.cb in shared,
+    )
 
 
 @corruption("TTB403")

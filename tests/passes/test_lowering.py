@@ -220,3 +220,12 @@ def test_any_elementwise_expression_is_lowered_and_verified(
         ),
     )
     assert kernel.dst_tiles <= (4 if fp32 else 8)
+
+
+def test_exp_makes_a_matmul_record_its_instructions_again(tmp_path: Path) -> None:
+    """With a 16-bit DST the SDK's exp records over the replay buffer on Wormhole: the next unit's matmul inits anew."""
+    narrow = {"math": {"fp32_accumulate": False}, "schedule": {"matmul": {"algorithm": "streaming"}, "cores": [1, 1]}}
+    kernel = verified(tmp_path, matmul(64, 64, 64, "C = exp(A @ B)") | narrow)
+    (loop,) = [s for s in body(kernel, "compute") if isinstance(s, Loop)]
+    inside = [s for s in walk(loop.body) if isinstance(s, TileInit)]
+    assert [init.op for init in inside] == ["matmul"]

@@ -58,7 +58,7 @@ class _Compute:
             loops.unit_loop(kernel, [], inner, []),
             *(Pop(cb=cb, pages=self._pages(cb)) for cb in resident),
         )
-        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers})
+        return place_inits(body, kernel)
 
     def _pages(self, cb: str) -> Index:
         return num(self.kernel.cb(cb).block)

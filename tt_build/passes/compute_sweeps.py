@@ -73,7 +73,7 @@ class SweepCompute:
             *(Pop(cb=cb, pages=self.pages(cb)) for cb in shared),
             *(stmt for cb in sent for stmt in (Wait(cb=cb, pages=self.pages(cb)), Pop(cb=cb, pages=self.pages(cb)))),
         )
-        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers}, kernel.program.ops)
+        return place_inits(body, kernel)
 
     def _sweeps(self) -> list[Stmt]:
         kernel, inner = self.kernel, list[Stmt]()

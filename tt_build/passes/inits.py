@@ -29,7 +29,7 @@ from tt_build.ir.lowered import (
     When,
     walk,
 )
-from tt_build.ir.stages import CircularBuffer
+from tt_build.ir.stages import CircularBuffer, PaddedKernel
 
 Format = tuple[str, bool]
 
@@ -44,20 +44,27 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     pack: Format | None = None
 
 
-def place_inits(
-    body: tuple[Stmt, ...], buffers: Mapping[str, CircularBuffer], own: Collection[str] = ()
-) -> tuple[Stmt, ...]:
-    """The body of a compute kernel with its inits and format changes; ``body`` begins with ``Startup``.
-
-    ``own`` names functions whose C++ is a user's.
-    """
-    placed, _ = _Placer(buffers, own).place(body, State())
+def place_inits(body: tuple[Stmt, ...], kernel: PaddedKernel) -> tuple[Stmt, ...]:
+    """The body of a compute kernel with its inits and format changes; ``body`` begins with ``Startup``."""
+    recording = {*_RECORD, *kernel.program.ops}
+    if not kernel.math.fp32_accumulate:
+        recording |= {*_RECORD_IN_NARROW_DST}
+    buffers = {cb.name: cb for cb in kernel.circular_buffers}
+    placed, _ = _Placer(buffers, recording).place(body, State())
     return placed
 
 
+_RECORD = ("gcd",)
+_RECORD_IN_NARROW_DST = ("exp",)
+"""Functions that record over the replay buffer from slot 16 on, where a matmul keeps its instructions, as reductions
+do: ``gcd`` (28 instructions, ckernel_sfpu_gcd.h), with a 16-bit DST on Wormhole also ``exp`` (20,
+ckernel_sfpu_exp.h). What a user's C++ does is not known.
+"""
+
+
 class _Placer:
-    def __init__(self, buffers: Mapping[str, CircularBuffer], own: Collection[str]) -> None:
-        self.buffers, self.own = buffers, own
+    def __init__(self, buffers: Mapping[str, CircularBuffer], recording: Collection[str]) -> None:
+        self.buffers, self.recording = buffers, recording
 
     def format(self, cb: str) -> Format:
         buffer = self.buffers[cb]
@@ -131,8 +138,7 @@ class _Placer:
             init = SfpuInit(function=stmt.function, form=stmt.form)
             if state.sfpu != init:
                 setup.append(init)
-            # sfpu_reduce records over the replay buffer, where a matmul keeps its instructions; a user's C++ may too
-            spoils = stmt.function.startswith("reduce_") or stmt.function in self.own
+            spoils = stmt.function.startswith("reduce_") or stmt.function in self.recording
             fpu = None if spoils else state.fpu
             return setup, msgspec.structs.replace(state, sfpu=init, fpu=fpu)
         for unit, cb in _sources(stmt):

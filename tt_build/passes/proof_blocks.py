@@ -12,14 +12,18 @@ from typing import NoReturn
 import msgspec
 import numpy as np
 
+from tt_build.ir.index import num, var
 from tt_build.ir.lowered import (
     Accumulate,
     Block,
     KernelBody,
+    Let,
     Loop,
     MatmulBlock,
+    MatmulBlockInit,
     Pack,
     ReadPage,
+    Reconfig,
     Section,
     Stmt,
     TileOp,
@@ -432,6 +436,19 @@ class _Proof:
 
     def check_accumulation(self, compute: KernelBody) -> None:
         """The packer replaces in the first step along K, adds in the others, and replaces everywhere else."""
+        turned = [s for s in walk(compute.body) if isinstance(s, Accumulate)]
+        switches = [s for s in walk(compute.body) if isinstance(s, When) and Accumulate(on=1) in s.body]
+        if [s.on for s in turned] not in ([], [1, 0]) or any(
+            s != When(a=var("k_step"), b=num(1), body=(Accumulate(on=1),)) for s in switches
+        ):
+            self._fail("accumulation is turned on and off elsewhere than from the second step on")
+        for section in walk(compute.body):
+            if isinstance(section, Section) and any(
+                p.cb in self.gathered for p in section.packs if isinstance(p, Pack)
+            ):
+                kinds = Loop | Let | MatmulBlock | MatmulBlockInit | Reconfig
+                if not all(isinstance(stmt, kinds) for stmt in walk(section.math)):
+                    self._fail("a section of the product does something else than to multiply")
         if self._run(compute.body, step=-1, adding=0):
             self._fail("the packer still adds behind the last step")
 

@@ -13,7 +13,10 @@ from tt_build.ir.lowered import (
     ChannelName,
     Exchange,
     KernelBody,
+    Pointer,
+    Push,
     ReceiveShared,
+    Reserve,
     RotateShared,
     SendShared,
     Stmt,
@@ -35,7 +38,9 @@ Coordinates = tuple[int | ArgRef, ...]
 
 
 def check_semaphores(kernel: LoweredKernel, arch: Arch) -> None:
-    """Every semaphore has one use, an exchange or a channel of one kernel, and the hardware has it (TTB402)."""
+    """Every semaphore has one use, an exchange or a channel of one kernel; they are numbered from 0 on, as the runtime
+    numbers what a host program makes, and the hardware has them (TTB402).
+    """
     flat = [(body.role, stmt) for body in kernel.bodies for stmt in walk(body.body)]
     channels = {
         (role, stmt.channel, stmt.ready, stmt.sent)
@@ -48,7 +53,8 @@ def check_semaphores(kernel: LoweredKernel, arch: Arch) -> None:
     if (
         len(set(used)) != len(used)
         or sorted(used) != sorted(kernel.semaphores)
-        or any(not 0 <= s < arch.semaphores for s in used)
+        or list(kernel.semaphores) != list(range(len(used)))
+        or len(used) > arch.semaphores
     ):
         fail(kernel, "TTB402", f"semaphores {list(kernel.semaphores)} for uses of {sorted(used)}")
 
@@ -83,9 +89,12 @@ def check_shared(kernel: LoweredKernel, body: KernelBody) -> dict[tuple[int, int
 
 
 def _parcels(kernel: LoweredKernel, body: KernelBody) -> Iterator[tuple[SendShared, ReceiveShared]]:
-    """Both sides of each parcel: the sender's branch ends with sending, the other has nothing but receiving."""
+    """Both sides of each parcel: the sender's branch ends with sending, the other has nothing but receiving.
+
+    Every core of the channel reserves the pages in front, and announces them behind.
+    """
     for statements in _lists(body.body):
-        for first, second in itertools.pairwise(statements):
+        for at, (first, second) in enumerate(itertools.pairwise(statements)):
             if not (isinstance(first, When) and first.body and isinstance(first.body[-1], SendShared)):
                 continue
             send, flag = first.body[-1], var(IS_SENDER[first.body[-1].channel])
@@ -93,6 +102,14 @@ def _parcels(kernel: LoweredKernel, body: KernelBody) -> Iterator[tuple[SendShar
             wanted = When(a=flag, b=num(0), body=(receive,))
             if (first.a, first.b) != (flag, num(1)) or second != wanted:
                 fail(kernel, "TTB402", f"{body.role}: the two sides of a parcel of channel {send.channel} differ")
+            count = len(send.blocks)
+            opened = (
+                *(Reserve(cb=block.cb, pages=num(block.pages)) for block in send.blocks),
+                *(Pointer(name=block.pointer, cb=block.cb, side="write") for block in send.blocks),
+            )
+            pushed = tuple(Push(cb=block.cb, pages=num(block.pages)) for block in send.blocks)
+            if statements[max(0, at - 2 * count) : at] != opened or statements[at + 2 : at + 2 + count] != pushed:
+                fail(kernel, "TTB402", f"{body.role}: not all cores of channel {send.channel} hold a parcel's pages")
             yield send, receive
 
 

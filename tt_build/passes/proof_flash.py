@@ -8,7 +8,6 @@ compute is read off their statements as expressions and compared with the recurr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NoReturn
 
 import msgspec
@@ -470,17 +469,30 @@ def _stored(body: tuple[Stmt, ...], phase: str) -> list[tuple[tuple[str, str], s
     return found
 
 
+def _gathered(before: str | None, once: str, twice: str) -> str:
+    """The text of a slot behind a loop: that of one round, where every round keeps what those before it made."""
+    if before is None or (once != before and (before not in once or twice != once.replace(before, once, 1))):
+        return "?"  # what the last round alone has left
+    return once
+
+
 def _evaluated(math: tuple[Stmt, ...], slots: dict[int, str]) -> dict[int, str]:
     """What DST slots hold after these statements, as expressions; a loop over tiles is gone through once."""
     slots = dict(slots)
     for stmt in math:
         if isinstance(stmt, TileOp):
-            load: Callable[[str], str] = (lambda cb: f"cols({cb})") if stmt.mode == "cols" else (lambda cb: cb)
-            slots[stmt.dst] = load(stmt.cbs[0]) if stmt.mode in ("", "cols") else "?"
+            loads = {("copy", ""): "{}", ("unary_bcast", "cols"): "cols({})"}
+            slots[stmt.dst] = loads.get((stmt.op, stmt.mode), "?").format(stmt.cbs[0])
         elif isinstance(stmt, SfpuOp) and stmt.function == "fill":
-            slots[stmt.out] = f"{stmt.params[0]:#x}" if isinstance(stmt.params[0], int) else "?"
+            whole = stmt.form == "float" and isinstance(stmt.params[0], int)
+            slots[stmt.out] = f"{stmt.params[0]:#x}" if whole else "?"
         elif isinstance(stmt, SfpuOp):
-            slots[stmt.out] = f"{stmt.function}({', '.join(slots.get(s, '?') for s in stmt.slots)})"
+            name = stmt.function if stmt.form == "float" and not stmt.params else "?"
+            slots[stmt.out] = f"{name}({', '.join(slots.get(s, '?') for s in stmt.slots)})"
+        elif isinstance(stmt, When):
+            slots = dict.fromkeys(slots, "?")
         elif isinstance(stmt, Loop):
-            slots = _evaluated(stmt.body, slots)
+            before, slots = slots, _evaluated(stmt.body, slots)
+            gathered = _evaluated(stmt.body, slots)  # what a second round makes holds what the first made
+            slots = {slot: _gathered(before.get(slot), slots[slot], gathered[slot]) for slot in slots}
     return slots

@@ -37,7 +37,7 @@ def _read_through(body: tuple[Stmt, ...], known: dict[str, Index]) -> tuple[Stmt
         if isinstance(stmt, Let):
             known.pop(stmt.name, None)
         inside = {name: value for name, value in known.items() if not isinstance(stmt, Loop) or name != stmt.var}
-        kept.append(_with_bodies(stmt, functools.partial(_read_through, known=inside)))
+        kept.append(with_bodies(stmt, functools.partial(_read_through, known=inside)))
     return tuple(kept)
 
 
@@ -81,7 +81,8 @@ def bodies_of(stmt: Stmt) -> tuple[tuple[Stmt, ...], ...]:
     return ()
 
 
-def _with_bodies(stmt: Stmt, change: Any) -> Stmt:
+def with_bodies(stmt: Stmt, change: Any) -> Stmt:
+    """The statement with each list of statements inside it changed."""
     if isinstance(stmt, Loop | When | Block):
         return msgspec.structs.replace(stmt, body=change(stmt.body))
     if isinstance(stmt, Section):
@@ -101,7 +102,7 @@ def _names_read(body: tuple[Stmt, ...]) -> frozenset[str]:
 
 def _drop_unread(body: tuple[Stmt, ...], read: frozenset[str]) -> tuple[Stmt, ...]:
     kept = (s for s in body if not (isinstance(s, Let) and s.name not in read) and not _unread_point(s, read))
-    return tuple(_with_bodies(s, lambda inner: _drop_unread(inner, read)) for s in kept)
+    return tuple(with_bodies(s, lambda inner: _drop_unread(inner, read)) for s in kept)
 
 
 def _unread_point(stmt: Stmt, read: frozenset[str]) -> bool:

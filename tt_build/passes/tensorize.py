@@ -7,6 +7,10 @@ Gives   the bodies of reader, compute and writer from one loop nest, and their a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from tt_build.ir.index import Dim, dims_in, names_in
 from tt_build.ir.lowered import (
     Channel,
@@ -16,6 +20,7 @@ from tt_build.ir.lowered import (
     Exchange,
     KernelBody,
     ReadPage,
+    ReceiveShared,
     Role,
     RotateShared,
     RuntimeValue,
@@ -39,7 +44,7 @@ from tt_build.passes import (
 from tt_build.passes.channels import IS_SENDER, Group, coordinates, groups, noc_of, turn_words, turns, words
 from tt_build.passes.common import extend
 from tt_build.passes.parts import peers_of
-from tt_build.passes.simplify import indices_of, simplify
+from tt_build.passes.simplify import indices_of, simplify, with_bodies
 from tt_build.passes.tensorize_compute import compute
 from tt_build.passes.tensorize_reader import reader
 from tt_build.passes.tensorize_writer import writer
@@ -57,12 +62,27 @@ def apply(kernel: PaddedKernel) -> LoweredKernel:
         written = tensorize_sweeps.reader(kernel), compute_sweeps.compute(kernel), tensorize_sweeps.writer(kernel)
     else:
         written = reader(kernel), compute(kernel), writer(kernel)
-    bodies = tuple(_kernel(kernel, role, body) for role, body in zip(ROLES, written, strict=True))
-    flat = [stmt for body in bodies for stmt in walk(body.body)]
-    used = [number for stmt in flat if isinstance(stmt, SendShared) for number in (stmt.ready, stmt.sent)]
-    used += [number for stmt in flat if isinstance(stmt, RotateShared) for number in (stmt.ready, stmt.sent)]
-    used += [stmt.semaphore for stmt in flat if isinstance(stmt, Exchange)]
-    return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(dict.fromkeys(used)))
+    used = sorted({number for body in written for stmt in walk(body) for number in _semaphores(stmt).values()})
+    # The host makes as many as there are, and the runtime numbers them from 0 on.
+    numbers = {number: place for place, number in enumerate(used)}
+    numbered = (tuple(_renumbered(stmt, numbers) for stmt in body) for body in written)
+    bodies = tuple(_kernel(kernel, role, body) for role, body in zip(ROLES, numbered, strict=True))
+    return extend(LoweredKernel, kernel, bodies=bodies, semaphores=tuple(numbers.values()))
+
+
+def _semaphores(stmt: Stmt) -> dict[str, int]:
+    """The semaphores that a statement uses, by field."""
+    if isinstance(stmt, SendShared | ReceiveShared | RotateShared):
+        return {"ready": stmt.ready, "sent": stmt.sent}
+    return {"semaphore": stmt.semaphore} if isinstance(stmt, Exchange) else {}
+
+
+def _renumbered(stmt: Stmt, numbers: Mapping[int, int]) -> Stmt:
+    """The statement, and those inside it, with other semaphores."""
+    own = {field: numbers[number] for field, number in _semaphores(stmt).items()}
+    if own:
+        return msgspec.structs.replace(stmt, **own)
+    return with_bodies(stmt, lambda body: tuple(_renumbered(inner, numbers) for inner in body))
 
 
 def _kernel(kernel: PaddedKernel, role: Role, statements: tuple[Stmt, ...]) -> KernelBody:

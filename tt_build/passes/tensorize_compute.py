@@ -75,7 +75,7 @@ class _Compute:
             *(Pop(cb=cb, pages=self._whole(cb)) for cb in self.local),
             *(Push(cb=cb, pages=self._whole(cb)) for cb in self.local_results),
         )
-        return place_inits(body, {cb.name: cb for cb in kernel.circular_buffers}, kernel.program.ops)
+        return place_inits(body, kernel)
 
     def _startup(self) -> Startup:
         kernel = self.kernel

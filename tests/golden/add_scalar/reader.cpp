@@ -49,7 +49,7 @@ void kernel_main() {
                     noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                 } else {
                     noc_async_write_multicast(s_l1, get_noc_multicast_addr(left, top, right, bottom, s_l1), get_tile_size(cb_s), cores);
-                    noc_async_write_barrier();
+                    noc_async_writes_flushed();
                     noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                 }
             }

@@ -214,11 +214,11 @@ int run(const Options& options) {
             .set_page_size(4, 4096));
 
     // Semaphores: the SDK hands out their numbers in order
+    const uint32_t semaphore_0 = CreateSemaphore(program, cores, 0);
+    const uint32_t semaphore_1 = CreateSemaphore(program, cores, 0);
     const uint32_t semaphore_2 = CreateSemaphore(program, cores, 0);
     const uint32_t semaphore_3 = CreateSemaphore(program, cores, 0);
-    const uint32_t semaphore_4 = CreateSemaphore(program, cores, 0);
-    const uint32_t semaphore_5 = CreateSemaphore(program, cores, 0);
-    if (semaphore_2 != 2 || semaphore_3 != 3 || semaphore_4 != 4 || semaphore_5 != 5) {
+    if (semaphore_0 != 0 || semaphore_1 != 1 || semaphore_2 != 2 || semaphore_3 != 3) {
         throw std::runtime_error("the SDK numbered the semaphores in another way than the kernels expect");
     }
 

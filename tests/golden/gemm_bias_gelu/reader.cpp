@@ -60,10 +60,10 @@ void kernel_main() {
                 {
                     // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
                     constexpr uint32_t targets = 1;
-                    const uint32_t sent = get_semaphore(3);
-                    noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 7);
-                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 0);
-                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
+                    const uint32_t sent = get_semaphore(1);
+                    noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 7);
+                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 0);
+                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
                     for (uint32_t target = 0; target < targets; ++target) {
                         const uint32_t at = first_row_target + 5 * target;
                         const uint32_t left = get_arg_val<uint32_t>(at);
@@ -77,7 +77,7 @@ void kernel_main() {
                             noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                         } else {
                             noc_async_write_multicast(x_l1, get_noc_multicast_addr(left, top, right, bottom, x_l1), 10 * get_tile_size(cb_x), cores);
-                            noc_async_write_barrier();
+                            noc_async_writes_flushed();
                             noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                         }
                     }
@@ -86,9 +86,9 @@ void kernel_main() {
                 }
             }
             if (sends_row == 0) {
-                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 0);
-                noc_semaphore_inc(get_noc_addr(row_sender_x, row_sender_y, get_semaphore(2)), 1);
-                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
+                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 0);
+                noc_semaphore_inc(get_noc_addr(row_sender_x, row_sender_y, get_semaphore(0)), 1);
+                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
                 noc_async_atomic_barrier();
             }
             cb_push_back(cb_x, 10);
@@ -105,10 +105,10 @@ void kernel_main() {
                 {
                     // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
                     constexpr uint32_t targets = 1;
-                    const uint32_t sent = get_semaphore(5);
-                    noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(4)), 7);
-                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(4)), 0);
-                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(5)), 1);
+                    const uint32_t sent = get_semaphore(3);
+                    noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 7);
+                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 0);
+                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
                     for (uint32_t target = 0; target < targets; ++target) {
                         const uint32_t at = first_column_target + 5 * target;
                         const uint32_t left = get_arg_val<uint32_t>(at);
@@ -122,7 +122,7 @@ void kernel_main() {
                             noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                         } else {
                             noc_async_write_multicast(w_l1, get_noc_multicast_addr(left, top, right, bottom, w_l1), 20 * get_tile_size(cb_w), cores);
-                            noc_async_write_barrier();
+                            noc_async_writes_flushed();
                             noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                         }
                     }
@@ -131,9 +131,9 @@ void kernel_main() {
                 }
             }
             if (sends_column == 0) {
-                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(5)), 0);
-                noc_semaphore_inc(get_noc_addr(column_sender_x, column_sender_y, get_semaphore(4)), 1);
-                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(5)), 1);
+                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 0);
+                noc_semaphore_inc(get_noc_addr(column_sender_x, column_sender_y, get_semaphore(2)), 1);
+                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
                 noc_async_atomic_barrier();
             }
             cb_push_back(cb_w, 20);
@@ -148,10 +148,10 @@ void kernel_main() {
             {
                 // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
                 constexpr uint32_t targets = 1;
-                const uint32_t sent = get_semaphore(5);
-                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(4)), 7);
-                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(4)), 0);
-                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(5)), 1);
+                const uint32_t sent = get_semaphore(3);
+                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 7);
+                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 0);
+                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
                 for (uint32_t target = 0; target < targets; ++target) {
                     const uint32_t at = first_column_target + 5 * target;
                     const uint32_t left = get_arg_val<uint32_t>(at);
@@ -165,7 +165,7 @@ void kernel_main() {
                         noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                     } else {
                         noc_async_write_multicast(b_l1, get_noc_multicast_addr(left, top, right, bottom, b_l1), 2 * get_tile_size(cb_b), cores);
-                        noc_async_write_barrier();
+                        noc_async_writes_flushed();
                         noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                     }
                 }
@@ -174,9 +174,9 @@ void kernel_main() {
             }
         }
         if (sends_column == 0) {
-            noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(5)), 0);
-            noc_semaphore_inc(get_noc_addr(column_sender_x, column_sender_y, get_semaphore(4)), 1);
-            noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(5)), 1);
+            noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 0);
+            noc_semaphore_inc(get_noc_addr(column_sender_x, column_sender_y, get_semaphore(2)), 1);
+            noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
             noc_async_atomic_barrier();
         }
         cb_push_back(cb_b, 2);
