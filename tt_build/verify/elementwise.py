@@ -152,9 +152,11 @@ def _binary(name: str, x: Value, y: Value, math: Math) -> Value:
     bound = FUNCTIONS[name].bound_for(approximate=math.approximate)
     own = own_error(bound, reach(data, err), math, np.abs(y.data) if name == "pow" else 0.0)
     if on_fpu and name == "mul":
+        # The matrix engine broadcasts SrcB, so an operand that is broadcast goes there.
+        first, second = (y, x) if x.data.shape[-2:] != data.shape[-2:] else (x, y)
         own = np.maximum(
             own,
-            store(data, fidelity_loss(x, y, math) * magnitude(data), math)
+            store(data, fidelity_loss(first, second, math) * magnitude(data), math)
             * (1 if math.fp32_accumulate else math.phases),
         )
     if name in ("maximum", "minimum"):
