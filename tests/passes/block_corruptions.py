@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.passes.corruptions import (
-    Corruption,
+    Corruptions,
     Kernel,
     change,
+    first_page_again,
     item,
     page_beside,
+    registry,
     replace,
     slot_beside,
     tile_index_beside,
@@ -28,7 +30,6 @@ from tt_build.ir.lowered import (
     Pack,
     Pop,
     Push,
-    ReadPage,
     ReceiveShared,
     RotateShared,
     Section,
@@ -36,22 +37,14 @@ from tt_build.ir.lowered import (
     SfpuOp,
     Wait,
     When,
-    WritePage,
     ZeroPadding,
     walk,
 )
 from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.tensorize_steps import FILL
 
-BLOCK_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
-
-
-def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
-    def register(function: Corruption) -> Corruption:
-        BLOCK_CORRUPTIONS[function.__name__] = (function, codes)
-        return function
-
-    return register
+BLOCK_CORRUPTIONS: Corruptions = {}
+corruption = registry(BLOCK_CORRUPTIONS)
 
 
 for _shared in (page_beside, slot_beside, tile_index_beside):
@@ -464,10 +457,7 @@ def step_not_announced(kernel: Kernel, rng: random.Random) -> Kernel | None:
     return change(kernel, rng, Push, lambda _: None, lambda s: s.cb in operands)
 
 
-@corruption("TTB403", "TTB405")
-def first_block_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    many = {b.name for b in kernel.buffers if b.pages > 1}
-    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
+corruption("TTB403", "TTB405")(first_page_again)
 
 
 @corruption("TTB402")

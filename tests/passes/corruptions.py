@@ -43,16 +43,25 @@ Kernel = LoweredKernel
 Corruption = Callable[[Kernel, random.Random], "Kernel | None"]
 replace: Any = msgspec.structs.replace
 
-# Code that each corruption must be rejected with; several where the same fault shows in several places.
-CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
+Corruptions = dict[str, tuple[Corruption, tuple[str, ...]]]
+"""By name, with the code that each must be rejected with; several where the same fault shows in several places."""
 
 
-def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
-    def register(function: Corruption) -> Corruption:
-        CORRUPTIONS[function.__name__] = (function, codes)
-        return function
+def registry(table: Corruptions) -> Callable[..., Callable[[Corruption], Corruption]]:
+    """The decorator that enters corruptions in ``table`` under their names, with their codes."""
 
-    return register
+    def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
+        def register(function: Corruption) -> Corruption:
+            table[function.__name__] = (function, codes)
+            return function
+
+        return register
+
+    return corruption
+
+
+CORRUPTIONS: Corruptions = {}
+corruption = registry(CORRUPTIONS)
 
 
 def _rewrite(body: tuple[Stmt, ...], target: Stmt, new: Stmt | None) -> tuple[Stmt, ...]:
@@ -99,6 +108,11 @@ def _any(kernel: Kernel, rng: random.Random, field: str) -> int:
 @corruption("TTB403")
 def page_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
     return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=s.page + 1))
+
+
+def first_page_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    many = {b.name for b in kernel.buffers if b.pages > 1}
+    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
 
 
 @corruption("TTB403")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 from tests.passes.corruptions import (
-    Corruption,
+    Corruptions,
     Kernel,
     change,
+    first_page_again,
     page_beside,
+    registry,
     replace,
     slot_beside,
     tile_index_beside,
@@ -22,7 +23,6 @@ from tt_build.ir.lowered import (
     Pack,
     Pop,
     Push,
-    ReadPage,
     ReceiveShared,
     Section,
     SendShared,
@@ -30,30 +30,19 @@ from tt_build.ir.lowered import (
     TileOp,
     Wait,
     When,
-    WritePage,
     ZeroPadding,
 )
 from tt_build.passes.channels import IS_SENDER
 
-FLASH_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
-
-
-def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
-    def register(function: Corruption) -> Corruption:
-        FLASH_CORRUPTIONS[function.__name__] = (function, codes)
-        return function
-
-    return register
+FLASH_CORRUPTIONS: Corruptions = {}
+corruption = registry(FLASH_CORRUPTIONS)
 
 
 for _shared in (page_beside, slot_beside, tile_index_beside):
     corruption("TTB403")(_shared)
 
 
-@corruption("TTB403", "TTB405")
-def first_page_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    many = {b.name for b in kernel.buffers if b.pages > 1}
-    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
+corruption("TTB403", "TTB405")(first_page_again)
 
 
 @corruption("TTB403")

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.passes.corruptions import (
-    Corruption,
+    Corruptions,
     Kernel,
     change,
     columns_beyond_the_row,
     columns_of_another_tile,
     elements_of_another_size,
+    first_page_again,
     item,
     page_beside,
+    registry,
     replace,
     row_beside,
     row_major_read_as_tiles,
@@ -35,20 +37,12 @@ from tt_build.ir.lowered import (
     TileOp,
     Wait,
     When,
-    WritePage,
     walk,
 )
 from tt_build.passes.tensorize_steps import FILL
 
-SWEEP_CORRUPTIONS: dict[str, tuple[Corruption, tuple[str, ...]]] = {}
-
-
-def corruption(*codes: str) -> Callable[[Corruption], Corruption]:
-    def register(function: Corruption) -> Corruption:
-        SWEEP_CORRUPTIONS[function.__name__] = (function, codes)
-        return function
-
-    return register
+SWEEP_CORRUPTIONS: Corruptions = {}
+corruption = registry(SWEEP_CORRUPTIONS)
 
 
 def _is_mask(stmt: Any) -> bool:
@@ -91,10 +85,7 @@ def not_turned(kernel: Kernel, rng: random.Random) -> Kernel | None:
     return change(kernel, rng, TileOp, lambda s: replace(s, indices=(s.indices[0].a.a,)), is_turned)
 
 
-@corruption("TTB403")
-def first_page_again(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    many = {b.name for b in kernel.buffers if b.pages > 1}
-    return change(kernel, rng, (ReadPage, WritePage), lambda s: replace(s, page=num(0)), lambda s: s.tensor in many)
+corruption("TTB403")(first_page_again)
 
 
 @corruption("TTB403", "TTB405")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,11 @@ from typing import Any
 import pytest
 
 from tests.passes.block_corruptions import BLOCK_CORRUPTIONS
+from tests.passes.rejected import check_rejected
 from tests.support import lowered
 from tt_build.ir.stages import LoweredKernel
 from tt_build.passes import verify_ir
-from tt_build.spec.diagnostics import Rejected
 from tt_build.targets import load_arch
-
-ROUNDS = 2  # seeds of each corruption on each base
-
 
 Layouts = dict[str, dict[str, Any]]
 
@@ -87,20 +83,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", BLOCK_CORRUPTIONS)
 def test_corruption_is_rejected(name: str, folder: Path) -> None:
-    function, codes = BLOCK_CORRUPTIONS[name]
-    arch = load_arch("wormhole_b0")
-    tried = 0
-    for base in BASES:
-        kernel = _lowered(base, folder)
-        for seed in range(ROUNDS):
-            corrupt = function(kernel, random.Random(f"{name} {seed}"))
-            if corrupt is None or corrupt == kernel:
-                continue
-            with pytest.raises(Rejected) as rejected:
-                verify_ir.apply(corrupt, arch)
-            assert rejected.value.diagnostics[0].code in codes, f"{base}: {rejected.value}"
-            tried += 1
-    assert tried, "no base has anything for this corruption"
+    check_rejected(name, BLOCK_CORRUPTIONS, BASES, lambda base: _lowered(base, folder))
 
 
 def test_the_bases_are_valid(folder: Path) -> None:

@@ -6,7 +6,7 @@ of the product and adds those of the others to what lies there.
 
 from __future__ import annotations
 
-from tt_build.ir.index import Index, dim, num, var
+from tt_build.ir.index import dim, num, var
 from tt_build.ir.lowered import (
     Accumulate,
     Loop,
@@ -24,6 +24,7 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.stages import Contraction, PaddedKernel
 from tt_build.passes.compute_sweeps import SweepCompute
+from tt_build.passes.subblocks import each_subblock, first_of
 from tt_build.passes.tensorize_blocks import k_steps, on_first_part
 from tt_build.passes.tensorize_steps import COMBINE, fill, sfpu
 
@@ -89,7 +90,7 @@ class _Compute(SweepCompute):
         if blocking.local:
             k = var("k_step") * stride + k
             stride = dim("k_tiles", plan.k_tiles)
-        row, column = _first("subblock_row", rows // high, high), _first("subblock_column", columns // wide, wide)
+        row, column = first_of("row", rows, high), first_of("column", columns, wide)
         width = dim("unit_columns", columns)
         step = MatmulBlock(
             cbs=(plan.a, plan.b),
@@ -99,18 +100,5 @@ class _Compute(SweepCompute):
             k_stride=stride,
             transpose=plan.transpose_b,
         )
-        packs = tuple(
-            Pack(dst=r * wide + c, cb=plan.gathered, index=(row + r) * width + (column + c))
-            for r in range(high)
-            for c in range(wide)
-        )
-        section: Stmt = Section(math=(Loop(var="kk", count=var("k_extent"), body=(step,)),), packs=packs)
-        for name, count in (("subblock_column", columns // wide), ("subblock_row", rows // high)):
-            if count > 1:
-                section = Loop(var=name, count=num(count), body=(section,))
-        return [section]
-
-
-def _first(name: str, count: int, size: int) -> Index:
-    """The first row or column of a subblock."""
-    return var(name) * size if count > 1 else num(0)
+        gathered = Loop(var="kk", count=var("k_extent"), body=(step,))
+        return [each_subblock(gathered, plan.gathered, blocking.block, blocking.subblock, width)]

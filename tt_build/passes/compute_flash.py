@@ -25,6 +25,7 @@ from tt_build.passes import loops
 from tt_build.passes.flash_loops import attention_of, columns, flash_of, over, place, steps, unit
 from tt_build.passes.inits import place_inits
 from tt_build.passes.places import LOWEST, key_row
+from tt_build.passes.subblocks import each_subblock, first_of
 from tt_build.passes.tensorize_steps import fill, sfpu, step_statements
 
 
@@ -142,7 +143,7 @@ class _Compute:
     def _scores(self) -> list[Stmt]:
         """Queries times keys, each tile of keys transposed."""
         plan, (high, wide) = self.plan, self.flash.scores
-        row, column = self._first("row", self.flash.rows, high), self._first("column", self.flash.keys, wide)
+        row, column = first_of("row", self.flash.rows, high), first_of("column", self.flash.keys, wide)
         stride, width = dim("inner_tiles", plan.inner), dim("keys_per_step", self.flash.keys)
         product = MatmulBlock(
             cbs=(plan.queries, plan.keys),
@@ -153,12 +154,12 @@ class _Compute:
             transpose=True,
         )
         inner = Loop(var="k", count=stride, body=(product,))
-        return self._subblocks(inner, plan.scores, (self.flash.rows, self.flash.keys), self.flash.scores, width)
+        return [each_subblock(inner, plan.scores, (self.flash.rows, self.flash.keys), self.flash.scores, width)]
 
     def _weighted(self) -> list[Stmt]:
         """Weights times values."""
         plan, (high, wide) = self.plan, self.flash.output
-        row, column = self._first("row", self.flash.rows, high), self._first("column", plan.width, wide)
+        row, column = first_of("row", self.flash.rows, high), first_of("column", plan.width, wide)
         stride, width = dim("keys_per_step", self.flash.keys), dim("value_tiles", plan.width)
         product = MatmulBlock(
             cbs=(plan.weights, plan.values),
@@ -168,27 +169,7 @@ class _Compute:
             k_stride=stride,
         )
         inner = Loop(var="kk", count=columns(self.kernel), body=(product,))
-        return self._subblocks(inner, plan.part, (self.flash.rows, plan.width), self.flash.output, width)
-
-    def _first(self, axis: str, size: int, step: int) -> Index:
-        return var(f"subblock_{axis}") * step if size > step else num(0)
-
-    def _subblocks(
-        self, inner: Stmt, cb: str, block: tuple[int, int], subblock: tuple[int, int], width: Index
-    ) -> list[Stmt]:
-        (rows, wide), (high, across) = block, subblock
-        row, column = self._first("row", rows, high), self._first("column", wide, across)
-        packs = tuple(
-            Pack(dst=r * across + c, cb=cb, index=(row + r) * width + (column + c))
-            for r in range(high)
-            for c in range(across)
-        )
-        section: Stmt = Section(math=(inner,), packs=packs)
-        if wide > across:
-            section = Loop(var="subblock_column", count=num(wide // across), body=(section,))
-        if rows > high:
-            section = Loop(var="subblock_row", count=num(rows // high), body=(section,))
-        return [section]
+        return [each_subblock(inner, plan.part, (self.flash.rows, plan.width), self.flash.output, width)]
 
     # Sections
 

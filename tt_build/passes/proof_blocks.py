@@ -7,8 +7,6 @@ expressions that the passes made.
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import msgspec
 import numpy as np
 
@@ -40,6 +38,7 @@ from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
 from tt_build.passes.proof_parts import check_combined
 from tt_build.passes.proof_shards import check_shards_here
+from tt_build.passes.proof_visits import VisitProof, keys
 
 Places = dict[str, np.ndarray]
 """For each time: core, unit of the core, row and column of tiles in the unit, and the block's bx, by, bz."""
@@ -62,9 +61,9 @@ def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
     return proof.pages_read, proof.pages_written
 
 
-class _Proof:
+class _Proof(VisitProof):
     def __init__(self, kernel: LoweredKernel) -> None:
-        self.kernel = kernel
+        super().__init__(kernel)
         assert kernel.blocking is not None
         self.blocking = kernel.blocking
         self.block = kernel.blocking.block
@@ -360,7 +359,11 @@ class _Proof:
             and np.array_equal(visit.values[0], wanted)
             and (visit.rounds["k_step"] == step).all()
         )
-        if not right or visit.core.size != count or len(np.unique(self._keys(at, "core", "unit", "row"))) != count:
+        if (
+            not right
+            or visit.core.size != count
+            or len(np.unique(keys(at, at["core"], "core", "unit", "row"))) != count
+        ):
             fail(self.kernel, "TTB408", "the last K tile of a row of the first operand is not zeroed once")
 
     # Compute
@@ -402,7 +405,7 @@ class _Proof:
             self._fail("a matmul_block meets tiles of different K, or of none")
         self._within(row + high - 1, self.block[0], "row of a block")
         self._within(column + wide - 1, width, "column of a block")
-        sections = self._keys(visit.rounds, "unit", "k_step", "subblock_row", "subblock_column")
+        sections = keys(visit.rounds, visit.core, "unit", "k_step", "subblock_row", "subblock_column")
         per_section = np.unique(sections, return_counts=True)[1]
         count = units * (self.block[0] // high) * (width // wide)
         rounds = -(-k_tiles // self.k_block)
@@ -422,11 +425,11 @@ class _Proof:
             if stmt.index is None:
                 self._fail(f"packs {stmt.cb} in order")
             r, c = divmod(stmt.dst, wide)
-            sections = self._keys(visit.rounds, "unit", "k_step", "subblock_row", "subblock_column")
+            sections = keys(visit.rounds, visit.core, "unit", "k_step", "subblock_row", "subblock_column")
             found = np.unique(np.stack([sections, visit.values[0] - (r * width + c)]), axis=1)
             if visit.core.size != places.shape[1] or not np.array_equal(found, places):
                 self._fail(f"DST slot {stmt.dst} is packed at another place than its own")
-            covered.append(self._keys(visit.rounds, "unit", "k_step") * (self.block[0] * width) + visit.values[0])
+            covered.append(keys(visit.rounds, visit.core, "unit", "k_step") * (self.block[0] * width) + visit.values[0])
         if len(np.unique(np.concatenate(covered))) != steps * self.block[0] * width:
             self._fail("a tile of the product is not packed once a step")
 
@@ -535,32 +538,8 @@ class _Proof:
 
     # Comparisons
 
-    def _keys(self, values: dict[str, np.ndarray], *names: str) -> np.ndarray:
-        """One number for each combination of counters; a loop that is not there counts as 0."""
-        first = next(iter(values.values()))
-        key = np.zeros_like(first)
-        for name in names:
-            key = key * (1 << 15) + values.get(name, np.zeros_like(first))
-        return key
-
     def _in_order(self, visit: Visit, at: Places, cb: str) -> None:
         """Units one after the other, row by row: all kernels walk a block alike."""
-        key = self._keys(at, "core", "unit", "row", "column")
+        key = keys(at, at["core"], "core", "unit", "row", "column")
         if (np.diff(key) <= 0).any():
             self._fail(f"tiles of {cb} are not met row by row")
-
-    def _once(self, parts: tuple[np.ndarray, ...], cb: str) -> None:
-        if np.unique(np.stack(parts), axis=1).shape[1] != parts[0].size:
-            self._fail(f"a tile of {cb} is fetched twice")
-
-    def _count(self, visit: Visit, expected: int, cb: str) -> None:
-        if visit.core.size != expected:
-            self._fail(f"{visit.core.size} tiles of {cb}, not {expected}")
-
-    def _same(self, visit: Visit, wanted: tuple[np.ndarray, ...], cb: str) -> None:
-        for found, right in zip(visit.values, wanted, strict=True):
-            if not np.array_equal(found, np.broadcast_to(right, found.shape)):
-                self._fail(f"{type(visit.stmt).__name__} of {cb} touches another page or slot than its own")
-
-    def _fail(self, message: str) -> NoReturn:
-        fail(self.kernel, "TTB403", message)

@@ -8,8 +8,6 @@ compute is read off their statements as expressions and compared with the recurr
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import msgspec
 import numpy as np
 
@@ -40,6 +38,7 @@ from tt_build.passes.places import LOWEST
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
+from tt_build.passes.proof_visits import VisitProof, keys
 
 Arrays = dict[str, np.ndarray]
 
@@ -61,9 +60,9 @@ def check_attention(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, in
     return proof.pages_read, proof.pages_written
 
 
-class _Proof:
+class _Proof(VisitProof):
     def __init__(self, kernel: LoweredKernel) -> None:
-        self.kernel = kernel
+        super().__init__(kernel)
         assert kernel.flash is not None
         assert kernel.attention is not None
         self.flash, self.plan = kernel.flash, kernel.attention
@@ -286,7 +285,7 @@ class _Proof:
         if (row + high > block[0]).any() or (column + wide > width).any() or (k >= stride).any():
             self._fail(f"matmul_block into {cb} leaves its block")
         names = ("unit", "step", "subblock_row", "subblock_column")
-        sections = self._keys(visit.rounds, visit.core, *names)
+        sections = keys(visit.rounds, visit.core, *names)
         places = np.unique(np.stack([sections, row * width + column]), axis=1)
         if places.shape[1] != np.unique(sections).size:
             self._fail(f"a subblock of {cb} moves while it gathers")
@@ -297,11 +296,11 @@ class _Proof:
             if pack.stmt.index is None:
                 self._fail(f"packs {cb} in order")
             r, c = divmod(pack.stmt.dst, wide)
-            own = self._keys(pack.rounds, pack.core, *names)
+            own = keys(pack.rounds, pack.core, *names)
             here = np.unique(np.stack([own, pack.values[0] - (r * width + c)]), axis=1)
             if pack.core.size != places.shape[1] or not np.array_equal(here, places):
                 self._fail(f"DST slot {pack.stmt.dst} is packed at another place of {cb} than its own")
-            covered.append(self._keys(pack.rounds, pack.core, "unit", "step") * (block[0] * width) + pack.values[0])
+            covered.append(keys(pack.rounds, pack.core, "unit", "step") * (block[0] * width) + pack.values[0])
         steps = int(self._steps(self.block[self.core == 0]).sum())
         if not covered or np.unique(np.concatenate(covered)).size != steps * block[0] * width:
             self._fail(f"a tile of {cb} is not packed once a step")
@@ -418,30 +417,6 @@ class _Proof:
                 self._fail(f"the new {cb} is read before it is awaited")
             if (cb == plan.peak) != ("read" in after):
                 self._fail(f"{cb} is read behind its making, or not, against the recurrence")
-
-    # Comparisons
-
-    def _keys(self, values: dict[str, np.ndarray], like: np.ndarray, *names: str) -> np.ndarray:
-        key = np.zeros_like(like)
-        for name in names:
-            key = key * (1 << 15) + values.get(name, np.zeros_like(like))
-        return key
-
-    def _once(self, parts: list[np.ndarray], cb: str) -> None:
-        if np.unique(np.stack(parts), axis=1).shape[1] != parts[0].size:
-            self._fail(f"a tile of {cb} is fetched twice")
-
-    def _count(self, visit: Visit, expected: int, cb: str) -> None:
-        if visit.core.size != expected:
-            self._fail(f"{visit.core.size} tiles of {cb}, not {expected}")
-
-    def _same(self, visit: Visit, wanted: tuple[np.ndarray, ...], cb: str) -> None:
-        for found, right in zip(visit.values, wanted, strict=True):
-            if not np.array_equal(found, np.broadcast_to(right, found.shape)):
-                self._fail(f"{type(visit.stmt).__name__} of {cb} touches another page or slot than its own")
-
-    def _fail(self, message: str) -> NoReturn:
-        fail(self.kernel, "TTB403", message)
 
 
 def _event(stmt: Stmt, cb: str) -> str:
