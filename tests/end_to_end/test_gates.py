@@ -75,8 +75,8 @@ def test_a_planted_error_makes_it_red_with_the_kernel_s_own_line(name: str, tmp_
     assert old in template.read_text()
     template.write_text(template.read_text().replace(old, new))
     project = Tree(tmp_path / "project", acceptance_text(), compiler=compiler)
-    output = project.scons("check-sdk", "build/tenstorrent/gemm/sdk_check.json", code=2)
-    reports = [line for line in output.splitlines() if ": error: " in line and word in line]
+    output = project.scons("build/tenstorrent/gemm/sdk_check.json", code=2)
+    reports = [line for line in output.splitlines() if ": error: " in line and word in line and "[gemm: " in line]
     assert reports, output
     file, line, *_ = reports[0].split(":")
     planted = (project.folder / "build/tenstorrent/gemm" / file).read_text().splitlines()[int(line) - 1]

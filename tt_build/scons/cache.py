@@ -11,10 +11,10 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import threading
 from pathlib import Path
 
+from tt_build.scons.messages import say
 from tt_build.scons.statistics import Entry, Statistics
 
 LIMIT = 5 << 30  # bytes; the entries used longest ago go first
@@ -89,7 +89,7 @@ class FolderCache:
                 aside.mkdir(mode=0o700, exist_ok=True)
                 os.replace(self._path(key), aside / key)
                 kept = f"; moved to {aside}"
-        print(f"tt-build: bad cache entry {key[:16]}: {reason}{kept}", file=sys.stderr)
+        say(f"tt-build: bad cache entry {key[:16]}: {reason}{kept}")
 
     def _evict(self) -> int:
         entries: list[tuple[float, int, str]] = []

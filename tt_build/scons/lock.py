@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
+
+from tt_build.scons.messages import say
 
 _HELD: dict[Path, int] = {}
 
@@ -32,7 +33,7 @@ def hold_lock(state: Path) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            print(f"tt-build: process {owner} builds in {state.parent}; waiting for it", file=sys.stderr, flush=True)
+            say(f"tt-build: process {owner} builds in {state.parent}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(handle), os.stat(path)):  # else ``-c`` removed it while we waited

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TextIO
 
+from tt_build.scons.messages import say
+
 WIDTH = 24
 
 
@@ -21,7 +23,7 @@ class Progress:
     def step(self, name: str, outcome: str) -> None:
         """One more is done."""
         self.done += 1
-        print(self.text(name, outcome, bar=self._stream.isatty() and "CI" not in os.environ), file=self._stream)
+        say(self.text(name, outcome, bar=self._stream.isatty() and "CI" not in os.environ), self._stream)
 
     def text(self, name: str, outcome: str, *, bar: bool) -> str:
         """The line; with ``bar`` it shows how far the work has come."""

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from tt_build.scons.actionresult import Digest, decode, encode
+from tt_build.scons.messages import say
 from tt_build.scons.server import Server, ServerError
 from tt_build.scons.statistics import Entry, Statistics
 
@@ -86,7 +86,7 @@ class RemoteCache:
             return Entry([_verified(_in_time(b, deadline), d) for b, d in zip(blobs, digests, strict=True)], seconds)
         except ValueError as error:
             self._statistics.count(bad=1)
-            print(f"tt-build: bad cache entry {key[:16]}: {error}", file=sys.stderr)
+            say(f"tt-build: bad cache entry {key[:16]}: {error}")
         except TimeoutError:
             self._give_up("it does not answer in time")
         except ServerError as error:
@@ -177,7 +177,7 @@ class RemoteCache:
             self._say(f"{reason}; the build goes on without it")
 
     def _say(self, text: str) -> None:
-        print(f"tt-build: cache {self._url}: {text}", file=sys.stderr)
+        say(f"tt-build: cache {self._url}: {text}")
 
 
 class Threads:

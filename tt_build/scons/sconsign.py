@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from typing import Any
 
 import SCons.SConsign
+
+from tt_build.scons.messages import say
 
 
 def mend_sconsign(env: Any) -> None:
@@ -21,7 +22,7 @@ def mend_sconsign(env: Any) -> None:
     if sound:
         return
     path = f"{SCons.SConsign.DB_Name}.dblite"
-    print(f"tt-build: {path} is damaged and was removed", file=sys.stderr)
+    say(f"tt-build: {path} is damaged and was removed")
     SCons.SConsign.DataBase.clear()
     SCons.SConsign.DB_sync_list.clear()
     with contextlib.suppress(OSError):

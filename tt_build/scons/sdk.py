@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import sys
 from pathlib import Path
 from typing import Any
 
 from tt_build.scons.actions import SignedAction, publish
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.messages import say
 from tt_build.scons.state import State
 from tt_build.sdk.cache import SdkUnavailable
 from tt_build.sdk.gate import CheckResult, check_to_file, errors
@@ -29,16 +29,18 @@ def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
         try:
             outcome = check_to_file(plan, result, sdk=sdk, jobs=1 if env.GetOption("num_jobs") > 1 else None)
         except SdkUnavailable as error:
-            print(f"tt-build: {error}", file=sys.stderr)
+            say(f"tt-build: {error}")
             return 1
-        for finding in outcome.findings:
-            print(finding, file=sys.stderr)
         outcomes.append(outcome)
+        kernel, found = target[0].attributes.tt_step.kernel, "\n".join(str(finding) for finding in outcome.findings)
         if errors(outcome.findings):
+            state.failed(kernel, found)
             result.unlink(missing_ok=True)  # a failed check leaves nothing that looks like a passed one
             return 1
+        if found:
+            say(found)
         publish(target, [result.read_bytes()])
-        state.ran(target[0].attributes.tt_step.kernel, ALIAS)
+        state.ran(kernel, ALIAS)
         return 0
 
     signature = f"{compiler.signature('tt_build.sdk.gate')} {sdk}"

@@ -7,11 +7,12 @@ import contextlib
 import netrc
 import os
 import ssl
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
+
+from tt_build.scons.messages import say
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
 USER, PASSWORD = "TT_BUILD_CACHE_USER", "TT_BUILD_CACHE_PASSWORD"
@@ -105,7 +106,7 @@ def credentials_for(url: str) -> str | None:
         try:
             found = netrc.netrc(path).authenticators(parts.hostname)
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
-            print(f"tt-build: {path} cannot be read; the cache is asked without a password", file=sys.stderr)
+            say(f"tt-build: {path} cannot be read; the cache is asked without a password")
             return None
         if found is not None:
             return f"{found[0]}:{found[2] or ''}"

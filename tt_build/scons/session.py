@@ -11,7 +11,6 @@ import collections
 import contextlib
 import hashlib
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from tt_build.scons.folders import FOLDERS, SMALLER
 from tt_build.scons.index import Index
 from tt_build.scons.ledger import KernelLedger, Record
 from tt_build.scons.lock import hold_lock
+from tt_build.scons.messages import say
 from tt_build.scons.notes import Notes
 from tt_build.scons.reading import PROGRAM, Reading
 from tt_build.scons.request import Request
@@ -289,7 +289,7 @@ class Session:
             if self._summary is not None:
                 self._summary.save()
         elif touched:
-            print("tt-build: the compiler changed while it ran; the next build checks its work", file=sys.stderr)
+            say("tt-build: the compiler changed while it ran; the next build checks its work")
         kept = {name: self.reading.digests[name] for name in self.clean if name not in self.declared}
         here = {*kept, *proven}
         others = [name for name in (*self.reading.digests, *self.failed) if name not in here]

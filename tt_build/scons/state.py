@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from tt_build.scons.ledger import step_key
+from tt_build.scons.messages import say
 from tt_build.scons.nodes import StepTarget
 from tt_build.scons.statistics import Entry
 from tt_build.scons.trace import Trace
@@ -136,7 +136,7 @@ class State:
         """Print a failure now, and keep it for the summary."""
         with self._lock:
             self._messages.setdefault(kernel, []).append(message)
-        print(message, file=sys.stderr)
+        say(message)
 
     def ran(self, kernel: str, label: str, *, cached: bool = False) -> None:
         """Count a step that ran, or one whose outputs the cache gave."""

@@ -14,7 +14,6 @@ import atexit
 import contextlib
 import gc
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ import SCons.Script
 from SCons.Variables import Variables
 
 from tt_build.scons.clean import remove_state
+from tt_build.scons.messages import say
 from tt_build.scons.request import CACHES, Request, named
 from tt_build.scons.session import Generated, Session
 from tt_build.scons.variables import NAMES, add_options, unknown_variables
@@ -67,7 +67,7 @@ def refuse_unknown(*, strict: bool) -> None:
     """Exit with status 2 when the command line sets a variable that does not exist."""
     messages = unknown_variables(SCons.Script.ARGUMENTS, list(NAMES), strict=strict)
     if messages:
-        print("\n".join(f"scons: {message}" for message in messages), file=sys.stderr)
+        say("\n".join(f"scons: {message}" for message in messages))
         SCons.Script.Exit(2)
 
 
@@ -117,7 +117,7 @@ def tt_kernels(
         _claim(session, name)
     text = session.check(session.dirty())
     if text:
-        print(text, file=sys.stderr)
+        say(text)
     if session.failed and not request.goes_on:
         SCons.Script.Exit(1)
     session.remove_orphans()
