@@ -14,7 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.programs import integer_chains
-from tests.programs.moved import is_small, moved
+from tests.programs.moved import INTEGERS, is_small, moved
 from tests.programs.schedules import Draw, Kernel, scheduled
 from tests.programs.shapes import batch, bounded, broadcast, elementwise_shape, extents
 
@@ -69,11 +69,12 @@ def _elementwise(draw: Draw) -> Kernel:
             text = re.sub(r"\b(V2?)\b", r"tanh(\1)", text)
         leaves += [text, text]
     if draw(st.integers(0, 7)) == 0:
-        inputs["I"] = {"shape": broadcast(draw, shape), "dtype": draw(st.sampled_from(integer_chains.DTYPES))}
+        inputs["I"] = {"shape": broadcast(draw, shape), "dtype": draw(st.sampled_from(INTEGERS))}
         leaves.append("cast(I, float32)")
     outputs, lines = _assignments(draw, shape, leaves, "X")
     if draw(st.integers(0, 9)) == 0:  # of an input, which is exact: no rounding is in doubt
-        outputs["N"] = {"shape": shape, "dtype": draw(st.sampled_from(integer_chains.DTYPES))}
+        dtypes = integer_chains.beside(inputs["I"]["dtype"]) if "I" in inputs else INTEGERS
+        outputs["N"] = {"shape": shape, "dtype": draw(st.sampled_from(dtypes))}
         lines.insert(0, f"N = cast(abs(X) * 8, {outputs['N']['dtype']})")
     last = outputs[lines[-1].split(" = ")[0]]  # an infinity would take the whole block of a block-float output
     if len(shape) > 1 and not last["dtype"].endswith("_b") and draw(st.integers(0, 5)) == 0:

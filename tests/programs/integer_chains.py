@@ -10,28 +10,32 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.programs.moved import moved
+from tests.programs.moved import INTEGERS, moved
 from tests.programs.shapes import broadcast, elementwise_shape
 
 Draw = Any
 Kernel = dict[str, Any]
 
-DTYPES = ("int32", "uint32", "uint16")
 _UNARY = ("({} + 5)", "({} * 3)", "(7 - {})", "bitwise_and({}, 12)", "bitwise_or({}, 3)", "logical_not({})")
 _UNARY_32 = ("relu({})", "abs({})", "clip({}, 3, 40)", "bitwise_not({})", "maximum({}, 9)", "minimum({}, 9)")
 _BINARY = ("({} + {})", "({} - {})", "({} * {})", "bitwise_xor({}, {})", "({} > {})", "({} <= {})", "({} == {})")
 _BINARY_32 = ("maximum({}, {})", "minimum({}, {})")
 
 
+def beside(dtype: str) -> tuple[str, ...]:
+    """The dtypes that a kernel may have beside that one: a 16-bit DST holds no 32-bit integer."""
+    return ("uint16",) if dtype == "uint16" else ("int32", "uint32")
+
+
 def needs_a_dst_of_its_own(kernel: Kernel) -> bool:
     """Whether the compiler chooses the width of DST: integers have one each."""
-    return any(t["dtype"] in DTYPES for t in (*kernel["inputs"].values(), *kernel["outputs"].values()))
+    return any(t["dtype"] in INTEGERS for t in (*kernel["inputs"].values(), *kernel["outputs"].values()))
 
 
 @st.composite
 def kernels(draw: Draw) -> Kernel:
     """A kernel over one dtype of integers, with an output of another dtype now and then."""
-    dtype = draw(st.sampled_from(DTYPES))
+    dtype = draw(st.sampled_from(INTEGERS))
     shape = elementwise_shape(draw)
     inputs: Kernel = {"X": _tensor(draw, shape, dtype)}
     leaves = ["X"]
