@@ -103,6 +103,10 @@ class Chains:
         _mark(made, list(files), StepTarget("all kernels", ledger, action.signature, sources))
         return list(made)
 
+    def alias(self, name: str, nodes: list[Any]) -> Any:
+        """An alias of nodes; what stands in them is not looked through for #include once more."""
+        return self._building.Alias(name, nodes)
+
     def request(self, name: str, kind: str, digest: str, data: Callable[[], bytes]) -> Any:
         """A source node for bytes of a declaration that only an extra node reads."""
         return self._node(f"{self._label(name)} for {kind}", digest, data)
