@@ -265,9 +265,7 @@ class Session:
             program = self.reading.kind(name) == PROGRAM
             needed = [self.declare(kernel) for kernel in self.reading.program(name).kernels] if program else []
             self.chains().env.Depends(nodes, needed)
-            self.chains().env.Alias(
-                f"program-{name}" if program else f"kernel-{name}", [*self.generated(name), *needed]
-            )
+            self.chains().alias(f"program-{name}" if program else f"kernel-{name}", [*self.generated(name), *needed])
         return self.generated(name)
 
     def generated(self, name: str) -> list[Any]:
