@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numerics_library import Numerics
 
 from tt_build.emulator.formats import from_device, round_to
+from tt_build.lang.functions import FUNCTIONS, encode_param
 from tt_build.verify import Math, Ref, compare, evaluate
 
 FIDELITIES = ["LoFi", "HiFi2", "HiFi3", "HiFi4"]
@@ -180,3 +181,35 @@ def test_matmul(num: Numerics, rng: np.random.Generator, fidelity: str, fp32: bo
     assert_within(dst, ref, f"{dtype} {fidelity} {fp32}")
     if dtype in ("bfloat16", "float32"):  # the sums of shorter formats are nearly exact
         assert np.abs(dst - ref.value).max() > 0.002 * ref.bound.max()  # the bound is not idle
+
+
+@pytest.mark.parametrize("fp32", [True, False])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *(("softplus", (beta, 20.0)) for beta in (0.25, 1.0, 2.0, 3.0, 4.0, 8.0)),
+        *(("round", (decimals,)) for decimals in (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)),
+        *(("celu", (alpha,)) for alpha in (0.5, 2.0)),
+    ],
+)
+def test_functions_with_parameters(
+    num: Numerics, rng: np.random.Generator, name: str, values: tuple[float, ...], fp32: bool
+) -> None:
+    row = FUNCTIONS[name]
+    given = {param.name: value for param, value in zip(row.params, values, strict=True)}
+    assert row.float_call is not None
+    words = tuple(int(encode_param(slot, given).rstrip("u"), 0) for slot in row.float_call.params)
+    x = round_to(rng.standard_normal((32, 32)) * rng.choice([0.5, 4.0, 300.0], (32, 32)), "bfloat16").astype(np.float32)
+    ref = evaluate(
+        f"Y = {name}(x, {', '.join(map(str, values))})",
+        {"x": x},
+        dtypes={"x": "bfloat16", "Y": "float32"},
+        outputs={"Y": (32, 32)},
+        math=Math(fp32_accumulate=fp32),
+    )["Y"]
+    assert (ref.bound >= 0).all()
+    for seed in range(4):
+        result = compare(num.sfpu(name, x, params=words, fp32=fp32, seed=seed), ref)
+        assert result.bad == 0, result
+    close = np.abs(ref.value) > 1
+    assert (ref.bound[close] <= (2.0**-6 if not fp32 else 2.0**-19) * np.abs(ref.value[close]) + 0.03).all()

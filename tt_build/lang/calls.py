@@ -166,6 +166,11 @@ class Calls(Movement):
             number = self.parameter(given[param.name], param.name) if param.name in given else param.default
             if number is None:
                 return None
+            wanted = param.wanted(number)
+            if wanted:
+                place = (given[param.name].start, given[param.name].end)
+                self.error("TTB036", f"{param.name} is {number:g}", place, f"it must be {wanted}")
+                return None
             params.append(number)
         numbers = [operand for operand in operands if isinstance(operand, Num)]
         if len(numbers) == len(operands):

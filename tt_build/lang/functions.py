@@ -20,13 +20,15 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     """The largest error of a call against exact arithmetic on its (already rounded) operands.
 
     With a bf16 DST: ``bf16_ulp * ulp_bf16(y) + abs``, the store into DST included (plain SFPU stores truncate). With an
-    fp32 DST: ``rel * |y| + abs``. ``exponent_rel`` adds ``exponent_rel * |n| * |y|`` for powers, bf16 DST only.
-    ``source`` says where the figure is from; ``assumed`` ones are ours and await a measurement on a card.
+    fp32 DST: ``rel * |y| + abs``. ``abs`` is divided by the parameter ``abs_over``. ``exponent_rel`` adds
+    ``exponent_rel * |n| * |y|`` for powers, bf16 DST only. ``source`` says where the figure is from; ``assumed`` ones
+    are ours and await a measurement on a card.
     """
 
     bf16_ulp: float
     rel: float
     abs: float = 0.0
+    abs_over: str = ""
     exponent_rel: float = 0.0
     source: str
 
@@ -71,9 +73,13 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     numpy: str
     discontinuous: bool = False
 
-    def bound_for(self, *, approximate: bool) -> Bound:
+    def bound_for(self, *, approximate: bool, params: tuple[float, ...] = ()) -> Bound:
         """The bound of the call that is emitted in that mode."""
-        return self.approx_bound if approximate and self.approx_bound is not None else self.bound
+        bound = self.approx_bound if approximate and self.approx_bound is not None else self.bound
+        given = {param.name: value for param, value in zip(self.params, params, strict=False)}
+        if bound.abs_over not in given:
+            return bound
+        return msgspec.structs.replace(bound, abs=bound.abs / given[bound.abs_over], abs_over="")
 
     def calls(self) -> tuple[SfpuCall, ...]:
         """Every SDK call of the row."""
@@ -102,6 +108,7 @@ def encode_param(encoding: str, values: dict[str, float]) -> str:
 EXACT = Bound(bf16_ulp=0.0, rel=0.0, source="exact: the result is an operand, its negation or a small integer")
 MAD = Bound(bf16_ulp=1.0, rel=6.0e-8, source="one SFPMAD; the SDK's store into a bf16 DST truncates")
 TWO_MADS = Bound(bf16_ulp=1.0, rel=2.4e-7, abs=6.0e-8, source="two SFPMADs and a rounded constant")
+POWERS_OF_TEN = Bound(bf16_ulp=1.0, rel=2.4e-7, source="two products, the powers of ten rounded")
 ULP1 = Bound(bf16_ulp=1.0, rel=4.8e-7, source="SDK kernel comments: 1 bf16 ulp, about 3 fp32 ulp")
 NEWTON = Bound(bf16_ulp=1.0, rel=1.2e-6, source="assumed: two Newton steps in fp32, rounded to nearest in bf16")
 LOG = Bound(bf16_ulp=2.0, rel=1.2e-6, abs=3.6e-7, source="assumed: fp32 polynomial on [0.75, 1.5) plus k ln 2")
@@ -116,7 +123,9 @@ FAST_SIGMOID = Bound(bf16_ulp=1.0, rel=0.0, abs=0.12, source="computed from the 
 FAST_GELU = Bound(bf16_ulp=2.0, rel=0.0, abs=0.05, source="assumed: the SDK's six-segment table (255 ulp off at -4.34)")
 ERF = Bound(bf16_ulp=1.0, rel=3.3e-3, source="computed from the SDK's n8/d8 fit, used unless INP_FLOAT32 is defined")
 ERFC = Bound(bf16_ulp=1.0, rel=1.0e-4, abs=9.8e-5, source="computed from the SDK's n4/d5 fit; 118 bf16 ulp in the tail")
-SOFTPLUS = Bound(bf16_ulp=1.0, rel=1.2e-6, abs=6.8e-3, source="computed: degree 6 fit, cut to 0 below -5 (per 1/beta)")
+SOFTPLUS = Bound(
+    bf16_ulp=1.0, rel=1.2e-6, abs=6.8e-3, abs_over="beta", source="computed: degree 6 fit, cut to 0 below -5"
+)
 GELU = Bound(bf16_ulp=1.0, rel=1.2e-6, abs=6.0e-7, source="SDK kernel comments: 1 bf16 ulp; exactly 0 below -5.54")
 GELU_TANH = Bound(bf16_ulp=1.0, rel=1.2e-6, abs=1.0e-6, source="SDK kernel comment: about 1e-6 absolute, 1 bf16 ulp")
 POWER = Bound(
@@ -213,8 +222,8 @@ def _signs_and_rounding() -> None:
     for name in ("floor", "ceil", "trunc"):
         _unary(name, rounding, f"{name}(x)", EXACT, init="rounding_op_tile_init()", discontinuous=True)
     _unary("frac", rounding, "x - trunc(x)", EXACT, init="rounding_op_tile_init()", discontinuous=True)
-    _unary("round", rounding, "round(x, decimals)", TWO_MADS, init="rounding_op_tile_init()", params={"decimals": 0.0},
-           encode=("i32:decimals",), discontinuous=True)  # fmt: skip
+    _unary("round", rounding, "round(x, decimals)", POWERS_OF_TEN, init="rounding_op_tile_init()",
+           params={"decimals": 0.0}, encode=("i32:decimals",), discontinuous=True)  # fmt: skip
     _unary("signbit", _API, "signbit(x)", EXACT, discontinuous=True)
     for name in ("isnan", "isinf", "isfinite"):
         _unary(name, _U + "isinf_isnan.h", f"{name}(x)", EXACT, discontinuous=True)

@@ -6,14 +6,29 @@ This is the front end's only source for arity and parameters. ``kind`` says how 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 
 class Param(msgspec.Struct, frozen=True):
-    """A parameter after the operands; ``default`` None where it must be given."""
+    """A parameter after the operands; ``default`` None where it must be given. It is ``least`` to ``most``, and more
+    than ``above``.
+    """
 
     name: str
     default: float | None = None
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+
+    def wanted(self, value: float) -> str:
+        """What it must be instead of ``value``; empty where that is right."""
+        if value <= self.above:
+            return f"more than {self.above:g}"
+        if not self.least <= value <= self.most:
+            return f"{self.least:g} to {self.most:g}" if self.most < math.inf else f"{self.least:g} or more"
+        return ""
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -49,14 +64,14 @@ _add("sin cos tan asin acos atan sinh cosh asinh acosh atanh")
 _add("floor ceil trunc frac signbit sign isnan isinf isfinite isposinf isneginf hardmish")
 _add("left_shift right_shift", 1, Param("bits"), int_ok=True)
 _add("abs neg relu logical_not bitwise_not", int_ok=True)
-_add("round", 1, Param("decimals", 0.0))
+_add("round", 1, Param("decimals", 0.0, least=-37.0, most=37.0))
 _add("power", 1, Param("exponent"))
 _add("leaky_relu", 1, Param("slope", 0.01))
-_add("relu_max", 1, Param("high", 6.0))
+_add("relu_max", 1, Param("high", 6.0, least=0.0))
 _add("relu_min", 1, Param("low", 0.0))
 _add("elu celu", 1, Param("alpha", 1.0))
 _add("selu", 1, Param("scale", 1.0507009873554805), Param("alpha", 1.6732632423543772))
-_add("softplus", 1, Param("beta", 1.0), Param("threshold", 20.0))
+_add("softplus", 1, Param("beta", 1.0, above=0.0), Param("threshold", 20.0, above=0.0))
 _add("softshrink hardshrink", 1, Param("lam", 0.5))
 _add("threshold", 1, Param("limit"), Param("value"))
 _add("heaviside", 1, Param("value", 0.0))

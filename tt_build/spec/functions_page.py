@@ -73,15 +73,20 @@ def _name(call: str) -> str:
 
 
 def _bf16(bound: Bound) -> str:
-    parts = [f"{bound.bf16_ulp:g} ulp" if bound.bf16_ulp else "", f"{bound.abs:g}" if bound.abs else ""]
+    parts = [f"{bound.bf16_ulp:g} ulp" if bound.bf16_ulp else "", _absolute(bound)]
     if bound.exponent_rel:
         parts.append(f"{bound.exponent_rel:g} times the exponent, relative")
     return " + ".join(part for part in parts if part) or "exact"
 
 
 def _fp32(bound: Bound) -> str:
-    parts = [f"{bound.rel:g}" if bound.rel else "", f"{bound.abs:g}" if bound.abs else ""]
+    parts = [f"{bound.rel:g}" if bound.rel else "", _absolute(bound)]
     return " + ".join(part for part in parts if part) or "exact"
+
+
+def _absolute(bound: Bound) -> str:
+    over = f" / {bound.abs_over}" if bound.abs_over else ""
+    return f"{bound.abs:g}{over}" if bound.abs else ""
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

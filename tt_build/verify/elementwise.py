@@ -64,6 +64,8 @@ def apply(name: str, operands: list[Value], params: tuple[float, ...], math: Mat
             return select(*operands)
         if name in COMPARISONS:
             return _comparison(name, *operands)
+        if name == "round" and params[0]:
+            return _rounded(operands[0], params[0], math)
         if name in STEPS:
             return _step(name, operands[0], params)
         if name in ("frac", "hardshrink", "threshold"):
@@ -110,9 +112,8 @@ def _continuous(name: str, x: Value, params: tuple[float, ...], math: Math) -> V
     if x.err is not None:
         err = per_branch(x.err, lambda e: np.where(_pole(name, x.data, e), np.inf, _carried(name, f, data, x.data, e)))
     row = FUNCTIONS[name]
-    scale = 1.0 / params[0] if name == "softplus" else 1.0
-    bound = row.bound_for(approximate=math.approximate)
-    err = err + scale * own_error(bound, reach(data, err) / scale, math, params[0] if name == "power" else 0.0)
+    bound = row.bound_for(approximate=math.approximate, params=params)
+    err = err + own_error(bound, reach(data, err), math, params[0] if name == "power" else 0.0)
     exact = name in ("abs", "neg", "relu") and x.err is None
     bits = x.bits if name in ("abs", "neg", "relu") else 23
     return Value(data, None if exact else err, joined(x), bits=bits)
@@ -203,6 +204,17 @@ def _step(name: str, x: Value, params: tuple[float, ...]) -> Value:
             wide = np.maximum(wide, finite_difference(meaning(x.data + s * x.err[1], *params), data))
         wide = np.where(np.isfinite(x.err[1]), wide, np.inf)
     return Value(data, np.stack([np.zeros(data.shape), wide]), joined(x))
+
+
+def _rounded(x: Value, decimals: float, math: Math) -> Value:
+    """``round`` to decimals: products by fp32 powers of ten around a rounding; the first may make or break a tie."""
+    err = None if x.err is None else x.err + 2.0**-23 * magnitude(x.data)
+    found = _step("round", Value(x.data, err, x.dtype), (decimals,))
+    near = x.data.astype(np.float32) * np.float32(10.0**decimals)
+    tied = finite_difference(np.rint(near.astype(np.float64)) / 10.0**decimals, found.data)
+    tied = np.where(np.isfinite(found.data) & ~np.isfinite(near), np.inf, tied)
+    own = own_error(FUNCTIONS["round"].bound, reach(found.data, found.errors), math)
+    return Value(found.data, np.stack([own[0], found.errors[1] + tied + own[1]]), joined(x))
 
 
 def _branching(name: str, x: Value, params: tuple[float, ...], math: Math) -> Value:

@@ -83,9 +83,9 @@ Bound exact_bound(SfpuOp op) {
         case SfpuOp::div_unary: return kMad;
         case SfpuOp::leaky_relu:
         case SfpuOp::prelu:
-        case SfpuOp::round:
         case SfpuOp::hardmish:
         case SfpuOp::hardsigmoid: return kTwoMads;
+        case SfpuOp::round: return {1.0f, 2.4e-7f, 0, 0};
         case SfpuOp::power:
         case SfpuOp::power_iterative:
         case SfpuOp::rpow:
@@ -604,6 +604,7 @@ void sfpu(SfpuOp op, const uint32_t* params, int n, bool approx, bool fp32_dst, 
         if (i < 4) p[i] = from_bits(params[i]);
     }
     Rounding rounding{sfpu_bound(op, approx), fp32_dst, salt};
+    if (op == SfpuOp::softplus) rounding.bound.abs *= static_cast<float>(p[1]);  // the fit is of log(1 + exp(beta x))
     set_range(op, rounding);
     if (op >= SfpuOp::abs_int32 && op <= SfpuOp::bitwise_xor_binary) return integers(op, params, x, needs_second(op) ? b : nullptr);
     if (op >= SfpuOp::logical_not) return other(op, params, rounding, x, b, c);
