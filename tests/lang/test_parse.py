@@ -134,6 +134,9 @@ def test_spans_are_those_of_the_text() -> None:
         ("C = é", "unexpected character 'é'", "é"),
         ("C = A.1", "expected the end of the line, found '.1'", ".1"),
         ("C = ,", "expected an expression, found ','", ","),
+        ("C = A * 010", "010 begins with a zero", "010"),
+        ("C = A * 089 + 1", "089 begins with a zero", "089"),
+        ("C = A ** 00", "00 begins with a zero", "00"),
     ],
 )
 def test_problems(text: str, message: str, marked: str) -> None:

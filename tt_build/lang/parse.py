@@ -241,6 +241,11 @@ class _Reader:
     def atom(self, depth: int) -> Parsing:
         kind, text, start, end = self.peek()
         if kind == "number":
+            if len(text) > 1 and text[0] == "0" and text.isdigit():
+                help_ = f"write {text.lstrip('0') or '0'}"
+                if text.strip("01234567") == "" and text.strip("0"):
+                    help_ += f", or {int(text, 8)} if octal is meant"
+                raise _Stop(f"{text} begins with a zero", start, end, help_)
             self.at += 1
             return Number(start, end, text, _number(text)), start, end, 0
         if kind == "name" and text not in _WORDS:
