@@ -57,6 +57,13 @@ def check(path: Path) -> SpecFile:
     return spec
 
 
+def test_ops_that_grow_too_high_are_refused_once(tmp_path: Path) -> None:
+    text = "version: 1\nops:\n  f0: {operands: [x], define: x + x}\n"
+    text += "".join(f"  f{i}: {{operands: [x], define: f{i - 1}(f{i - 1}(x)) + f{i - 1}(x)}}\n" for i in range(1, 30))
+    spec = check(write(tmp_path, text, MAIN.replace("f(X)", "f29(X)")))
+    assert [entry.diagnostic.code for entry in spec.diagnostics] == ["TTB034"]
+
+
 HOSTILE = {
     "deep": b"{a: " * (MEGABYTE // 4),
     "many ops": b"version: 1\nops:\n" + b"".join(b"  f%d: {operands: [x], define: x}\n" % at for at in range(30_000)),

@@ -174,13 +174,13 @@ class OpsReader:
             if name not in read and len(self.fields.problems) == before:
                 self.fields.error("TTB041", f"'{name}' is never used", path, "use it, or remove it", key=True)
                 return ""
+        if any(isinstance(node, Call) and node.function in self.refused for node in walk(tree)):
+            return ""  # it was reported there
         deep = height(tree, self.heights)
         if deep > MOST_HEIGHT:
             message = f"{deep} operations deep, with the ops that it uses: more than {MOST_HEIGHT}"
             self.fields.error("TTB034", message, path, "define it in parts that use each other less deeply")
         self.heights[str(path[1])] = deep
-        if any(isinstance(node, Call) and node.function in self.refused for node in walk(tree)):
-            return ""  # it was reported there
         return "" if len(self.fields.problems) > before else expression_text(tree)
 
     def checked(self, tree: Expr, path: Path, known: tuple[str, ...]) -> set[str]:
