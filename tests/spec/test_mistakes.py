@@ -146,6 +146,43 @@ def test_fix(name: str, tmp_path: Path) -> None:
     assert load(tmp_path, text).errors == ()
 
 
+@pytest.mark.parametrize("number", ["512.0", "0x200", "5.12e2", "0o1000", "0b1000000000"])
+def test_an_integer_in_another_notation(number: str, tmp_path: Path) -> None:
+    for old, new in (("M: 512", f"M: {number}"), ("X: {shape: [M, K]}", f"X: {{shape: [{number}, K]}}")):
+        spec = load(tmp_path, edited(old, new))
+        help_ = [entry.diagnostic.help for entry in spec.diagnostics if entry.diagnostic.code in ("TTB005", "TTB010")]
+        if help_ != ["write 512"]:
+            assert number[:2] in ("0o", "0b", "5."), (new, help_)
+            continue
+        texts = fixed_texts(spec)
+        assert texts == {0: edited(old, new.replace(number, "512"))}
+        assert load(tmp_path, texts[0]).diagnostics == ()
+
+
+def test_a_fix_takes_no_name_that_is_there(tmp_path: Path) -> None:
+    one = "inputs: {X: {shape: [64, 64]}}, outputs: {Y: {shape: [64, 64]}}, compute: Y = X"
+    names = ("K", "k", "My-K", "my_K", "P", "Q")
+    text = "version: 1\nkernels:\n" + "".join(f"  {name}: {{{one}}}\n" for name in names)
+    text += "programs:\n  p: {inputs: [x], steps: [{kernel: k, inputs: {X: x}, outputs: {Y: y}}], outputs: [y]}\n"
+    spec = load(tmp_path, text)
+    help_ = [entry.diagnostic.help for entry in spec.diagnostics if entry.diagnostic.code == "TTB009"]
+    taken = [words.rpartition("; ")[2] for words in help_]
+    assert [taken[at] for at in (0, 2, 3)] == ["'k' is taken", "'my_k' is taken", "'p' is taken"]
+    fixed = fixed_texts(spec)[0]
+    assert fixed == text.replace("  My-K:", "  my_k:").replace("  Q:", "  q:")
+    assert fixed_texts(load(tmp_path, fixed)) == {}
+
+
+@pytest.mark.parametrize("name", ["NULL", "null", "Yes"])
+def test_a_name_that_is_quoted_is_one(name: str, tmp_path: Path) -> None:
+    text = BASE.replace("X: {shape", f"{name}: {{shape").replace("h = X @", f"h = {name} @")
+    spec = load(tmp_path, text)
+    assert [entry.diagnostic.help for entry in spec.errors] == [f'quote it: "{name}"']
+    fixed = fixed_texts(spec)
+    assert fixed == {0: text.replace(f"{name}: {{shape", f'"{name}": {{shape')}
+    assert load(tmp_path, fixed[0]).diagnostics == ()
+
+
 def test_fixes_keep_the_rest_of_the_file(tmp_path: Path) -> None:
     text = edited("  mlp:", "  mlp-up:   # a comment", edited("fp32_accumulate: true", "fp32_accumulate: on"))
     texts = fixed_texts(load(tmp_path, text))
@@ -217,6 +254,8 @@ TABLE = [
     ("M: 512", "M: 99999999999999999999999999", "TTB036", "99999999999999999999999999"),
     ("M: 512", "M: 1_024", "TTB005", "1_024"),
     ("M: 512", "M: 0o17", "TTB005", "0o17"),
+    ("M: 512", "M: 2.5", "TTB005", "2.5"),
+    ("gelu(h) *", "gelu(h) * 010 *", "TTB011", "010"),
     ("M: 512", "M: 017", "TTB004", "017"),
     ("M: 512", "M: 12:30", "TTB004", "12:30"),
     ("M: 512", "M: K * 2", "TTB005", "K * 2"),

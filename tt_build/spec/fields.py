@@ -150,7 +150,7 @@ class Fields:
         """Whether a thing of the user's may be called that; reported where not."""
         if len(self.problems) >= MOST_PROBLEMS:
             return False
-        if (key.plain and name in _BOOL) or name in _NULL:
+        if key.plain and is_identifier(name) and (name in _BOOL or name in _NULL):
             meant = trap(name)
             self.error(
                 "TTB004",
@@ -316,7 +316,13 @@ class Fields:
         elif _INT.match(text):
             self.error("TTB036", f"the number {_cut(text)} is too large", path)
         else:
-            self.wrong_type(node, path, "an integer")
+            meant = _whole(text) if node.plain else None
+            if meant is not None:
+                message = f"'{path[-1]}' must be an integer, not '{_cut(text)}'"
+                self.error("TTB005", message, path, f"write {meant}", fix=meant)
+            else:
+                help_ = "write a whole number" if _FLOAT.match(text) else ""
+                self.wrong_type(node, path, "an integer", help_)
 
     def number(self, node: Node, path: Path, low: float = -math.inf, high: float = math.inf) -> float | None:
         """A finite number; ``1e-5`` is one."""
@@ -369,6 +375,15 @@ def _is_open(text: str) -> bool:
 def _octal(text: str) -> bool:
     digits = text.lstrip("+-")
     return len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+
+
+def _whole(text: str) -> str | None:
+    """The decimal integer that a number is in another notation; None where it is none."""
+    if re.fullmatch(r"0(?:x[0-9a-fA-F]{1,16}|o[0-7]{1,20}|b[01]{1,64})", text):
+        return str(int(text, 0))
+    if _FLOAT.match(text) and len(text) < 20 and abs(float(text)) < 2**53 and float(text).is_integer():
+        return str(int(float(text)))
+    return None
 
 
 def _cut(text: str) -> str:

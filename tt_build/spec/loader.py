@@ -101,6 +101,7 @@ class _Loading:
         self.rejected: list[str] = []
         self.programs: dict[str, Program] = {}
         self.names: dict[str, Where] = {}
+        self.taken: set[str] = set()
         self.members = 0
         self.crowded: Where | None = None
         self.extensions = Extensions()
@@ -113,6 +114,9 @@ class _Loading:
         self.read_extensions(roots)
         for file, entries in enumerate(roots):
             self.read_policies(file, entries.get("policies"))
+        for entries in roots:
+            for node in (entries.get("kernels"), entries.get("programs")):
+                self.taken |= node.entries.keys() if isinstance(node, Mapping) else set()
         lock = read_lock(self.path, self.source) if self.reads_lock else None
         self.locks = lock.plans if lock is not None else self.locks
         for file, entries in enumerate(roots):
@@ -243,7 +247,7 @@ class _Loading:
 
     def kernel(self, fields: Fields, name: str, key: Scalar, node: Node, context: Context) -> None:
         place = fields.where(("kernels", name), key=True)
-        if not check_kernel_name(fields, name, key):
+        if not check_kernel_name(fields, name, key, self.taken):
             self.rejected.append(name)
             self.source.kernels.setdefault(name, KernelPlace(context.file, key, node))
             self.problems += read_entry(name, node, context).diagnostics
@@ -342,7 +346,7 @@ class _Loading:
         from tt_build.spec.program_reader import read_program
 
         place = fields.where(("programs", name), key=True)
-        named = check_kernel_name(fields, name, key, "program")
+        named = check_kernel_name(fields, name, key, self.taken, "program")
         first = self.names.get(f"kernel {name}") if named else None
         if first is not None:
             related = (Related(first, "first declared here"),)
