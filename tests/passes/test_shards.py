@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support import rejection, verified
 from tt_build.codegen.plan import make_plan
+from tt_build.emulator.memory import lay_out
 from tt_build.ir.plan import PlanSharding
 from tt_build.ir.work import tile_ids
+from tt_build.passes.dram_tensors import bytes_in_dram, check_dram
+from tt_build.spec.diagnostics import Rejected
+from tt_build.targets import load_arch
 
 TARGET = {"arch": "wormhole_b0", "grid": [8, 8]}
 
@@ -115,9 +120,25 @@ def test_a_schedule_may_say_what_the_shards_say(tmp_path: Path) -> None:
         ("TTB208", ["5", "160"], scaled([96, 160], l1("width", [4, 1]))),
         ("TTB208", ["grid"], scaled([96, 160], l1("width"))),
         ("TTB303", ["L1"], scaled([4096, 4096], l1("height", [1, 1]))),
+        ("TTB304", ["DRAM", "C ", "A "], scaled([160000, 32768], "dram_interleaved")),
+        ("TTB304", ["1,342,177,280"], scaled([65536, 10240], {"memory": "dram", "sharding": "height", "grid": [1, 1]})),
     ],
 )  # fmt: skip
 def test_refused(code: str, words: list[str], spec: dict[str, Any], tmp_path: Path) -> None:
     text = rejection(tmp_path, spec, target=TARGET)
     assert f"error[{code}]" in text, text
     assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("arch", ["wormhole_b0", "blackhole"])
+@pytest.mark.parametrize("layout", ["dram_interleaved", {"memory": "dram", "sharding": "width", "grid": [4, 1]}])
+def test_tensors_fill_dram_and_no_more(arch: str, layout: Any, tmp_path: Path) -> None:
+    kernel = verified(tmp_path, scaled([200, 500], layout), target={"arch": arch})
+    chip = load_arch(arch)
+    placed = lay_out(make_plan(kernel), chip).buffers
+    sizes = {buffer.name: bytes_in_dram(buffer, chip) for buffer in kernel.buffers}
+    assert sizes == {name: buffer.bank_bytes for name, buffer in placed.items()}
+    check_dram(kernel, kernel.buffers, msgspec.structs.replace(chip, dram_bank_bytes=sum(sizes.values())))
+    with pytest.raises(Rejected) as rejected:
+        check_dram(kernel, kernel.buffers, msgspec.structs.replace(chip, dram_bank_bytes=sum(sizes.values()) - 1))
+    assert rejected.value.diagnostics[0].code == "TTB304"

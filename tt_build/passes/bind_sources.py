@@ -3,7 +3,8 @@
 Needs   the work of each core, the declared circular buffers and arguments.
 Gives   buffers with accessor words; circular buffers, whose ids count up in declared order; for each source the tensors
         that it moves (the reader the inputs, the writer the outputs) and the words of each core.
-Rejects shards that break the rules (TTB207, TTB208, TTB209), words that the policy has not (TTB214).
+Rejects shards that break the rules (TTB207, TTB208, TTB209), tensors that do not fit DRAM (TTB304), words that
+        the policy has not (TTB214).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from tt_build.ir.handwritten import ROLES, Binding, BoundSources, ScheduledSourc
 from tt_build.ir.stages import CircularBuffer
 from tt_build.ir.work import CoreWork
 from tt_build.passes.common import extend, refuse
-from tt_build.passes.infer_shard import buffer_of
+from tt_build.passes.infer_shard import buffers_of
 from tt_build.targets import DTYPES, Arch
 
 LINEAR = ("start", "count", "stride")
@@ -24,7 +25,7 @@ def apply(kernel: ScheduledSources, arch: Arch) -> BoundSources:
     return extend(
         BoundSources,
         kernel,
-        buffers=tuple(buffer_of(kernel, tensor, arch) for tensor in kernel.tensors),
+        buffers=buffers_of(kernel, kernel.tensors, arch),
         circular_buffers=tuple(
             CircularBuffer(
                 id=id_,

@@ -2,7 +2,7 @@
 
 Needs   tensors with dtype and layout.
 Gives   tiles, padding, page size and TensorAccessor words of each tensor.
-Rejects shards that break the rules (TTB207, TTB208, TTB209).
+Rejects shards that break the rules (TTB207, TTB208, TTB209), tensors that do not fit DRAM (TTB304).
 
 Accessor words of an interleaved tensor are ``[flags, aligned page size]`` with bit 1 of the flags for DRAM
 (api/tensor/tensor_accessor_args.h; measured against ttnn 0.81.1).
@@ -14,6 +14,7 @@ import math
 
 from tt_build.ir.stages import TILE, Buffer, Kernel, ScheduledKernel, ShardedKernel, Tensor, memory_of
 from tt_build.passes.common import extend
+from tt_build.passes.dram_tensors import check_dram
 from tt_build.passes.shards import sharded_words, shards_of
 from tt_build.spec.model import Sharding
 from tt_build.targets import DTYPES, Arch
@@ -23,7 +24,14 @@ _INTERLEAVED = {"dram": 2, "l1": 0}
 
 def apply(kernel: ScheduledKernel, arch: Arch) -> ShardedKernel:
     """Describe every tensor in device memory."""
-    return extend(ShardedKernel, kernel, buffers=tuple(buffer_of(kernel, t, arch) for t in kernel.tensors))
+    return extend(ShardedKernel, kernel, buffers=buffers_of(kernel, kernel.tensors, arch))
+
+
+def buffers_of(kernel: Kernel, tensors: tuple[Tensor, ...], arch: Arch) -> tuple[Buffer, ...]:
+    """The kernel's tensors in device memory, where they fit."""
+    buffers = tuple(buffer_of(kernel, tensor, arch) for tensor in tensors)
+    check_dram(kernel, buffers, arch)
+    return buffers
 
 
 def buffer_of(kernel: Kernel, tensor: Tensor, arch: Arch) -> Buffer:

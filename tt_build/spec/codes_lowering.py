@@ -165,6 +165,15 @@ def _resources(add: Add) -> None:
         example="layout: l1_interleaved   # of a tensor of 200 MB",
         mend="The help has a table; spread the tensors over more cores, or keep them in DRAM.",
     )
+    add(
+        "TTB304",
+        "Tensors that do not fit DRAM",
+        what="The kernel's tensors in DRAM are together larger than what the target's card has, bank by bank: "
+        "12 banks of 1,072,693,184 B (wormhole_b0, an n150), 8 banks of 4,277,141,376 B (blackhole, a p150).",
+        why="The SDK could not allocate them.",
+        example="inputs: {X: {shape: [100000, 1000000]}}   # 200 GB",
+        mend="Declare smaller shapes, a smaller dtype, or parts of the tensor that are worked on one after the other.",
+    )
 
 
 def _our_faults(add: Add) -> None:
