@@ -66,6 +66,33 @@ def test_truncated_sums_stay_within_the_bound(kind: str, axes: tuple[int, ...]) 
             assert np.all(error <= lost), (kind, shape, parts, (error / lost).max())
 
 
+LONG = {
+    "positive": lambda chance, shape: np.abs(chance.standard_normal(shape)) + 0.1,
+    "exponentials": lambda chance, shape: np.exp(chance.standard_normal(shape) - 4),
+    "squares": lambda chance, shape: chance.standard_normal(shape) ** 2,
+    "constant": lambda chance, shape: np.full(shape, -1.9),
+    "one beside tiny": lambda chance, shape: np.where(np.arange(shape[1]) == 5, 1.0, np.full(shape, 0.003)),
+    "normal": lambda chance, shape: chance.standard_normal(shape),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_long_sums_of_one_sign_are_not_lost_whole(kind: str, axis: int) -> None:
+    chance = np.random.default_rng(11)
+    for length in (2048, 16384):
+        data = truncated(LONG[kind](chance, (32, length)))
+        data = data if axis == -1 else np.ascontiguousarray(data.T)
+        total = data.sum(axis=axis, keepdims=True)
+        lost = lost_in_bf16(data[None, None], (axis,))[0, 0]
+        for parts in (1, 2, 3, 4, 8, 16, 32, 64):
+            if length // 32 // 8 >= parts:
+                error = np.abs(summed(data, (axis,), parts) - total)
+                assert np.all(error <= lost), (length, parts, (error / lost).max())
+        if kind != "normal":
+            assert np.all(lost < 0.95 * np.abs(total)), (length, (lost / np.abs(total)).max())
+
+
 def test_the_bound_says_something() -> None:
     """Not more than fifty times what truncation really takes, over both axes as along one."""
     chance = np.random.default_rng(3)

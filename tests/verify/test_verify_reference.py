@@ -196,6 +196,23 @@ def test_a_branch_within_the_error_may_go_either_way() -> None:
     assert floor.wide[1, 1] >= 1.0
 
 
+def test_a_softmax_of_what_is_hardly_known_is_within_its_range(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((32, 1024)).astype(np.float32)
+    low = Math(fp32_accumulate=False)
+    ref = run("Y = softmax(layernorm(x, 1e-5) * 4, axis=-1)", "bfloat16", low, out=(32, 1024), x=x)
+    assert np.isfinite(ref.wide).all()
+    assert (ref.wide <= np.maximum(ref.value, 1 - ref.value) + 0.13).all()
+    near = run("Y = softmax(x, axis=-1)", "bfloat16", low, out=(32, 1024), x=x)
+    assert (near.bound <= near.value).all()
+
+
+@pytest.mark.parametrize("call", ["layernorm(x, 1e-5)", "rmsnorm(x, 1e-5)", "softmax(x, axis=-1)"])
+def test_long_rows_in_a_bfloat16_dst_have_a_bound(call: str, rng: np.random.Generator) -> None:
+    x = rng.standard_normal((32, 16384)).astype(np.float32)
+    ref = run(f"Y = {call}", "bfloat16", Math(fp32_accumulate=False), out=(32, 16384), x=x)
+    assert (ref.wide < 5 * np.abs(ref.value).max()).all()
+
+
 def test_overflow_is_an_infinity(x: np.ndarray) -> None:
     assert np.isposinf(run("Y = exp(x * 0 + 100)", x=x).value).all()
     assert np.isposinf(run("Y = x * 0 + 3.4e38", "bfloat16", x=x).value).all()

@@ -26,6 +26,7 @@ from tt_build.verify.values import (
     EvaluationError,
     Math,
     Value,
+    between,
     finite_difference,
     overflowed,
     reach,
@@ -44,6 +45,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.BitXor: "bitwise_xor",
 }
 _BITS = {"float32": 23, "bfloat16": 7, "bfloat8_b": 6, "bfloat4_b": 2}
+_ROUNDINGS = 0.125  # of a few bfloat16 numbers, generously
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "lt",
     ast.LtE: "le",
@@ -330,7 +332,8 @@ class _Walker:
 
     def _softmax(self, node: ast.Call) -> Value:
         _, powers, total = self._exponentials(node)
-        return self._apply("mul", [powers, self._apply("reciprocal", [total])])
+        # No power is more than the sum of all, as the device has it, but for roundings of the two and their quotient.
+        return between(self._apply("mul", [powers, self._apply("reciprocal", [total])]), 0.0, 1.0 + _ROUNDINGS)
 
     def _log_softmax(self, node: ast.Call) -> Value:
         shifted, _, total = self._exponentials(node)

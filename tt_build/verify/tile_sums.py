@@ -11,8 +11,13 @@ So for one result, with the places ``i`` of a tile, tiles ``t`` and ``u`` the sp
   of the sums alone: with ``b[i]`` the sum of ``u(h) / 2`` over ``t`` it is the sum over places of ``b[i]`` times the
   mean sign of its sums, and by chance ``4 sqrt(sum b^2)`` beside that, where parts have other signs than the whole. The
   second is ``4 sqrt(sum (u / 2)^2)``, seven standard deviations. Never more than ``sum u(h)``.
+- Where all that a place adds up has one sign, an addition never leaves less than was held: it loses at most what it
+  adds, and all of that where it is below ``u(h)``. So no sum of that kind is lost whole, however long it is.
 - Within a tile each line is stored once for each axis, columns first, and a result is added to for each part: ``u`` of
   what is held each time, which is at most the largest distance of two sums over these lines.
+
+Where that is much of the sum, it is looked at more closely: either parts are long, or there are many of them. ``k``
+parts are equally long (``passes/parts.py``), so ``h`` is a distance over at most ``1 / k`` of the tiles.
 """
 
 from __future__ import annotations
@@ -28,6 +33,8 @@ MOST_PARTS, FEWEST_TILES = 64, 8
 
 _TILE = 32
 _DEVIATIONS = 4.0
+_MUCH = 0.25
+_PARTS = ((2, 4), (5, 16), (17, MOST_PARTS))
 
 
 def lost_in_bf16(data: Array, axes: tuple[int, ...]) -> Array:
@@ -38,24 +45,46 @@ def lost_in_bf16(data: Array, axes: tuple[int, ...]) -> Array:
     places = np.pad(finite, padding).reshape(*finite.shape[:-2], rows, _TILE, columns, _TILE)
     tiles = tuple({-2: -4, -1: -2}[axis] for axis in sorted(axes))
     lines = tuple({-2: -3, -1: -1}[axis] for axis in sorted(axes))
-    sums, held = _held(places, tiles)
-    spacing = ulp(held, 7)
-    common = 0.5 * spacing.sum(axis=tiles, keepdims=True)
-    signed = (common * np.sign(sums).mean(axis=tiles, keepdims=True)).sum(axis=lines, keepdims=True)
-    chance = np.sqrt((common**2).sum(axis=lines, keepdims=True))
-    chance = chance + np.sqrt((0.25 * spacing**2).sum(axis=(*tiles, *lines), keepdims=True))
-    whole = spacing.sum(axis=(*tiles, *lines), keepdims=True)
-    lost = np.minimum(whole, magnitude(signed) + _DEVIATIONS * chance) + _within(places, tiles, lines)
+    count = math.prod(places.shape[axis] for axis in tiles)
+    most = max(1, min(MOST_PARTS, count // FEWEST_TILES))
+    lost = _lost(places, tiles, lines, count, most)
+    total = magnitude(places.sum(axis=(*tiles, *lines), keepdims=True))
+    if len(axes) == 1 and most > 1 and (lost > _MUCH * total).any():
+        closer = [_lost(places, tiles, lines, count, 1)]
+        for parts in _PARTS:
+            if parts[0] <= most:
+                closer.append(_lost(places, tiles, lines, -(-count // parts[0]), min(parts[1], most)))
+        lost = np.minimum(lost, np.maximum.reduce(closer))
     kept = [1 if axis in axes else finite.shape[axis] for axis in (-2, -1)]
     lost = lost.reshape(*finite.shape[:-2], lost.shape[-4] * lost.shape[-3], lost.shape[-2] * lost.shape[-1])
     return np.asarray(lost[..., : kept[0], : kept[1]] + TINY)
 
 
-def _held(places: Array, tiles: tuple[int, ...]) -> tuple[Array, Array]:
-    """The sum up to each tile, and how far it is at most from one before it."""
+def _lost(places: Array, tiles: tuple[int, ...], lines: tuple[int, ...], longest: int, parts: int) -> Array:
+    """The most that is lost by so many parts of at most ``longest`` tiles."""
+    sums, held = _held(places, tiles, longest)
+    spacing = ulp(held, 7)
+    half = 0.5 * spacing
+    one_sign = (places >= 0.0).all(axis=tiles, keepdims=True) | (places <= 0.0).all(axis=tiles, keepdims=True)
+    if one_sign.any():
+        added = np.abs(places)
+        stays = one_sign & (added < spacing)
+        half, spacing = np.where(stays, added, half), np.where(stays, added, spacing)
+    common = half.sum(axis=tiles, keepdims=True)
+    signed = (common * np.sign(sums).mean(axis=tiles, keepdims=True)).sum(axis=lines, keepdims=True)
+    chance = np.sqrt((common**2).sum(axis=lines, keepdims=True))
+    chance = chance + np.sqrt((0.25 * spacing**2).sum(axis=(*tiles, *lines), keepdims=True))
+    whole = spacing.sum(axis=(*tiles, *lines), keepdims=True)
+    lost = np.minimum(whole, magnitude(signed) + _DEVIATIONS * chance)
+    return np.asarray(lost + _within(places, tiles, lines, longest, parts))
+
+
+def _held(places: Array, tiles: tuple[int, ...], longest: int) -> tuple[Array, Array]:
+    """The sum up to each tile, and how far it is at most from one before it, ``longest`` tiles or fewer."""
     if len(tiles) == 1:
         sums = np.cumsum(places, axis=tiles[0])
-        return sums, _distance(sums, tiles[0])
+        near = longest < places.shape[tiles[0]]
+        return sums, _near_distance(sums, tiles[0], longest) if near else _distance(sums, tiles[0])
     *leading, rows, height, columns, width = places.shape
     in_turn = np.moveaxis(places, -2, -3).reshape(*leading, rows * columns, height, width)
     sums = np.cumsum(in_turn, axis=-3)
@@ -76,13 +105,28 @@ def _distance(sums: Array, axis: int) -> Array:
     return np.asarray(np.maximum(sums - least, most - sums))
 
 
-def _within(places: Array, tiles: tuple[int, ...], lines: tuple[int, ...]) -> Array:
+def _near_distance(sums: Array, axis: int, longest: int) -> Array:
+    """As ``_distance``, from those of the ``longest`` sums before it, of which the first is 0."""
+    turned = np.moveaxis(sums, axis, 0)
+    start = np.concatenate([np.zeros((1, *turned.shape[1:])), turned])
+    least, most, width = start, start, 1
+    while width < longest + 1:
+        step = min(width, longest + 1 - width)
+        least = np.concatenate([least[:step], np.minimum(least[step:], least[:-step])])
+        most = np.concatenate([most[:step], np.maximum(most[step:], most[:-step])])
+        width += step
+    return np.asarray(np.moveaxis(np.maximum(start - least, most - start)[1:], 0, axis))
+
+
+def _within(places: Array, tiles: tuple[int, ...], lines: tuple[int, ...], longest: int, parts: int) -> Array:
     """What is lost within the last tile, and while parts are added."""
     lost, spacing = np.zeros(()), np.zeros(())
     for count, line in enumerate(lines, 1):
         places = places.sum(axis=line, keepdims=True)
-        spacing = ulp(_held(places, tiles)[1].max(axis=tiles, keepdims=True), 7)
+        spacing = ulp(_held(places, tiles, longest)[1].max(axis=tiles, keepdims=True), 7)
         left = lines[count:]
         lost = lost + (spacing.sum(axis=left, keepdims=True) if left else spacing)
-    parts = min(MOST_PARTS, math.prod(places.shape[axis] for axis in tiles) // FEWEST_TILES)
-    return np.asarray(lost + (parts * spacing if parts > 1 else 0.0))
+    if parts > 1:  # they are added up to the whole
+        spacing = ulp(_held(places, tiles, places.shape[tiles[0]])[1].max(axis=tiles, keepdims=True), 7)
+        lost = lost + parts * spacing
+    return np.asarray(lost)

@@ -80,6 +80,14 @@ def overflowed(data: Array, err: Array | None, largest: float) -> tuple[Array, A
     return (np.where(beyond, np.copysign(np.inf, data), data) if beyond.any() else data), err
 
 
+def between(x: Value, low: float, high: float) -> Value:
+    """``x``, which the device too has between ``low`` and ``high``, whatever its operands are off by."""
+    if x.err is None:
+        return x
+    most = np.maximum(x.data - low, high - x.data)
+    return Value(x.data, np.where(np.isfinite(x.data), np.minimum(x.err, most), x.err), x.dtype, bits=x.bits)
+
+
 def magnitude(data: Array) -> Array:
     """|data| with infinities and NaN as 0: errors beside them have no meaning."""
     return np.where(np.isfinite(data), np.abs(data), 0.0)
