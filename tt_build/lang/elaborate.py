@@ -80,7 +80,7 @@ class _Elaboration(Calls):
 
     def run(self) -> Elaborated:
         for problem in self.parsed.problems:
-            self.error(problem.code, problem.message, (problem.start, problem.end), problem.help)
+            self.error(problem.code, problem.message, (problem.start, problem.end), problem.help, fix=problem.fix)
         self.broken |= {problem.target for problem in self.parsed.problems} - self.kernel.inputs.keys()
         for line in self.parsed.assignments:
             self.assign(line)

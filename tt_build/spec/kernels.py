@@ -218,7 +218,9 @@ class KernelReader:
         if broken is None:
             for problem in parsed.problems:
                 span = (problem.start, problem.end)
-                self.fields.error(problem.code, problem.message, (*self.path, "compute"), problem.help, span=span)
+                self.fields.error(
+                    problem.code, problem.message, (*self.path, "compute"), problem.help, span=span, fix=problem.fix
+                )
             return (), kernel
         ops = used_ops([line.value for line in parsed.assignments], self.context.ops)
         kernel = msgspec.structs.replace(kernel, ops=ops) if ops else kernel
