@@ -31,6 +31,7 @@ from tt_build.spec.model import (
     VerifySpec,
 )
 from tt_build.spec.schedules import LARGEST, Policies
+from tt_build.spec.shapes import MOST_AXES, shape_help
 from tt_build.spec.targets import Wish, read_target, resolve
 
 KEYS = (
@@ -310,7 +311,8 @@ class KernelReader:
         return TensorSpec(shape=shape, dtype=dtype, layout=layout, format=form or "tile")
 
     def shape(self, name: str, node: Node, path: Path, sizes: MappingType[str, int]) -> tuple[int, ...] | None:
-        items = self.fields.items(node, path, "a list of 1 to 4 sizes, as in [rows, columns]", (1, 2, 3, 4))
+        wanted = "a list of 1 to 4 sizes, as in [rows, columns]"
+        items = self.fields.items(node, path, wanted, range(1, MOST_AXES + 1), shape_help(node))
         if items is None:
             return None
         found = [self.fields.integer(item, (*path, at), 1, LARGEST, sizes) for at, item in enumerate(items)]

@@ -231,7 +231,9 @@ class _Loading:
         )
         node = entries.get("kernels")
         if node is not None and not isinstance(node, Mapping):
-            fields.wrong_type(node, ("kernels",), "a mapping of kernels")
+            fields.wrong_type(
+                node, ("kernels",), "a mapping of kernels", "write each kernel below its name: {gemm: {inputs: ...}}"
+            )
         if isinstance(node, Mapping):
             for name, (key, value) in node.entries.items():
                 if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:
@@ -328,7 +330,9 @@ class _Loading:
     def sequences_of(self, file: int, node: Node, known: Known) -> None:
         fields = Fields(file)
         if not isinstance(node, Mapping):
-            fields.wrong_type(node, ("programs",), "a mapping of programs")
+            fields.wrong_type(
+                node, ("programs",), "a mapping of programs", "write each program below its name: {mlp: {inputs: ...}}"
+            )
         else:
             for name, (key, value) in node.entries.items():
                 if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:
