@@ -33,6 +33,7 @@ class Calls(Movement):
     exhausted = False
     expansions: Expansions
     broken_ops: frozenset[str] | None = frozenset()
+    absent_ops = ""
     calls_broken_op = False
 
     def call(self, node: Call) -> Operand:
@@ -80,6 +81,8 @@ class Calls(Movement):
         else:
             near = nearest(name, [*SIGNATURES, *self.kernel.ops])
             help_ = f"did you mean '{near}'?" if near else "the reference lists the functions"
+            if self.absent_ops:  # first, so that nothing is mended mechanically
+                help_ = f"{self.absent_ops}, which would define ops of your own, does not exist\n{help_}"
         self.error("TTB013", f"unknown function '{name}'", span, help_)
 
     def arguments(self, node: Call, signature: Signature) -> tuple[list[Expr], dict[str, Expr]] | None:

@@ -67,6 +67,7 @@ class Context(msgspec.Struct, frozen=True):
     op_places: dict[str, Where] = {}
     broken_ops: frozenset[str] | None = frozenset()
     expansions: Expansions | None = None
+    absent_ops: str = ""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -235,6 +236,7 @@ class KernelReader:
                 op_places=self.context.op_places,
                 broken_ops=self.context.broken_ops,
                 expansions=self.context.expansions,
+                absent_ops=self.context.absent_ops,
             )
         except Rejected as rejected:
             self.unusable = not rejected.diagnostics
