@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.cli.support import tt_build as run
@@ -103,3 +104,17 @@ def test_explain_says_how_long_and_who_waits() -> None:
     assert "bound by DRAM" in out
     assert "5.67 of the compulsory 384 KiB" in out
     assert "compute waits" in out
+    assert "; bound by DRAM, for which the reader's processor waits\n" in out
+
+
+def test_explain_tells_plan_from_kernel_and_why_it_is_bound() -> None:
+    out = run("explain", "gemm_bias_gelu", "--spec", SPEC).out
+    squeezed = re.sub(r" +", " ", out)
+    assert "legal plans of the product alone; " in out
+    (head,) = [line for line in out.splitlines() if line.startswith("estimate")]
+    assert head.startswith("estimate of the whole kernel: ")
+    assert head.endswith("; bound by the vector engine, counted with the other engine")
+    rows = dict(re.findall(r"\n ([^\n]+?) ([\d,]+) \d+ %", squeezed[squeezed.index(head) :]))
+    cycles = {name: int(text.replace(",", "")) for name, text in rows.items()}
+    both = cycles["both engines, which one processor drives"]
+    assert both == cycles["the vector engine"] + cycles["the matrix engine"] == max(cycles.values())
