@@ -36,6 +36,9 @@ BASES = {
     "ragged": _kernel("Y = softmax(Q @ K.T * 0.125, axis=-1) @ V", (2, 2, 100, 300, 40, 64)),
     "causal": _kernel("Y = softmax(causal(Q @ K.T * 0.125), axis=-1) @ V", (1, 4, 256, 256, 64, 64)),
     "masked": _kernel("Y = softmax(Q @ K.T + M, axis=-1) @ V", (1, 2, 90, 128, 64, 64), M=[1, 1, 90, 128]),
+    "parts": _kernel("Y = softmax(Q @ K.T, axis=-1) @ V", (1, 2, 1, 1024, 64, 64)),
+    "ragged_parts": _kernel("Y = softmax(Q @ K.T, axis=-1) @ V", (1, 3, 40, 800, 40, 96)),
+    "scaled_parts": _kernel("Y = softmax(Q @ K.T * 0.125, axis=-1) @ V", (2, 1, 33, 1090, 64, 32)),
 }
 
 

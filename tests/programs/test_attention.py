@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from tests.programs.generator import Kernel
 from tests.programs.prove import build, prove
 from tt_build.emulator.run import run
 from tt_build.ir.plan import load_plan
+from tt_build.spec.model import VerifySpec
+from tt_build.verify.driver import Job, examine
 
 SOFTMAX = "O = softmax(Q @ K.T * 0.125, axis=-1) @ V"
 BY_HAND = "s = Q @ K.T * 0.125\ne = exp(s - max(s, axis=-1))\nO = (e / sum(e, axis=-1)) @ V"
 GROUPED = "O = softmax(Q @ repeat(K, 2, 1).T * 0.125, axis=-1) @ repeat(V, 2, 1)"
+MASKED = "O = softmax(Q @ K.T * 0.125 + M, axis=-1) @ V"
 CAUSAL = "O = softmax(causal(Q @ K.T * 0.125), axis=-1) @ V"
 
 
@@ -54,8 +58,8 @@ CASES = {
     "causal": attention(CAUSAL, (1, 3, 128, 128, 64, 64)),
     "causal_ragged": attention(CAUSAL, (1, 3, 100, 100, 40, 64)),
     "grouped": attention(GROUPED, (1, 4, 64, 96, 64, 64), heads_of_keys=2),
-    "mask": attention("O = softmax(Q @ K.T + M, axis=-1) @ V", (1, 2, 96, 160, 64, 64), M=[1, 1, 96, 160]),
-    "mask_row": attention("O = softmax(Q @ K.T + M, axis=-1) @ V", (2, 2, 70, 160, 64, 64), M=[2, 1, 1, 160]),
+    "mask": attention(MASKED, (1, 2, 96, 160, 64, 64), M=[1, 1, 96, 160]),
+    "mask_row": attention(MASKED, (2, 2, 70, 160, 64, 64), M=[2, 1, 1, 160]),
     "bfloat16_dst": attention(SOFTMAX, (1, 2, 64, 256, 64, 64), narrow=True),
     "decode": attention(SOFTMAX, (2, 4, 1, 300, 64, 64)),
     "float32": attention(SOFTMAX, (1, 2, 64, 128, 64, 64), dtype="float32"),
@@ -63,6 +67,17 @@ CASES = {
     "many_steps": attention(SOFTMAX, (1, 2, 256, 1024, 64, 64), grid=(8, 8)),
     "one_core": attention(CAUSAL, (1, 2, 64, 64, 32, 32), grid=(1, 1)),
 }
+
+PARTS = {
+    "one_row": attention(SOFTMAX, (1, 2, 1, 1024, 64, 64)),
+    "ragged": attention(SOFTMAX, (1, 3, 4, 1190, 40, 96), grid=(4, 2)),
+    "two_rows": attention(BY_HAND, (1, 1, 50, 700, 64, 64)),
+    "mask": attention(MASKED, (2, 1, 1, 768, 64, 64), M=[2, 1, 1, 768]),
+    "bfloat16_dst": attention(SOFTMAX, (1, 2, 8, 1024, 64, 64), narrow=True),
+    "float32": attention(SOFTMAX, (1, 1, 32, 512, 64, 32), dtype="float32"),
+    "grouped": attention(GROUPED, (1, 4, 1, 640, 64, 64), heads_of_keys=2, grid=(4, 3)),
+}
+"""Few queries, a long cache, and more cores than heads: cores share the keys."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -73,6 +88,49 @@ def test_attention(name: str) -> None:
         prove(program, [other] if _same_block(program, other) else [])
     else:
         prove(program, [])
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_keys_shared_between_cores(name: str, tmp_path: Path) -> None:
+    """As many cores as pay share the keys of a head, and with fewer cores fewer; right either way.
+
+    The derived bounds are wide, since a bound of weights grows with the keys; correlation is what tells more here.
+    """
+    program = PARTS[name]
+    fewer = {**program, "kernel": {**program["kernel"], "schedule": {"cores": [2, 1]}}}
+    alone = {**program, "kernel": {**program["kernel"], "schedule": {"policy": "contiguous"}}}
+    counts = []
+    for number, schedule in enumerate((program, fewer, alone)):
+        kernel, plan = build(schedule, tmp_path / str(number))
+        counts.append(kernel.parts.count if kernel.parts is not None else 1)
+        assert load_plan(plan).attrs["tt_attention"].get("parts", {"count": 1})["count"] == counts[-1]
+        assert len(kernel.work) <= kernel.region.size[0] * kernel.region.size[1]
+        prove(schedule, [])
+        verdict, *_ = examine(Job(kernel=kernel, verify=VerifySpec(), sizes={}, scalars={}), plan, runs=((0, 0),))
+        assert verdict.outputs["O"].pcc > 0.9998
+    assert counts[0] > counts[2] == 1, counts
+    assert counts[0] >= counts[1], counts
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_long_caches(seed: int) -> None:
+    prove(long_cache(random.Random(seed)), [])
+
+
+def long_cache(rng: random.Random) -> Kernel:
+    """An attention of few queries and many keys on any grid of cores: masked or not, grouped or not, ragged or not."""
+    heads, inner, width = rng.randint(1, 3), rng.randint(1, 96), rng.choice((32, 64, 96))
+    queries, keys = rng.choice((1, 4, 31, rng.randint(33, 128))), rng.randint(256, 1500)
+    compute, mask = rng.choice((SOFTMAX, BY_HAND, GROUPED, MASKED)), [1, 1, rng.choice((1, queries)), keys]
+    return attention(
+        compute,
+        (rng.randint(1, 2), heads * (2 if compute == GROUPED else 1), queries, keys, inner, width),
+        heads_of_keys=heads,
+        dtype=rng.choice(("bfloat16", "bfloat16", "float32")),
+        grid=(rng.randint(2, 8), rng.randint(1, 4)),
+        narrow=rng.random() < 0.25,
+        **({"M": mask} if compute == MASKED else {}),
+    )
 
 
 def _same_block(program: Kernel, other: Kernel) -> bool:

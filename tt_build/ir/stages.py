@@ -122,8 +122,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     """A long reduction in parts: ``count`` runs of ``tiles`` tiles along ``axis``, the last perhaps shorter.
 
     ``total`` tiles in all; a blocked matmul has parts of its inner dimension, which lie along ``axis`` of the grid of
-    units, where the output is one block. Partial results are combined in the order of the parts, so that the sum does
-    not depend on who computes them: ``spread`` parts are units of cores of their own, others follow each other on one.
+    units, where the output is one block, and an attention of few queries has parts of its keys. Partial results are
+    combined in the order of the parts, so that the sum does not depend on who computes them: ``spread`` parts are units
+    of cores of their own, others follow each other on one.
     """
 
     axis: Literal["rows", "columns"]
@@ -602,6 +603,9 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
     sums are scaled by) and ``part`` (weights @ values); and what goes from step to step: ``peak``, ``total`` (columns,
     one number a row) and ``gathered``. ``inner`` tiles of a query, ``sequence`` tiles of keys, ``width`` tiles of a
     value. ``sections`` make logits of scores, tile by tile.
+
+    Where cores have parts of the keys each packs what it gathered in ``state``: ``gathered``, ``peak``, ``total``, one
+    behind the other. The first gets all in ``states``; ``shrink`` is what each of them is scaled by.
     """
 
     queries: str
@@ -619,6 +623,9 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
     sequence: int
     width: int
     sections: tuple[SectionPlan, ...]
+    state: str = ""
+    states: str = ""
+    shrink: str = ""
 
 
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):

@@ -203,6 +203,9 @@ def check_exchanges(kernel: LoweredKernel) -> dict[tuple[int, int], Coordinates]
     ]
     tiles = kernel.unit_tiles[0] * kernel.unit_tiles[1]
     planned += [(plan.parts_cb, tiles, "first") for plan in kernel.contractions if plan.part_cb]
+    attention = kernel.attention
+    if attention is not None and attention.state:
+        planned.append((attention.states, kernel.unit_tiles[0] * (attention.width + 2), "first"))
     if [(stmt.cb, stmt.pages, stmt.to) for _, stmt in found] != planned or any(role != "writer" for role, _ in found):
         fail(kernel, "TTB402", f"{len(found)} exchanges, {len(planned)} reductions in spread parts")
     if not found:
