@@ -112,6 +112,13 @@ def test_keys_shared_between_cores(name: str, tmp_path: Path) -> None:
     assert counts[0] >= counts[1], counts
 
 
+def test_a_declared_grid_is_the_units_that_there_are(tmp_path: Path) -> None:
+    program = PARTS["one_row"]
+    declared = {**program, "kernel": {**program["kernel"], "grid": [1, 1, 2]}}
+    assert build(program, tmp_path / "one")[0].grid.x > 1
+    assert build(declared, tmp_path / "two")[0].grid.x == 1
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_long_caches(seed: int) -> None:
     prove(long_cache(random.Random(seed)), [])

@@ -169,8 +169,9 @@ def _room(kernel: DefaultedKernel, program: Program, attention: Attention) -> _R
 def _split(
     kernel: DefaultedKernel, room: _Room, rows: int, sequence: int, budget: int, cores: int
 ) -> tuple[Parts, int] | None:
-    """Parts of the keys and tiles of keys a step, for few queries; not where the schedule says who does what."""
-    if rows > MOST_ROWS or {"policy", "order"} & {*kernel.choice.stated}:
+    """Parts of the keys and tiles of keys a step, for few queries; not where the declaration says who does what."""
+    declared = kernel.declared_grid is not None or kernel.declared_block is not None
+    if rows > MOST_ROWS or declared or {"policy", "order"} & {*kernel.choice.stated}:
         return None
     return split_keys(
         Problem(
