@@ -267,6 +267,46 @@ def causal_though_it_is_not(kernel: Kernel, rng: random.Random) -> Kernel | None
     return None if kernel.flash.causal else replace(kernel, flash=replace(kernel.flash, causal=True))
 
 
+def _flash(kernel: Kernel, **changed: Any) -> Kernel:
+    return replace(kernel, flash=replace(kernel.flash, **changed))
+
+
+@corruption("TTB403", "TTB402")
+def turns_of_other_matrices(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    assert kernel.flash is not None
+    if not kernel.flash.causal or kernel.grid.z <= kernel.flash.turn:
+        return None
+    return _flash(kernel, turn=rng.choice((kernel.flash.turn + 1, max(1, kernel.flash.turn - 1), 0)))
+
+
+@corruption("TTB403", "TTB402", "TTB405")
+def blocks_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    assert kernel.flash is not None
+    if not kernel.flash.causal or kernel.grid.y <= 2 * kernel.flash.apart:
+        return None
+    return _flash(kernel, apart=2 * kernel.flash.apart)
+
+
+@corruption("TTB403", "TTB402")
+def more_heads_share_keys(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    assert kernel.flash is not None
+    if not kernel.flash.shared or kernel.grid.z == 1:
+        return None
+    return _flash(kernel, heads=kernel.flash.heads * 2)
+
+
+@corruption("TTB403", "TTB402", "TTB405")
+def fewer_heads_share_keys(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    assert kernel.flash is not None
+    return _flash(kernel, heads=1) if kernel.flash.shared and kernel.flash.heads > 1 else None
+
+
+@corruption("TTB403")
+def another_number_of_steps(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    assert kernel.flash is not None
+    return _flash(kernel, steps=kernel.flash.steps + 1)
+
+
 @corruption("TTB403")
 def values_for_keys(kernel: Kernel, rng: random.Random) -> Kernel | None:
     plan = kernel.attention

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.programs.generator import Kernel
 from tests.programs.prove import build, prove
 from tt_build.emulator.run import run
+from tt_build.ir.flash_blocks import walk_of
 from tt_build.ir.plan import load_plan
 from tt_build.spec.model import VerifySpec
 from tt_build.verify.driver import Job, examine
@@ -21,6 +23,7 @@ SOFTMAX = "O = softmax(Q @ K.T * 0.125, axis=-1) @ V"
 BY_HAND = "s = Q @ K.T * 0.125\ne = exp(s - max(s, axis=-1))\nO = (e / sum(e, axis=-1)) @ V"
 GROUPED = "O = softmax(Q @ repeat(K, 2, 1).T * 0.125, axis=-1) @ repeat(V, 2, 1)"
 MASKED = "O = softmax(Q @ K.T * 0.125 + M, axis=-1) @ V"
+GROUPED_CAUSAL = "O = softmax(causal(Q @ repeat(K, 4, 1).T * 0.125), axis=-1) @ repeat(V, 4, 1)"
 CAUSAL = "O = softmax(causal(Q @ K.T * 0.125), axis=-1) @ V"
 
 
@@ -66,6 +69,11 @@ CASES = {
     "wide_head": attention(SOFTMAX, (1, 1, 64, 128, 256, 256)),
     "many_steps": attention(SOFTMAX, (1, 2, 256, 1024, 64, 64), grid=(8, 8)),
     "one_core": attention(CAUSAL, (1, 2, 64, 64, 32, 32), grid=(1, 1)),
+    "causal_grouped": attention(GROUPED_CAUSAL, (1, 8, 128, 128, 64, 64), heads_of_keys=2),
+    "causal_pairs": attention(CAUSAL, (1, 1, 512, 512, 32, 32)),
+    "causal_apart": attention(GROUPED_CAUSAL, (1, 4, 512, 512, 32, 32), heads_of_keys=1, grid=(8, 8)),
+    "causal_ragged_grouped": attention(GROUPED_CAUSAL, (2, 8, 490, 490, 40, 32), heads_of_keys=2),
+    "grouped_shared": attention(GROUPED, (1, 16, 32, 128, 64, 64), heads_of_keys=8),
 }
 
 PARTS = {
@@ -140,6 +148,28 @@ def long_cache(rng: random.Random) -> Kernel:
     )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_random_heads(seed: int) -> None:
+    prove(heads_that_share_keys(random.Random(seed)), [])
+
+
+def heads_that_share_keys(rng: random.Random) -> Kernel:
+    """An attention whose cores may go through keys together: causal or not, grouped or not, on any grid of cores."""
+    columns, rows = rng.choice(((2, 2), (4, 2), (4, 4), (8, 2), (8, 4)))
+    shared, held = rng.choice((1, 2, 4)), rng.choice((1, 2, 4))
+    length = rng.choice((64, 128, 256, 250, 384))
+    keys, values = f"repeat(K, {shared}, 1)", f"repeat(V, {shared}, 1)"
+    scores = f"Q @ {keys}.T * 0.125"
+    if rng.random() < 0.7:
+        scores = f"causal({scores})"
+    return attention(
+        f"O = softmax({scores}, axis=-1) @ {values}",
+        (rng.choice((1, 1, 2)), shared * held, length, length, rng.choice((32, 64, 40)), rng.choice((32, 64))),
+        heads_of_keys=held,
+        grid=(columns, rows),
+    )
+
+
 def _same_block(program: Kernel, other: Kernel) -> bool:
     """Whether two schedules take the same steps, so that no bit may differ."""
     with tempfile.TemporaryDirectory() as folder:
@@ -159,6 +189,26 @@ def test_keys_and_values_are_read_once_a_matrix_and_no_score_leaves(tmp_path: Pa
     counters = run(load_plan(plan), plan.parent, inputs).counters
     compulsory = sum(b.pages * b.page_size for b in kernel.buffers)
     assert counters["dram_read_bytes"] + counters["dram_write_bytes"] == compulsory
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "apart"),
+    [("causal_grouped", 4, 1), ("causal_pairs", 2, 1), ("causal_apart", 8, 2), ("causal_ragged_grouped", 4, 1)],
+)
+def test_causal_cores_that_take_as_many_steps_share_keys(name: str, members: int, apart: int, tmp_path: Path) -> None:
+    """Each group reads keys and values once, as the counters have them; cores with several units take as many steps."""
+    kernel, plan = build(CASES[name], tmp_path / "k")
+    assert kernel.flash is not None
+    assert (kernel.flash.shared, kernel.flash.apart) == (True, apart)
+    met = [sum(steps for _, steps in walk_of(w, kernel.flash, kernel.order, kernel.grid)) for w in kernel.work]
+    assert len(set(met)) == 1 or kernel.grid.units == len(kernel.work)
+    alike = Counter(walk_of(w, kernel.flash, kernel.order, kernel.grid) for w in kernel.work)
+    assert set(alike.values()) == {members}
+    keys = kernel.flash.keys * kernel.buffer("V").tiles[1]
+    assert kernel.pages_read["V"] == sum(met) * keys // members
+    inputs = {t.name: np.ones(t.shape, np.float32) for t in kernel.inputs}
+    counters = run(load_plan(plan), plan.parent, inputs).counters
+    assert counters["dram_read_bytes"] == sum(kernel.pages_read[t] * kernel.buffer(t).page_size for t in "QKV")
 
 
 def test_a_causal_unit_reads_no_later_keys(tmp_path: Path) -> None:

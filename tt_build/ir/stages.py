@@ -164,17 +164,23 @@ class Blocking(Struct, frozen=True, kw_only=True):
 class Flash(Struct, frozen=True, kw_only=True):
     """How attention is blocked, in tiles: a unit is ``rows`` of queries, which meet ``keys`` of the sequence a step.
 
-    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section. With ``causal`` a unit meets no keys
-    behind its last query, and every other matrix hands its blocks of queries out in reverse. With ``shared`` one core
-    reads keys and values for all that go through the same matrices in step.
+    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section; the whole sequence has ``steps``. With
+    ``causal`` a unit meets no keys behind its last query. Then every other ``turn`` matrices hand their blocks of
+    queries out in reverse, and ``apart`` blocks with as many steps lie far from each other (``ir.flash_blocks``).
+    ``heads`` matrices, one behind the other, have the same keys and values. With ``shared`` one core reads these for
+    all that go through them in step.
     """
 
     rows: int
     keys: int
     scores: tuple[int, int]
     output: tuple[int, int]
+    steps: int
     causal: bool
     shared: bool
+    turn: int = 1
+    apart: int = 1
+    heads: int = 1
 
 
 class MatmulPlan(Struct, frozen=True, kw_only=True):

@@ -30,12 +30,7 @@ def attention_of(kernel: PaddedKernel) -> AttentionPlan:
 
 def unit(kernel: PaddedKernel) -> list[Stmt]:
     """The place of the unit, how many rows of queries it has, and its part of the keys."""
-    flash, blocks = flash_of(kernel), kernel.grid.y
-    block = var("by")
-    if flash.causal and blocks > 1 and kernel.grid.z > 1:  # long units and short ones take turns on a core
-        odd, last = var("bz") % 2, dim("query_blocks", blocks) - 1
-        block = odd * (last - var("by")) + (1 - odd) * var("by")
-    found = [*loops.definitions(kernel), Let(name="query_block", value=block)]
+    flash, found = flash_of(kernel), [*loops.definitions(kernel), *_query_block(kernel)]
     total = kernel.buffer(kernel.outputs[0].name).tiles[0]
     if total % flash.rows:
         whole = dim("unit_rows", flash.rows)
@@ -48,6 +43,20 @@ def unit(kernel: PaddedKernel) -> list[Stmt]:
             left = dim("key_tiles", sequence) - var("first_key")
             found.append(Let(name="keys_here", value=minimum(whole, left)))
     return found
+
+
+def _query_block(kernel: PaddedKernel) -> list[Stmt]:
+    """Which block of queries the unit is (``ir.flash_blocks``)."""
+    flash, blocks = flash_of(kernel), kernel.grid.y
+    place, found = var("by"), list[Stmt]()
+    if flash.causal and blocks > 1 and kernel.grid.z > flash.turn:  # long units and short ones take turns on a core
+        odd, last = var("bz") // dim("matrices_a_turn", flash.turn) % 2, dim("query_blocks", blocks) - 1
+        place = odd * (last - var("by")) + (1 - odd) * var("by")
+    if flash.causal and flash.shared:
+        across, together = dim("blocks_apart", blocks // flash.apart), dim("blocks_alike", flash.apart)
+        found.append(Let(name="block_place", value=place))
+        place = var("block_place") % across * together + var("block_place") // across
+    return [*found, Let(name="query_block", value=place)]
 
 
 def steps(kernel: PaddedKernel, inside: Sequence[Stmt]) -> Loop:

@@ -10,12 +10,14 @@ import math
 
 import msgspec
 
+from tt_build.ir.index import evaluate, num
 from tt_build.ir.stages import TILE, DefaultedKernel, Flash, Parts, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program
 from tt_build.passes.attention import Attention, find, is_causal
 from tt_build.passes.blockings import best_subblock
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.flash_groups import share
 from tt_build.passes.flash_parts import MOST_ROWS, Problem, split_keys
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
@@ -55,17 +57,32 @@ def schedule_attention(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel |
         high, keys = _block(room, rows, sequence, matrices, causal, budget, cores)
         grid = Grid(x=1, y=-(-rows // high), z=matrices)
     stated = bool({"policy", "order", "cores"} & {*kernel.choice.stated})
-    together = None if causal or stated or parts is not None else _together(region, grid)
-    used = together or region
     policy = kernel.choice.policy if "policy" in kernel.choice.stated else "strided"
     flash = Flash(
         rows=high,
         keys=keys,
         scores=best_subblock((high, min(keys, sequence)), arch.dst_capacity(fp32=kernel.math.fp32_accumulate)),
         output=best_subblock((high, width), arch.dst_capacity(fp32=kernel.math.fp32_accumulate)),
+        steps=-(-sequence // keys),
         causal=causal,
-        shared=together is not None,
+        shared=False,
+        turn=max(1, cores // grid.y) if causal and policy == "strided" else 1,
     )
+    alone = _scheduled(kernel, policy, grid, region, flash, parts)
+    if stated or parts is not None:
+        return alone
+    heads = _heads(found.program, attention, output.batch)
+    shared = share(alone, heads)
+    together = None if causal or shared is not None else _together(region, grid)
+    if together is not None:
+        flash = msgspec.structs.replace(flash, shared=True)
+        shared = _scheduled(kernel, policy, grid, together, flash, parts)
+    return shared or alone
+
+
+def _scheduled(
+    kernel: DefaultedKernel, policy: str, grid: Grid, region: CoreRegion, flash: Flash, parts: Parts | None
+) -> ScheduledKernel:
     return extend(
         ScheduledKernel,
         kernel,
@@ -73,9 +90,9 @@ def schedule_attention(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel |
         policy=policy,
         order=kernel.choice.order,
         grid=grid,
-        unit_tiles=(high, width),
-        region=used,
-        work=assign(policy, grid, used, kernel.core_grid),
+        unit_tiles=(flash.rows, -(-kernel.outputs[0].matrix[1] // TILE)),
+        region=region,
+        work=assign(policy, grid, region, kernel.core_grid),
         parts=parts,
         flash=flash,
     )
@@ -200,6 +217,18 @@ def _block(
             if room.unit(high) + room.key(high) * keys <= budget:
                 return high, keys
     return 1, 1
+
+
+def _heads(program: Program, attention: Attention, batch: tuple[int, ...]) -> int:
+    """How many matrices, one after the other, have the same keys and values."""
+    places: list[tuple[int, ...]] = []
+    for bz in range(math.prod(batch)):
+        at = {**batch_place(batch), -2: num(0), -1: num(0)}
+        looks = [view(program, index, at) for index in (attention.keys, attention.values)]
+        found = [index for look in looks if isinstance(look, View) for index in look.pieces[0].place]
+        places.append(tuple(evaluate(index, {"bz": bz}) for index in found))
+    run = next((bz for bz, place in enumerate(places) if place != places[0]), len(places))
+    return run if all(place == places[bz // run * run] for bz, place in enumerate(places)) else 1
 
 
 def _is_mask(program: Program, attention: Attention, index: int) -> bool:

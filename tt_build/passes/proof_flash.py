@@ -33,6 +33,7 @@ from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
 from tt_build.passes.proof_expressions import event_of, stored
 from tt_build.passes.proof_flash_parts import PartsProof
+from tt_build.passes.proof_flash_units import units_of
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 from tt_build.passes.proof_visits import VisitProof, keys
 
@@ -72,10 +73,9 @@ class _Proof(VisitProof):
         self.first = np.cumsum(sizes) - sizes
         self.core = np.repeat(np.arange(len(walks)), sizes)
         self.rows = -(-kernel.outputs[0].matrix[0] // TILE)
-        self.part = self.ids % kernel.grid.x
-        self.block, self.bz = self._blocks(self.ids // kernel.grid.x)
-        self.first_key, self.met = self._keys()
-        self.steps = -(-self.met // self.flash.keys)
+        units = units_of(kernel, self.ids)
+        self.block, self.bz, self.part = units.block, units.bz, units.part
+        self.first_key, self.met, self.steps = units.first_key, units.met, units.steps
         self.tall = np.minimum(self.flash.rows, self.rows - self.block * self.flash.rows)
         self.streams = {stream.cb: stream for stream in kernel.streams}
         self.seen: list[str] = []
@@ -89,6 +89,8 @@ class _Proof(VisitProof):
         values, found, plan = self.program.values, self.found, self.plan
         q, k, v = (values[i].shape for i in (found.queries, found.keys, found.values))
         wanted = tuple(-(-extent // TILE) for extent in (q[-1], k[-2], v[-1]))
+        if self.flash.steps != -(-plan.sequence // self.flash.keys):
+            self._fail(f"{self.flash.steps} steps of {self.flash.keys} tiles in {plan.sequence}")
         if wanted != (plan.inner, plan.sequence, plan.width) or k[-2] != v[-2]:
             self._fail(f"{plan.inner}, {plan.sequence} and {plan.width} tiles, not {wanted}")
         parts = self.kernel.parts
@@ -101,26 +103,6 @@ class _Proof(VisitProof):
             self._fail("operands are exchanged")
 
     # Places
-
-    def _blocks(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The block of queries and the matrix of units: every other matrix of a causal attention runs backwards."""
-        blocks = self.kernel.grid.y
-        by, bz = ids % blocks, ids // blocks
-        turned = self.flash.causal and blocks > 1 and self.kernel.grid.z > 1
-        return (np.where(bz % 2 == 1, blocks - 1 - by, by) if turned else by), bz
-
-    def _keys(self) -> tuple[np.ndarray, np.ndarray]:
-        """Tiles of keys of units: the first, and how many. As far as the last query where later keys are masked; only
-        those of the unit's part where cores share the keys.
-        """
-        total, keys, parts = self.plan.sequence, self.flash.keys, self.kernel.parts
-        if parts is not None:
-            first = self.part * parts.tiles
-            return first, np.asarray(np.minimum(parts.tiles, total - first))
-        steps = np.full_like(self.block, -(-total // keys))
-        if self.flash.causal:
-            steps = np.minimum(steps, (self.block * self.flash.rows + self.flash.rows - 1) // keys + 1)
-        return np.zeros_like(self.block), np.asarray(np.minimum(steps * keys, total))
 
     def at(self, visit: Visit) -> Arrays:
         """Where each time of a statement is; a loop that is not there counts as 0."""

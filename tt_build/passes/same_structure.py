@@ -106,7 +106,8 @@ def _flash(kernel: VerifiedKernel) -> Any:
     )
     ragged = rows % flash.rows > 0, plan.sequence % flash.keys > 0, plan.sequence % length > 0
     units = max(item.count for item in kernel.work)
-    return flash.causal, flash.shared, _count((*sizes, units)), ragged, len(plan.sections)
+    turns = flash.causal and kernel.grid.z > flash.turn
+    return flash.causal, flash.shared, turns, _count((*sizes, units)), ragged, len(plan.sections)
 
 
 def check_same_structure(declaration: Declaration, kernel: VerifiedKernel, smaller: VerifiedKernel) -> None:
