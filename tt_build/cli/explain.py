@@ -13,6 +13,7 @@ from tt_build.spec.nearest import plural
 if TYPE_CHECKING:
     from tt_build.ir.handwritten import VerifiedSources
     from tt_build.ir.stages import VerifiedKernel
+    from tt_build.model.kernel import KernelEstimate
     from tt_build.spec.loader import SpecFile
     from tt_build.spec.model import Declaration, Declared
 
@@ -82,6 +83,7 @@ def compiled(loaded: SpecFile, entry: Declared) -> VerifiedKernel | VerifiedSour
 
 def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     """Algorithm, grid, blocks, work, memory, and where each choice comes from."""
+    from tt_build.cli.attention_text import attention_lines
     from tt_build.cli.matmul_text import matmul_head, matmul_rows
     from tt_build.targets import load_arch
 
@@ -98,6 +100,8 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     if kernel.matmul_choice is not None:
         lines += ["", matmul_head(kernel)]
         lines += table(matmul_rows(kernel))
+    if kernel.flash is not None:
+        lines += ["", *attention_lines(kernel, kernel.flash)]
     if kernel.residency is not None:
         lines += ["", f"sweeps over the tiles of a unit: {kernel.residency.choice} ({kernel.residency.reason})"]
         lines += table(_sweeps(kernel))
@@ -139,11 +143,15 @@ def _estimate(kernel: VerifiedKernel) -> list[str]:
         return []
     found = estimate(kernel)
     planned = as_planned(kernel, found)
-    lines = ["", f"estimate: {found.cycles:,} cycles, {duration(found.time_ns)}; bound by {BOUNDS[found.bound]}"]
+    what = "estimate" if kernel.matmul_choice is None else "estimate of the whole kernel"
+    lines = ["", f"{what}: {found.cycles:,} cycles, {duration(found.time_ns)}; bound by {_bound(found)}"]
+    busy = {BOUNDS[name]: cycles for name, cycles in found.busy.items()}
+    if found.busy["math"] and found.busy["vector"]:
+        busy["both engines, which one processor drives"] = found.busy["math"] + found.busy["vector"]
     rows: list[tuple[str, ...]] = [("resource, where it is busiest", "cycles", "of the time")]
-    for name, cycles in sorted(found.busy.items(), key=lambda pair: (-pair[1], pair[0])):
+    for name, cycles in sorted(busy.items(), key=lambda pair: (-pair[1], pair[0])):
         if cycles:
-            rows.append((BOUNDS[name], f"{cycles:,}", percent(cycles / found.cycles)))
+            rows.append((name, f"{cycles:,}", percent(cycles / found.cycles)))
     lines += table(rows)
     moved, least = planned.dram_read_bytes + planned.dram_write_bytes, planned.compulsory_bytes
     if least:
@@ -153,6 +161,19 @@ def _estimate(kernel: VerifiedKernel) -> list[str]:
     waits = sorted(found.stalls, key=lambda stall: -stall.cycles)[:4]
     lines += [f"  {wait.processor} waits {wait.cycles:,} cycles for {wait.waits_for}" for wait in waits]
     return lines
+
+
+def _bound(found: KernelEstimate) -> str:
+    """What bounds the kernel, and by which rule where it is not the busiest of the table."""
+    from tt_build.report.figures import BOUNDS
+
+    text, busy = BOUNDS[found.bound], found.busy
+    if found.bound in ("math", "vector") and busy["math"] and busy["vector"]:
+        return f"{text}, counted with the other engine"
+    waits = max(("reader", "writer"), key=lambda name: busy[name])
+    if found.bound == "dram" and busy[waits] > busy["dram"]:
+        return f"{text}, for which {BOUNDS[waits]} waits"
+    return text
 
 
 def _parts(kernel: VerifiedKernel) -> list[str]:
@@ -194,6 +215,8 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     whole = whole if kernel.sweeps else "one tile"
     if kernel.blocking is not None:
         whole, block = planner, "a step"
+    if kernel.flash is not None:
+        whole = planner
     rows: list[tuple[str, ...]] = [
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),
@@ -203,7 +226,9 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
         ("fidelity", kernel.math.fidelity, origin("math", "fidelity")),
         ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", origin("math", "fp32_accumulate")),
     ]
-    if matmul:
+    if kernel.flash is not None:
+        rows.append(("keys a step", plural(kernel.flash.keys, "tile"), planner))
+    elif matmul:
         rows.append(("inner block", plural(kernel.k_block, "tile"), f"tiles of K {block}"))
     elif kernel.sweeps:
         rows.append(("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {block}"))

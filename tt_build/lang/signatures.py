@@ -87,6 +87,8 @@ _add("permute", 1, Param("axes"), int_ok=True, kind="movement")
 _add("slice", 1, Param("axis"), Param("start"), Param("stop"), int_ok=True, kind="movement")
 _add("concat", 2, Param("axis"), int_ok=True, kind="movement")
 _add("repeat", 1, Param("n"), Param("axis"), int_ok=True, kind="movement")
+_add("split_heads", 1, Param("n"), int_ok=True, kind="movement")
+_add("join_heads", 1, int_ok=True, kind="movement")
 _add("rotate_half causal", 1, kind="movement")
 _add("cast", 1, Param("dtype"), int_ok=True, kind="cast")
 
@@ -104,3 +106,30 @@ OPERATORS: dict[str, str] = {
     "==": "eq",
     "!=": "ne",
 }
+
+FOREIGN = {
+    "max": "maximum(a, b)",
+    "min": "minimum(a, b)",
+    "transpose": "x.T",
+    "matmul": "a @ b",
+    "dot": "a @ b",
+    "clamp": "clip(x, low, high)",
+    "swish": "silu(x)",
+    "inv": "reciprocal(x)",
+    "recip": "reciprocal(x)",
+    "negative": "neg(x)",
+    "astype": "cast(x, dtype)",
+    "typecast": "cast(x, dtype)",
+    "concatenate": "concat(a, b, axis)",
+    "cat": "concat(a, b, axis)",
+    "layer_norm": "layernorm(x, eps)",
+    "rms_norm": "rmsnorm(x, eps)",
+    "select": "where(c, a, b)",
+    "amax": "max(x, axis=-1)",
+    "amin": "min(x, axis=-1)",
+    "fabs": "abs(x)",
+    "subtract": "a - b",
+    "multiply": "a * b",
+    "divide": "a / b",
+}
+"""What is called so elsewhere, and what to write."""

@@ -238,13 +238,19 @@ def refuse_tensors(kernel: MappedKernel | BoundSources, arch: Arch) -> None:
     named = {buffer.name: size for buffer, size in sizes.items()}
     # each tensor needs a circular buffer besides
     least = sum(DEPTH * DTYPES[buffer.dtype].tile_bytes for buffer in kernel.buffers)
-    advice = moved_to_dram(named, sum(sizes.values()) + least - arch.l1_allocatable)
+    advice = [moved_to_dram(named, sum(sizes.values()) + least - arch.l1_allocatable)]
+    all_cores = kernel.core_grid[0] * kernel.core_grid[1]
+    advice += [
+        f"cut '{buffer.name}' into smaller shards: they lie on {len(buffer.shards.cores)} of {all_cores} cores"
+        for buffer in sizes
+        if buffer.shards is not None and buffer.shards.memory == "l1" and len(buffer.shards.cores) < all_cores
+    ]
     refuse(
         kernel,
         "TTB303",
         f"the tensors in L1 take {sum(sizes.values())} B of each core; {arch.name} has {arch.l1_allocatable} B",
         path=("inputs" if largest.role == "input" else "outputs", largest.name, "layout"),
-        help=f"{advice}, or use more cores\n{l1_table((), named)}",
+        help=f"{', or '.join(filter(None, advice))}\n{l1_table((), named)}",
     )
 
 

@@ -100,6 +100,8 @@ def core_region(fields: Fields, node: Node, path: Path) -> CoreRegion | None:
 def matmul_schedule(fields: Fields, node: Node, path: Path) -> MatmulSchedule | None:
     """``{algorithm, block, k_block, k_split, subblock, noc, depth, order}``."""
     known = ("algorithm", "block", "k_block", "k_split", "subblock", "noc", "depth", "order")
+    if fields.word_in_place(node, path, "algorithm", ALGORITHMS):
+        return None
     entries = fields.mapping(node, path, known, help_="write {algorithm: auto}")
     if entries is None:
         return None
