@@ -310,7 +310,10 @@ class TileInit(Struct, frozen=True, kw_only=True, tag="tile_init"):
 
 
 class TileOp(Struct, frozen=True, kw_only=True, tag="tile_op"):
-    """A matrix-engine or unpacker operation from circular buffers into DST slot ``dst``."""
+    """A matrix-engine or unpacker operation from circular buffers into DST slot ``dst``.
+
+    In a section of several tiles ``lane`` is the tile's number there, which is added to the slot.
+    """
 
     op: TileOpName
     cbs: tuple[str, ...]
@@ -318,6 +321,7 @@ class TileOp(Struct, frozen=True, kw_only=True, tag="tile_op"):
     dst: int
     mode: BroadcastMode = ""
     transpose: bool = False
+    lane: Index | None = None
 
 
 class SfpuInit(Struct, frozen=True, kw_only=True, tag="sfpu_init"):
@@ -328,13 +332,14 @@ class SfpuInit(Struct, frozen=True, kw_only=True, tag="sfpu_init"):
 
 
 class SfpuOp(Struct, frozen=True, kw_only=True, tag="sfpu_op"):
-    """An SFPU function on DST slots; ``params`` are 32-bit words as the call takes them."""
+    """An SFPU function on DST slots; ``params`` are 32-bit words as the call takes them. ``lane`` as in ``TileOp``."""
 
     function: str
     form: str
     slots: tuple[int, ...]
     out: int
     params: tuple[CallWord, ...] = ()
+    lane: Index | None = None
 
 
 class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
@@ -345,11 +350,14 @@ class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
 
 
 class Pack(Struct, frozen=True, kw_only=True, tag="pack"):
-    """``pack_tile(dst, cb)``: to the next page of the reserved block, or to page ``index`` of it."""
+    """``pack_tile(dst, cb)``: to the next page of the reserved block, or to page ``index`` of it. ``lane`` as in
+    ``TileOp``.
+    """
 
     dst: int
     cb: str
     index: Index | None = None
+    lane: Index | None = None
 
 
 class Section(Struct, frozen=True, kw_only=True, tag="section"):

@@ -667,14 +667,18 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
 class BufferedKernel(StagedKernel, frozen=True, kw_only=True):
     """After ``memory_space_lower``. ``batch`` units a block, ``k_block`` K tiles a block (1 without a matmul).
 
-    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps). ``block_costs`` has the blocks between
-    which the cost model chose ``batch``: (units, cycles of the busiest core).
+    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps). ``depth`` blocks of what is streamed fit
+    its circular buffer, and a DST section has up to ``in_dst`` of a block's units. ``block_costs`` has the blocks
+    between which the cost model chose ``batch``, or ``k_block`` of a streaming matmul: (tiles, cycles of the busiest
+    core).
     """
 
     circular_buffers: tuple[CircularBuffer, ...]
     batch: int
     k_block: int
     sweep_block: int = 1
+    depth: int = 2
+    in_dst: int = 1
     block_costs: tuple[tuple[int, int], ...] = ()
 
     def cb(self, name: str) -> CircularBuffer:

@@ -264,7 +264,7 @@ class Translator:
 
     def _section(self, stmt: Section, scope: Mapping[str, int], found: list[Action]) -> None:
         f = self.figures
-        pack = sum(self.page[p.cb] for p in stmt.packs if isinstance(p, Pack)) / f.pack_rate
+        pack = self._packed(stmt.packs, scope) / f.pack_rate
         pack *= f.pack_accumulate if self.accumulates else 1
         pack += f.init_cycles * sum(isinstance(p, Reconfig) for p in stmt.packs)
         math: list[Action] = []
@@ -275,6 +275,16 @@ class Translator:
             return
         found.append(Begin())
         found += [Compute(0.0, f.section_cycles, 0.0), *math, End(pack)]
+
+    def _packed(self, packs: tuple[Stmt, ...], scope: Mapping[str, int]) -> int:
+        """Bytes that the packer takes out of a section."""
+        size = 0
+        for stmt in packs:
+            if isinstance(stmt, Pack):
+                size += self.page[stmt.cb]
+            elif isinstance(stmt, Loop):
+                size += evaluate(stmt.count, scope) * self._packed(stmt.body, scope)
+        return size
 
     def _cost(self, stmt: TileOp | SfpuOp | MatmulBlock) -> Compute:
         cost = self.costs.get(id(stmt))
