@@ -12,7 +12,18 @@ import msgspec
 
 from tt_build.ir.stages import FillStep, FpuStep, LoadStep, MatmulStep, MoveStep, SectionPlan, SfpuStep, StagedKernel
 from tt_build.model.constants import has_figures
-from tt_build.model.streaming import BLOCKS, DEPTHS, choose, cycles, fewest, product_cycles, products_of, share_of
+from tt_build.model.streaming import (
+    BLOCKS,
+    DEPTHS,
+    Share,
+    choose,
+    cycles,
+    fewest,
+    product_cycles,
+    products_of,
+    share_of,
+)
+from tt_build.passes import infer_schedule
 from tt_build.targets import Arch
 
 MAX_BLOCK = 16  # tiles a barrier: beyond this the NoC is saturated (bytes in flight per barrier)
@@ -48,7 +59,7 @@ def plan_barriers(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], b
     legal = [plan for plan in _all(largest, Barriers(), "batch") if fits(plan)]
     if not legal or not modelled:
         return _first(legal)
-    share = share_of(kernel)
+    share = _share(kernel, arch)
 
     def cost(plan: Barriers) -> int:
         return cycles(share, plan.batch, kernel.arch, plan.depth, plan.in_dst)
@@ -65,6 +76,15 @@ def plan_barriers(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], b
     return _shallowest([plan for plan in taken if plan.in_dst == in_dst], cost, costs)
 
 
+def _share(kernel: StagedKernel, arch: Arch) -> Share:
+    """The share of the busiest core. At ``verify.sizes`` that of the kernel that is built, whose form is to be run."""
+    share = share_of(kernel)
+    if kernel.full_size is None:
+        return share
+    work = infer_schedule.apply(kernel.full_size, arch).work
+    return msgspec.structs.replace(share, tiles=max(item.count for item in work), cores=len(work))
+
+
 def _of_products(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bool]) -> Barriers | None:
     """Tiles of K a barrier of a streaming matmul. One whose first operand is transposed first has a step of its own."""
     k_tiles = max(s.k_tiles for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep))
@@ -72,7 +92,7 @@ def _of_products(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bo
     legal = [plan for plan in _all(largest, Barriers(), "k_block") if fits(plan)]
     if not legal or kernel.transposes or not has_figures(arch.name):
         return _first(legal)
-    products = products_of(kernel)
+    products = msgspec.structs.replace(products_of(kernel), share=_share(kernel, arch))
 
     def cost(plan: Barriers) -> int:
         return product_cycles(products, plan.k_block, kernel.arch, plan.depth)
@@ -83,7 +103,7 @@ def _of_products(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bo
 
 def _in_place(kernel: StagedKernel, arch: Arch, longest: int) -> Barriers:
     """All tensors are shards: nothing moves, and a block is what a DST section takes."""
-    share = share_of(kernel)
+    share = _share(kernel, arch)
     sizes = sorted({min(size, longest) for size in _sections(kernel, arch)})
     size = fewest(tuple((size, cycles(share, size, kernel.arch, DEPTH, size)) for size in sizes))
     return Barriers(batch=size, in_dst=size)

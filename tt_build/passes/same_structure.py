@@ -64,6 +64,7 @@ _PARTS: dict[str, Part] = {
     "whether cores share operands": lambda k: [[channel.name for channel in body.channels] for body in k.bodies],
     "how the matmul is blocked": lambda k: _blocking(k),
     "how the attention is blocked": lambda k: _flash(k),
+    "the tiles a DST section takes": lambda k: _count(k.in_dst),
     "the DST sections": lambda k: (k.sections, k.intermediates, k.sweeps),
 }
 
