@@ -18,6 +18,10 @@ TileOpName = Literal["copy", "transpose", "unary_bcast", "add", "sub", "mul", "m
 ChannelName = Literal["all", "row", "column"]
 """Cores that share operands: all with work, those of a row of the grid of units, or of a column."""
 
+Link = Literal["", "linked", "flushed"]
+"""How a multicast and the word behind it go together: each by a path of its own, in one chain over one path, or in a
+chain whose data must have left before the word is sent (Blackhole)."""
+
 BroadcastMode = Literal["", "rows", "cols", "scalar"]
 CallWord = Union[int, str]  # noqa: UP007
 """A parameter of an SFPU call: its 32-bit word, or the name of the run-time scalar that holds it."""
@@ -231,6 +235,7 @@ class SendShared(Struct, frozen=True, kw_only=True, tag="send_shared"):
     targets: int
     ready: int
     sent: int
+    link: Link = ""
 
 
 class ReceiveShared(Struct, frozen=True, kw_only=True, tag="receive_shared"):
@@ -259,6 +264,7 @@ class RotateShared(Struct, frozen=True, kw_only=True, tag="rotate_shared"):
     cores: int
     ready: int
     sent: int
+    link: Link = ""
 
 
 class MatmulBlock(Struct, frozen=True, kw_only=True, tag="matmul_block"):

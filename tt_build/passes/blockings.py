@@ -58,6 +58,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
     subblock: tuple[int, int] | None = None
     noc: int | None = None
     depth: int | None = None
+    linked: bool | None = None
     order: str = ""
     policy: str = ""
 
@@ -469,9 +470,12 @@ def _steps(problem: Problem, algorithm: str, block: tuple[int, int], parts: Part
     if math.prod(subblock) > problem.dst_tiles or block[0] % subblock[0] or block[1] % subblock[1]:
         return
     # a shared first operand is small, and NoC 1 reads DRAM slowly; with parts of K it has the exchange
-    nocs = (0, 1) if algorithm == "mcast_1d_in0" and parts is None else (0,)
+    nocs = (0, 1) if algorithm in ("mcast_1d_in0", "mcast_2d") and parts is None else (0,)
     for size in [min(fixed.k_block, k)] if fixed.k_block else sorted(sizes):
         for noc in nocs if fixed.noc is None else (fixed.noc,):
+            linked = _linked(problem, SHARES[algorithm], noc) if parts is None and fixed.linked is not False else ()
+            if fixed.linked and (not linked or linked != SHARES[algorithm]):
+                continue
             yield Blocking(
                 block=block,
                 k_block=size,
@@ -481,7 +485,17 @@ def _steps(problem: Problem, algorithm: str, block: tuple[int, int], parts: Part
                 shares=SHARES[algorithm],
                 local=problem.placement is not None and problem.placement.local,
                 k_parts=parts.count if parts is not None else 1,
+                linked=linked,
             )
+
+
+def _linked(problem: Problem, shares: tuple[Operand, ...], noc: int) -> tuple[Operand, ...]:
+    """The operands whose multicasts are alone on their NoC (``passes.links``): rows and columns of cores cross, and so
+    does what all cores share.
+    """
+    nocs: list[int] = [noc if operand == "in0" else 0 for operand in shares]
+    taken = [*nocs, *([0] if problem.behind[3] else [])]
+    return tuple(operand for operand, own in zip(shares, nocs, strict=True) if taken.count(own) == 1)
 
 
 def _turns(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
@@ -640,6 +654,7 @@ def _modelled(
         phases=problem.phases,
         depth=blocking.depth,
         processors=2 if blocking.noc == 1 else 1,
+        linked=("in0" in blocking.linked, "in1" in blocking.linked),
         products=problem.matmuls,
     )
 

@@ -27,6 +27,7 @@ from tt_build.passes.barriers import DEPTH, MAX_BLOCK, SMALLEST, Barriers, plan_
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
 from tt_build.passes.l1_tensors import bytes_in_l1, l1_tensor_bytes
+from tt_build.passes.links import linked_channels
 from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
 
@@ -49,6 +50,7 @@ def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
         k_block=plan.k_block,
         depth=plan.depth,
         in_dst=plan.in_dst,
+        linked=linked_channels(kernel),
         block_costs=plan.costs,
     )
 
@@ -75,7 +77,13 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
             if sum(cb.size for cb in buffers) <= budget:
                 _check_count(kernel, buffers, arch)
                 return extend(
-                    BufferedKernel, kernel, circular_buffers=buffers, batch=1, k_block=k_block, sweep_block=block
+                    BufferedKernel,
+                    kernel,
+                    circular_buffers=buffers,
+                    batch=1,
+                    k_block=k_block,
+                    sweep_block=block,
+                    linked=linked_channels(kernel),
                 )
     return _refuse_l1(kernel, buffers, budget, arch)
 

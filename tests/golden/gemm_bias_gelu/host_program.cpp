@@ -194,11 +194,11 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(40960, {{0, tt::DataFormat::Float16_b}})  // cb_x
+        CircularBufferConfig(8192, {{0, tt::DataFormat::Float16_b}})  // cb_x
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(81920, {{1, tt::DataFormat::Float16_b}})  // cb_w
+        CircularBufferConfig(16384, {{1, tt::DataFormat::Float16_b}})  // cb_w
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
@@ -223,8 +223,7 @@ int run(const Options& options) {
     }
 
     // reader: reader.cpp
-    std::vector<uint32_t> reader_words = {1, 10, 10, 2, 16};
-    TensorAccessorArgs(*X_buffer).append_to(reader_words);
+    std::vector<uint32_t> reader_words = {5, 2, 2, 16};
     TensorAccessorArgs(*W_buffer).append_to(reader_words);
     TensorAccessorArgs(*b_buffer).append_to(reader_words);
     const KernelHandle reader = CreateKernel(
@@ -234,78 +233,78 @@ int run(const Options& options) {
             .noc = NOC::NOC_0,
             .compile_args = reader_words,
             .named_compile_args = {}});
-    const uint32_t reader_args[][18] = {  // core x, y, argument 3, argument 4, argument 7, argument 8, argument 9, argument 10, argument 11, argument 12, argument 13, argument 14, argument 16, argument 17, argument 18, argument 19, argument 20, argument 21
-        {0, 0, 0, 0, 1, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 0, 1, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 0, 2, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 0, 3, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 0, 4, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 0, 5, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 0, 6, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 0, 7, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(1, 0), noc_y(1, 0), noc_x(7, 0), noc_y(7, 0), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 1, 0, 1, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 1, 1, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 1, 2, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 1, 3, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 1, 4, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 1, 5, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 1, 6, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 1, 7, 1, 0, 0, noc_x(0, 1), noc_y(0, 1), noc_x(1, 1), noc_y(1, 1), noc_x(7, 1), noc_y(7, 1), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 2, 0, 2, 1, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 2, 1, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 2, 2, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 2, 3, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 2, 4, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 2, 5, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 2, 6, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 2, 7, 2, 0, 0, noc_x(0, 2), noc_y(0, 2), noc_x(1, 2), noc_y(1, 2), noc_x(7, 2), noc_y(7, 2), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 3, 0, 3, 1, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 3, 1, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 3, 2, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 3, 3, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 3, 4, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 3, 5, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 3, 6, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 3, 7, 3, 0, 0, noc_x(0, 3), noc_y(0, 3), noc_x(1, 3), noc_y(1, 3), noc_x(7, 3), noc_y(7, 3), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 4, 0, 4, 1, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 4, 1, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 4, 2, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 4, 3, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 4, 4, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 4, 5, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 4, 6, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 4, 7, 4, 0, 0, noc_x(0, 4), noc_y(0, 4), noc_x(1, 4), noc_y(1, 4), noc_x(7, 4), noc_y(7, 4), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 5, 0, 5, 1, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 5, 1, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 5, 2, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 5, 3, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 5, 4, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 5, 5, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 5, 6, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 5, 7, 5, 0, 0, noc_x(0, 5), noc_y(0, 5), noc_x(1, 5), noc_y(1, 5), noc_x(7, 5), noc_y(7, 5), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 6, 0, 6, 1, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 6, 1, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 6, 2, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 6, 3, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 6, 4, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 6, 5, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 6, 6, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 6, 7, 6, 0, 0, noc_x(0, 6), noc_y(0, 6), noc_x(1, 6), noc_y(1, 6), noc_x(7, 6), noc_y(7, 6), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
-        {0, 7, 0, 7, 1, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
-        {1, 7, 1, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
-        {2, 7, 2, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
-        {3, 7, 3, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
-        {4, 7, 4, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
-        {5, 7, 5, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
-        {6, 7, 6, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
-        {7, 7, 7, 7, 0, 0, noc_x(0, 7), noc_y(0, 7), noc_x(1, 7), noc_y(1, 7), noc_x(7, 7), noc_y(7, 7), noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+    const uint32_t reader_args[][10] = {  // core x, y, argument 2, argument 5, argument 6, argument 7, argument 8, argument 9, argument 10, argument 11
+        {0, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 0, 1, 1, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 0, 2, 1, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 0, 3, 1, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 0, 4, 1, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 0, 5, 1, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 0, 6, 1, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 0, 7, 1, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 1, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 1, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 1, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 1, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 1, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 1, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 1, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 1, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 2, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 2, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 2, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 2, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 2, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 2, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 2, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 2, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 3, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 3, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 3, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 3, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 3, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 3, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 3, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 3, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 4, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 4, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 4, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 4, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 4, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 4, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 4, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 4, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 5, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 5, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 5, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 5, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 5, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 5, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 5, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 5, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 6, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 6, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 6, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 6, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 6, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 6, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 6, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 6, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
+        {0, 7, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(0, 1), noc_y(0, 1), noc_x(0, 7), noc_y(0, 7)},
+        {1, 7, 1, 0, noc_x(1, 0), noc_y(1, 0), noc_x(1, 1), noc_y(1, 1), noc_x(1, 7), noc_y(1, 7)},
+        {2, 7, 2, 0, noc_x(2, 0), noc_y(2, 0), noc_x(2, 1), noc_y(2, 1), noc_x(2, 7), noc_y(2, 7)},
+        {3, 7, 3, 0, noc_x(3, 0), noc_y(3, 0), noc_x(3, 1), noc_y(3, 1), noc_x(3, 7), noc_y(3, 7)},
+        {4, 7, 4, 0, noc_x(4, 0), noc_y(4, 0), noc_x(4, 1), noc_y(4, 1), noc_x(4, 7), noc_y(4, 7)},
+        {5, 7, 5, 0, noc_x(5, 0), noc_y(5, 0), noc_x(5, 1), noc_y(5, 1), noc_x(5, 7), noc_y(5, 7)},
+        {6, 7, 6, 0, noc_x(6, 0), noc_y(6, 0), noc_x(6, 1), noc_y(6, 1), noc_x(6, 7), noc_y(6, 7)},
+        {7, 7, 7, 0, noc_x(7, 0), noc_y(7, 0), noc_x(7, 1), noc_y(7, 1), noc_x(7, 7), noc_y(7, 7)},
     };
-    for (const auto& [x, y, arg3, arg4, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg16, arg17, arg18, arg19, arg20, arg21] : reader_args) {
-        SetRuntimeArgs(program, reader, CoreCoord(x, y), {X_address, W_address, b_address, arg3, arg4, 1, 1, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, 7, arg16, arg17, arg18, arg19, arg20, arg21, 7});
+    for (const auto& [x, y, arg2, arg5, arg6, arg7, arg8, arg9, arg10, arg11] : reader_args) {
+        SetRuntimeArgs(program, reader, CoreCoord(x, y), {W_address, b_address, arg2, 1, 1, arg5, arg6, arg7, arg8, arg9, arg10, arg11, 7});
     }
 
     // compute: compute.cpp
-    std::vector<uint32_t> compute_words = {10, 1, 2, 2};
+    std::vector<uint32_t> compute_words = {2, 5, 2, 2};
     std::vector<UnpackToDestMode> compute_unpack(NUM_CIRCULAR_BUFFERS, UnpackToDestMode::Default);
     compute_unpack[4] = UnpackToDestMode::UnpackToDestFp32;
     const KernelHandle compute = CreateKernel(
@@ -321,7 +320,8 @@ int run(const Options& options) {
     SetRuntimeArgs(program, compute, cores, {1});
 
     // writer: writer.cpp
-    std::vector<uint32_t> writer_words = {2, 2, 16};
+    std::vector<uint32_t> writer_words = {5, 2, 10, 2, 2, 16};
+    TensorAccessorArgs(*X_buffer).append_to(writer_words);
     TensorAccessorArgs(*Y_buffer).append_to(writer_words);
     const KernelHandle writer = CreateKernel(
         program, KERNEL_DIR "writer.cpp", cores,
@@ -330,20 +330,74 @@ int run(const Options& options) {
             .noc = NOC::NOC_1,
             .compile_args = writer_words,
             .named_compile_args = {}});
-    const uint32_t writer_args[][4] = {  // core x, y, argument 1, argument 2
-        {0, 0, 0, 0}, {1, 0, 1, 0}, {2, 0, 2, 0}, {3, 0, 3, 0}, {4, 0, 4, 0}, {5, 0, 5, 0}, {6, 0, 6, 0},
-        {7, 0, 7, 0}, {0, 1, 0, 1}, {1, 1, 1, 1}, {2, 1, 2, 1}, {3, 1, 3, 1}, {4, 1, 4, 1}, {5, 1, 5, 1},
-        {6, 1, 6, 1}, {7, 1, 7, 1}, {0, 2, 0, 2}, {1, 2, 1, 2}, {2, 2, 2, 2}, {3, 2, 3, 2}, {4, 2, 4, 2},
-        {5, 2, 5, 2}, {6, 2, 6, 2}, {7, 2, 7, 2}, {0, 3, 0, 3}, {1, 3, 1, 3}, {2, 3, 2, 3}, {3, 3, 3, 3},
-        {4, 3, 4, 3}, {5, 3, 5, 3}, {6, 3, 6, 3}, {7, 3, 7, 3}, {0, 4, 0, 4}, {1, 4, 1, 4}, {2, 4, 2, 4},
-        {3, 4, 3, 4}, {4, 4, 4, 4}, {5, 4, 5, 4}, {6, 4, 6, 4}, {7, 4, 7, 4}, {0, 5, 0, 5}, {1, 5, 1, 5},
-        {2, 5, 2, 5}, {3, 5, 3, 5}, {4, 5, 4, 5}, {5, 5, 5, 5}, {6, 5, 6, 5}, {7, 5, 7, 5}, {0, 6, 0, 6},
-        {1, 6, 1, 6}, {2, 6, 2, 6}, {3, 6, 3, 6}, {4, 6, 4, 6}, {5, 6, 5, 6}, {6, 6, 6, 6}, {7, 6, 7, 6},
-        {0, 7, 0, 7}, {1, 7, 1, 7}, {2, 7, 2, 7}, {3, 7, 3, 7}, {4, 7, 4, 7}, {5, 7, 5, 7}, {6, 7, 6, 7},
-        {7, 7, 7, 7},
+    const uint32_t writer_args[][11] = {  // core x, y, argument 2, argument 3, argument 6, argument 7, argument 8, argument 9, argument 10, argument 11, argument 12
+        {0, 0, 0, 0, 1, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {1, 0, 1, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {2, 0, 2, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {3, 0, 3, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {4, 0, 4, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {5, 0, 5, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {6, 0, 6, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {7, 0, 7, 0, 0, noc_x(0, 0), noc_y(0, 0), noc_x(7, 0), noc_y(7, 0), noc_x(1, 0), noc_y(1, 0)},
+        {0, 1, 0, 1, 1, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {1, 1, 1, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {2, 1, 2, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {3, 1, 3, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {4, 1, 4, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {5, 1, 5, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {6, 1, 6, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {7, 1, 7, 1, 0, noc_x(0, 1), noc_y(0, 1), noc_x(7, 1), noc_y(7, 1), noc_x(1, 1), noc_y(1, 1)},
+        {0, 2, 0, 2, 1, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {1, 2, 1, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {2, 2, 2, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {3, 2, 3, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {4, 2, 4, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {5, 2, 5, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {6, 2, 6, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {7, 2, 7, 2, 0, noc_x(0, 2), noc_y(0, 2), noc_x(7, 2), noc_y(7, 2), noc_x(1, 2), noc_y(1, 2)},
+        {0, 3, 0, 3, 1, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {1, 3, 1, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {2, 3, 2, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {3, 3, 3, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {4, 3, 4, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {5, 3, 5, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {6, 3, 6, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {7, 3, 7, 3, 0, noc_x(0, 3), noc_y(0, 3), noc_x(7, 3), noc_y(7, 3), noc_x(1, 3), noc_y(1, 3)},
+        {0, 4, 0, 4, 1, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {1, 4, 1, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {2, 4, 2, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {3, 4, 3, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {4, 4, 4, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {5, 4, 5, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {6, 4, 6, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {7, 4, 7, 4, 0, noc_x(0, 4), noc_y(0, 4), noc_x(7, 4), noc_y(7, 4), noc_x(1, 4), noc_y(1, 4)},
+        {0, 5, 0, 5, 1, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {1, 5, 1, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {2, 5, 2, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {3, 5, 3, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {4, 5, 4, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {5, 5, 5, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {6, 5, 6, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {7, 5, 7, 5, 0, noc_x(0, 5), noc_y(0, 5), noc_x(7, 5), noc_y(7, 5), noc_x(1, 5), noc_y(1, 5)},
+        {0, 6, 0, 6, 1, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {1, 6, 1, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {2, 6, 2, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {3, 6, 3, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {4, 6, 4, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {5, 6, 5, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {6, 6, 6, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {7, 6, 7, 6, 0, noc_x(0, 6), noc_y(0, 6), noc_x(7, 6), noc_y(7, 6), noc_x(1, 6), noc_y(1, 6)},
+        {0, 7, 0, 7, 1, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {1, 7, 1, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {2, 7, 2, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {3, 7, 3, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {4, 7, 4, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {5, 7, 5, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {6, 7, 6, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
+        {7, 7, 7, 7, 0, noc_x(0, 7), noc_y(0, 7), noc_x(7, 7), noc_y(7, 7), noc_x(1, 7), noc_y(1, 7)},
     };
-    for (const auto& [x, y, arg1, arg2] : writer_args) {
-        SetRuntimeArgs(program, writer, CoreCoord(x, y), {Y_address, arg1, arg2, 1, 1});
+    for (const auto& [x, y, arg2, arg3, arg6, arg7, arg8, arg9, arg10, arg11, arg12] : writer_args) {
+        SetRuntimeArgs(program, writer, CoreCoord(x, y), {X_address, Y_address, arg2, arg3, 1, 1, arg6, arg7, arg8, arg9, arg10, arg11, arg12, 7});
     }
 
     distributed::MeshWorkload workload;
