@@ -12,7 +12,6 @@
 #include "api/compute/eltwise_binary_sfpu.h"
 #include "api/compute/eltwise_unary/gelu.h"
 #include "api/compute/matmul.h"
-#include "api/compute/pack.h"
 #include "api/compute/tile_move_copy.h"
 
 void kernel_main() {
@@ -34,11 +33,8 @@ void kernel_main() {
         matmul_block_init(cb_x, cb_w, 0, 2, 1, k_tiles_per_step);
         pack_reconfig_data_format(cb_product);
         for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
-            cb_wait_front(cb_x, 2);
-            cb_wait_front(cb_w, 4);
-            if (k_step == 1) {
-                pack_reconfig_l1_acc(1);
-            }
+            cb_wait_front(cb_x, 10);
+            cb_wait_front(cb_w, 20);
             tile_regs_acquire();
             for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
                 matmul_block(cb_x, cb_w, kk, kk * unit_columns, 0, 0, 2, 1, k_tiles_per_step);
@@ -48,10 +44,9 @@ void kernel_main() {
             pack_tile<true>(0, cb_product, 0);
             pack_tile<true>(1, cb_product, 1);
             tile_regs_release();
-            cb_pop_front(cb_x, 2);
-            cb_pop_front(cb_w, 4);
+            cb_pop_front(cb_x, 10);
+            cb_pop_front(cb_w, 20);
         }
-        pack_reconfig_l1_acc(0);
         cb_push_back(cb_product, 2);
         cb_wait_front(cb_product, 2);
         cb_wait_front(cb_b, 2);

@@ -194,11 +194,11 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(8192, {{0, tt::DataFormat::Float16_b}})  // cb_x
+        CircularBufferConfig(40960, {{0, tt::DataFormat::Float16_b}})  // cb_x
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(16384, {{1, tt::DataFormat::Float16_b}})  // cb_w
+        CircularBufferConfig(81920, {{1, tt::DataFormat::Float16_b}})  // cb_w
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
@@ -223,7 +223,7 @@ int run(const Options& options) {
     }
 
     // reader: reader.cpp
-    std::vector<uint32_t> reader_words = {5, 2, 2, 16};
+    std::vector<uint32_t> reader_words = {1, 10, 2, 16};
     TensorAccessorArgs(*W_buffer).append_to(reader_words);
     TensorAccessorArgs(*b_buffer).append_to(reader_words);
     const KernelHandle reader = CreateKernel(
@@ -304,7 +304,7 @@ int run(const Options& options) {
     }
 
     // compute: compute.cpp
-    std::vector<uint32_t> compute_words = {2, 5, 2, 2};
+    std::vector<uint32_t> compute_words = {10, 1, 2, 2};
     std::vector<UnpackToDestMode> compute_unpack(NUM_CIRCULAR_BUFFERS, UnpackToDestMode::Default);
     compute_unpack[4] = UnpackToDestMode::UnpackToDestFp32;
     const KernelHandle compute = CreateKernel(
@@ -320,7 +320,7 @@ int run(const Options& options) {
     SetRuntimeArgs(program, compute, cores, {1});
 
     // writer: writer.cpp
-    std::vector<uint32_t> writer_words = {5, 2, 10, 2, 2, 16};
+    std::vector<uint32_t> writer_words = {1, 10, 10, 2, 2, 16};
     TensorAccessorArgs(*X_buffer).append_to(writer_words);
     TensorAccessorArgs(*Y_buffer).append_to(writer_words);
     const KernelHandle writer = CreateKernel(

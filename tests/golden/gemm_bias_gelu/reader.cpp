@@ -36,7 +36,7 @@ void kernel_main() {
         const uint32_t column = unit % rect_width;
         const uint32_t bx = rect_x + column;
         for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
-            cb_reserve_back(cb_w, 4);
+            cb_reserve_back(cb_w, 20);
             const uint32_t w_l1 = get_write_ptr(cb_w);
             if (sends_column == 1) {
                 for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
@@ -61,11 +61,11 @@ void kernel_main() {
                         const uint32_t bottom = get_arg_val<uint32_t>(at + 3);
                         const uint32_t cores = get_arg_val<uint32_t>(at + 4);
                         if (cores == 1) {
-                            noc_async_write(w_l1, get_noc_addr(left, top, w_l1), 4 * get_tile_size(cb_w));
+                            noc_async_write(w_l1, get_noc_addr(left, top, w_l1), 20 * get_tile_size(cb_w));
                             noc_async_write_barrier();
                             noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                         } else {
-                            noc_async_write_multicast(w_l1, get_noc_multicast_addr(left, top, right, bottom, w_l1), 4 * get_tile_size(cb_w), cores, true);
+                            noc_async_write_multicast(w_l1, get_noc_multicast_addr(left, top, right, bottom, w_l1), 20 * get_tile_size(cb_w), cores, true);
                             noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                         }
                     }
@@ -79,7 +79,7 @@ void kernel_main() {
                 noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(3)), 1);
                 noc_async_atomic_barrier();
             }
-            cb_push_back(cb_w, 4);
+            cb_push_back(cb_w, 20);
         }
         cb_reserve_back(cb_b, 2);
         const uint32_t b_l1 = get_write_ptr(cb_b);

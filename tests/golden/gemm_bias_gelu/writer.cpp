@@ -41,7 +41,7 @@ void kernel_main() {
         const uint32_t bx = rect_x + column;
         const uint32_t by = rect_y + row;
         for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
-            cb_reserve_back(cb_x, 2);
+            cb_reserve_back(cb_x, 10);
             const uint32_t x_l1 = get_write_ptr(cb_x);
             if (sends_row == 1) {
                 for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
@@ -64,11 +64,11 @@ void kernel_main() {
                         const uint32_t bottom = get_arg_val<uint32_t>(at + 3);
                         const uint32_t cores = get_arg_val<uint32_t>(at + 4);
                         if (cores == 1) {
-                            noc_async_write(x_l1, get_noc_addr(left, top, x_l1), 2 * get_tile_size(cb_x));
+                            noc_async_write(x_l1, get_noc_addr(left, top, x_l1), 10 * get_tile_size(cb_x));
                             noc_async_write_barrier();
                             noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                         } else {
-                            noc_async_write_multicast(x_l1, get_noc_multicast_addr(left, top, right, bottom, x_l1), 2 * get_tile_size(cb_x), cores, true);
+                            noc_async_write_multicast(x_l1, get_noc_multicast_addr(left, top, right, bottom, x_l1), 10 * get_tile_size(cb_x), cores, true);
                             noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                         }
                     }
@@ -82,7 +82,7 @@ void kernel_main() {
                 noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
                 noc_async_atomic_barrier();
             }
-            cb_push_back(cb_x, 2);
+            cb_push_back(cb_x, 10);
         }
         {
             // sweep 1: y from the product

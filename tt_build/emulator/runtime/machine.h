@@ -104,6 +104,7 @@ struct Compute {
     float relu_threshold = 0;
     const void* l1_acc_pc = nullptr;
     uint32_t sfpu_init = NO_INDEX, sfpu_variant = 0;
+    const char* recorded = nullptr;  // who has written over the replay buffer since a matmul's init recorded into it
     Section section[2];
     int sections = 2, capacity = 8;
     int math_section = 0, pack_section = 0, committed = 0;
