@@ -1,10 +1,13 @@
 """What SCons adds to a step of a cold build, and what a second core gives ``scons verify``.
 
-.venv/bin/python benchmarks/steps.py [--kernels 1000] [--verified 24] [--rounds 3]
+.venv/bin/python benchmarks/steps.py [--kernels 1000] [--verified 24] [--rounds 3] [--folder DIR]
 
 The first compares ``scons -j1`` with the same steps called one after the other, from bytes to bytes, in a process of
-its own: what is left is SCons, the records, and the files. The second is ``scons verify`` from nothing but the
-emulator's engine, with -j1 and -j2 in interleaved rounds, of kernels that were never compiled before.
+its own: what is left is SCons, the records, and the files. What the system takes for the files is in a line of its own:
+the same files written one after the other, with no temporary names and no records. It varies most from one file system
+and one minute to the next; ``--folder`` names another than that of temporary files. The second is ``scons verify`` from
+nothing but the emulator's engine, with -j1 and -j2 in interleaved rounds, of kernels that were never compiled before;
+``--verified 0`` leaves it out.
 """
 
 from __future__ import annotations
@@ -36,11 +39,13 @@ def main() -> None:
     parser.add_argument("--kernels", type=int, default=1000)
     parser.add_argument("--verified", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where trees are made")
     parsed = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; medians of {parsed.rounds} rounds")
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=parsed.folder) as temporary:
         overhead(Path(temporary) / "cold", parsed.kernels, parsed.rounds)
-        speed_up(Path(temporary) / "verified", parsed.verified, parsed.rounds)
+        if parsed.verified:
+            speed_up(Path(temporary) / "verified", parsed.verified, parsed.rounds)
 
 
 def overhead(tree: Path, kernels: int, rounds: int) -> None:
@@ -48,16 +53,31 @@ def overhead(tree: Path, kernels: int, rounds: int) -> None:
     write_tree(tree, kernels)
     direct: list[Seconds] = []
     cold: list[Seconds] = []
+    files: list[Seconds] = []
     for number in range(rounds):
         direct.append(timed([sys.executable, "-c", DIRECT], tree))
         cold.append(scons(tree, "-j1", f"out=build{number}"))
-    steps, built = median(direct), median(cold)
+        files.append(written(tree / f"build{number}/tenstorrent", tree / f"files{number}"))
+    steps, built, plain = median(direct), median(cold), median(files)
     count = kernels * 11
     print(f"{kernels} kernels, {count} steps, -j1")
-    for label, row in (("steps called directly", steps), ("cold build", built)):
+    for label, row in (("steps called directly", steps), ("cold build", built), ("its files alone", plain)):
         print(f"  {label:<24}{row.wall:8.2f} s  {row.cpu:8.2f} s of processor")
-    wall, cpu = ((b - d) / count * 1000 for b, d in zip(built, steps, strict=True))
-    print(f"  {'difference a step':<24}{wall:8.2f} ms {cpu:8.2f} ms of processor")
+    for label, extra in (("difference a step", Seconds(0, 0)), ("without the files", plain)):
+        wall, cpu = ((b - d - e) / count * 1000 for b, d, e in zip(built, steps, extra, strict=True))
+        print(f"  {label:<24}{wall:8.2f} ms {cpu:8.2f} ms of processor")
+
+
+def written(source: Path, target: Path) -> Seconds:
+    """The files of a folder written anew into another."""
+    files = {target / path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    before, started = os.times(), time.perf_counter()
+    for folder in sorted({path.parent for path in files}):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, data in files.items():
+        path.write_bytes(data)
+    wall, after = time.perf_counter() - started, os.times()
+    return Seconds(wall, after.user + after.system - before.user - before.system)
 
 
 def speed_up(folder: Path, kernels: int, rounds: int) -> None:

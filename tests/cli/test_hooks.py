@@ -27,7 +27,7 @@ def test_the_hooks_run(there: Path) -> None:
         assert {"id", "name", "entry", "language"} <= set(hook)
         assert re.search(hook["files"], "kernels.yaml")
         assert re.search(hook["files"], "deep/below/kernels.yaml")
-        assert not re.search(hook["files"], "notkernels.yaml")
+        assert not re.search(hook["files"], "kernels.yaml.orig")
         program, *arguments = hook["entry"].split()
         assert program == "tt-build"
         for name in ("a", "b"):  # pre-commit passes every file that changed
@@ -36,6 +36,37 @@ def test_the_hooks_run(there: Path) -> None:
         assert tt_build(*arguments, "a/kernels.yaml", "b/kernels.yaml").code == 0
         (there / "b" / "kernels.yaml").write_text(GOOD.replace("gelu", "frobnicate"))
         assert tt_build(*arguments, "b/kernels.yaml", "a/kernels.yaml").code == 1
+
+
+def test_a_hook_checks_what_a_changed_file_belongs_to(there: Path) -> None:
+    (there / "kernels.yaml").write_text(f"include: [library/*.yaml]\n{GOOD}")
+    (there / "own" / "ops").mkdir(parents=True)
+    (there / "own" / "kernels.yaml").write_text(GOOD.replace("version: 1", "version: 1\nextensions: ops"))
+    (there / "library").mkdir()
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    changed = {
+        "library/more.yaml": ("version: 1\nkernels: {j: {inputs: {}}}", "kernels.yaml:"),
+        "own/ops/ops.yaml": ("version: 1\nops: {f: {operands: [x]}}", "own/kernels.yaml:"),
+        "own/ops/templates/reader.cpp.j2": ("{% for %}", "own/kernels.yaml:"),
+        "kernels.lock.json": ("{", "kernels.yaml:"),
+    }
+    for name, (text, spec) in changed.items():
+        path = there / name
+        path.parent.mkdir(exist_ok=True)
+        for hook in hooks:
+            assert re.search(hook["files"], name)
+            arguments = hook["entry"].split()[1:]
+            path.unlink(missing_ok=True)
+            good = {"own/ops/ops.yaml": "version: 1\nops: {}\n", "library/more.yaml": "version: 1\n"}
+            for other, content in good.items():
+                (there / other).write_text(content)
+            ran = tt_build(*arguments, name)
+            assert (ran.code, ran.out.split(" ")[0]) == (0, spec), ran
+            path.write_text(text)
+            ran = tt_build(*arguments, name)
+            assert ran.code == 1, (name, ran)
+            assert "error[TTB" in ran.err
+    assert tt_build("validate", "--nearest", "/nowhere/else.yaml").code == 0
 
 
 def test_the_problem_matcher_finds_every_diagnostic() -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_scons import SPEC, chain
+from tests.end_to_end.test_scons import PASSES, SPEC, chain
 from tests.support import ROOT, Tree
 from tt_build.scons.ledger import stat_of
 from tt_build.scons.statefile import read_state, write_state
+
+NUMBERED = list(enumerate(PASSES, 1))
 
 
 @pytest.fixture
@@ -162,6 +164,41 @@ def test_a_consumer_whose_sources_are_scanned_gets_what_this_build_makes(tmp_pat
         made = [tree.folder / f"build/tenstorrent/{kernel}/{name}.cpp" for kernel in ("gemm", "add")]
         assert (tree.folder / f"{name}.txt").read_text() == "".join(path.read_text() for path in made)
     assert tree.steps(tree.scons(jobs)) == []
+
+
+def test_what_a_cold_build_writes_is_read_by_the_step_after_it_only(tmp_path: Path) -> None:
+    """The digests of all files are known when they are written."""
+    tree = Tree(
+        tmp_path / "project",
+        SPEC,
+        "import sys\nread = []\n"
+        "def note(event, arguments):\n"
+        "    if event == 'open' and 'tenstorrent/' in str(arguments[0]) and arguments[2] & 3 == 0:\n"
+        "        read.append(str(arguments[0]).partition('build/tenstorrent/')[2])\n"
+        "sys.addaudithook(note)\n"
+        "import atexit\n"
+        "atexit.register(lambda: open('read.txt', 'w').write('\\n'.join(read)))\n" + Tree.SCONSTRUCT,
+    )
+    tree.scons()
+    stages = [f"{kernel}/ir/{number:02}_{name}.json" for kernel in ("gemm", "add") for number, name in NUMBERED]
+    assert sorted(tree.folder.joinpath("read.txt").read_text().split("\n")) == sorted(stages)
+
+
+def test_an_action_that_somebody_adds_to_a_step_is_seen_by_what_reads_its_target(tmp_path: Path) -> None:
+    sconstruct = (
+        Tree.SCONSTRUCT.replace("env.TTKernels", "nodes = env.TTKernels") + "def sign(target, source, env):\n"
+        "    open('build/tenstorrent/add/reader.cpp', 'a').write('// one\\n')\n"
+        "def copy(target, source, env):\n"
+        "    open(str(target[0]), 'w').write(open(str(source[0])).read())\n"
+        "reader = [n for n in nodes if str(n).endswith('add/reader.cpp')]\n"
+        "env.AddPostAction(reader, sign)\n"
+        "env.Default(env.Command('copy.txt', reader, copy))\n"
+    )
+    tree = Tree(tmp_path / "project", SPEC, sconstruct)
+    for text in ("one", "two"):
+        (tree.folder / "SConstruct").write_text(sconstruct.replace("// one", f"// {text}"))
+        tree.scons()
+        assert (tree.folder / "copy.txt").read_text().endswith(f"// {text}\n")
 
 
 def test_a_step_s_target_by_name_after_all_is_clean(tree: Tree) -> None:

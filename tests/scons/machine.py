@@ -273,7 +273,7 @@ class Builds(RuleBasedStateMachine):
                 path.unlink()
             else:
                 path.write_bytes({"half": data[: len(data) // 2], "nothing": b"", "noise": b"\x80" + data[1:]}[kind])
-            self.model.lost(signatures=name == ".sconsign")
+            self.model.lost({".sconsign": "*", "one.json": "one"}.get(name, ""))
 
     @choose(seed=range(1000), kind=("none", "flip", "truncate", "swap"))
     def another_tree_on_one_cache(self, seed: int, kind: str) -> None:

@@ -95,7 +95,7 @@ class Model:
 
     def __init__(self) -> None:
         self._states: list[Made] | None = [{}]
-        self._unsigned = False
+        self._unsigned: set[str] = set()
 
     def bounds(
         self, files: Files, edits: tuple[CompilerEdit, ...], disk: dict[str, bytes]
@@ -119,7 +119,8 @@ class Model:
             for made in self._states
         ]
         must = due[0] if len(due) == 1 else wrong
-        return _names(must), _names(set(wanted) if self._unsigned else set().union(*due))
+        unsigned = {key for key in wanted if "*" in self._unsigned or key[0] in self._unsigned}
+        return _names(must), _names(unsigned.union(*due))
 
     def built(self, files: Files, edits: tuple[CompilerEdit, ...]) -> None:
         """A build succeeded."""
@@ -130,12 +131,13 @@ class Model:
         if self._states is not None:
             self._states.append(made_of(files, edits))
 
-    def lost(self, *, signatures: bool) -> None:
-        """Records were damaged: any step may run. Of SCons' own ``signatures`` that stays so: a kernel that the ledger
-        proves clean is not declared, hence not signed anew, and its steps may run when it is declared the next time.
+    def lost(self, unsigned: str = "") -> None:
+        """Records were damaged: any step may run. For the kernel ``unsigned`` ("*": all) that stays so: one that the
+        index proves clean is not declared, hence not recorded anew, and its steps may run when it is declared the next
+        time.
         """
         self._states = None
-        self._unsigned = self._unsigned or signatures
+        self._unsigned |= {unsigned} - {""}
 
 
 def _names(keys: set[tuple[str, str]]) -> set[str]:

@@ -99,6 +99,22 @@ def test_only_the_edited_kernel_is_parsed(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(found.declarations(["three"])) == ["three"]
 
 
+def test_without_a_temporary_folder_the_whole_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "kernels.yaml"
+    path.write_text(BASE)
+    noted = read(path, None).note()
+    path.write_text(BASE.replace("A + B", "A - B"))
+    wanted = state(read(path, None))
+
+    def refused(**_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refused)
+    found = read(path, noted)
+    assert state(found) == wanted
+    assert found.declarations(["two"])["two"].kernel.compute == "C = A - B"
+
+
 def test_the_command_line_and_the_loader_are_part_of_what_was_noted(tmp_path: Path) -> None:
     path = tmp_path / "kernels.yaml"
     path.write_text(BASE)

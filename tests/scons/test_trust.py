@@ -79,6 +79,27 @@ def test_an_orphan_that_cannot_be_removed_is_tried_again() -> None:
         machine.teardown()
 
 
+@pytest.mark.parametrize("damage", ["", "index.json", "three.json"])
+def test_files_of_a_kernel_whose_first_build_was_killed_are_removed_with_it(damage: str) -> None:
+    """And those of a kernel that the index, or its own records, no longer know of."""
+    machine, refused = Builds(), False
+    try:
+        machine.first_build()
+        for fault in ("kill:20", "kill:45", *(f"ENOSPC:{at}" for at in range(1, 7)), ""):
+            machine.kernels["three"] = (32, "C = A - B", "")
+            machine.model.broken_off(machine.clean(), ())
+            (done,) = machine.start(fault=fault)
+            assert done.code in {"k": (-9,), "E": (0, 2), "": (0,)}[fault[:1]], done
+            refused = refused or "cannot use" in done.output
+            if damage and done.code == 0:
+                machine.damage_state(damage, "delete")
+            del machine.kernels["three"]
+            machine.build()
+        assert refused
+    finally:
+        machine.teardown()
+
+
 def test_a_kill_at_every_point_of_publishing_is_mended_by_the_next_build() -> None:
     """One tree; before each build an edit that changes every file, then SIGKILL at the n-th operation, for every n."""
     machine = Builds()

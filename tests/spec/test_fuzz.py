@@ -27,14 +27,15 @@ def escaped(word: str) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("target", ["loader", "compute"])
+@pytest.mark.parametrize("target", ["loader", "compute", "ops"])
 def test_nothing_raises_or_hangs(target: str, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    for path in [ROOT / "kernels.yaml", *(ROOT / "tests" / "diagnostics").glob("*.yaml")]:
+    specs = [ROOT / "kernels.yaml", *(ROOT / "tests" / "diagnostics").glob("*.yaml")]
+    for path in [*ROOT.rglob("**/ops/ops.yaml")] if target == "ops" else specs:
         text = path.read_text(errors="replace")
         found = re.findall(r"compute: (.*)", text)
-        for at, seed in enumerate([text] if target == "loader" else found):
+        for at, seed in enumerate(found if target == "compute" else [text]):
             (corpus / f"{path.stem}_{at}").write_text(seed)
     (tmp_path / "words").write_text("".join(f'"{escaped(word)}"\n' for word in words()))
     options = [

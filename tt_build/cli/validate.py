@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from tt_build.cli.arguments import Commands, add_spec
 if TYPE_CHECKING:
     from tt_build.spec.formats import Report
 
+SPEC = "kernels.yaml"
 _MOST_ROUNDS = 8
 
 
@@ -26,6 +28,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--sarif", type=Path, metavar="FILE", help="also write every diagnostic as SARIF 2.1.0 there")
     parser.add_argument("--quick", action="store_true", help="the language only, without the compiler's passes")
     parser.add_argument("--fresh", action="store_true", help="all passes, proofs too, over all kernels")
+    parser.add_argument(
+        "--nearest",
+        action="store_true",
+        help="SPEC are files that changed (an include, a template): check the kernels.yaml nearest above each",
+    )
     parser.set_defaults(command=validate)
 
 
@@ -34,11 +41,12 @@ def validate(options: argparse.Namespace) -> int:
     from tt_build.cli.check import check
     from tt_build.cli.terminal import Usage
 
+    specs = nearest_specs(options.specs) if options.nearest else options.specs
     one = options.format in ("json", "sarif", "junit") or options.sarif is not None
-    if one and len(options.specs) > 1:
+    if one and len(specs) > 1:
         raise Usage("--sarif and the formats json, sarif and junit take one SPEC")
     code = 0
-    for spec in options.specs:
+    for spec in specs:
         if options.fix:
             fix(spec)
         report = check(spec, arch=options.arch, grid=options.grid, quick=options.quick, fresh=options.fresh)
@@ -51,6 +59,18 @@ def validate(options: argparse.Namespace) -> int:
         _say(spec, report, options, failed=failed)
         code |= failed
     return code
+
+
+def nearest_specs(changed: list[Path]) -> list[Path]:
+    """The kernels.yaml in the folder of each file, or in the nearest one above it in the working folder; each once."""
+    found: dict[Path, None] = {}
+    for path in changed:
+        if path.name == SPEC:
+            found[path] = None
+            continue
+        folders = itertools.chain((path.parent,), path.parent.parents)
+        found.update(dict.fromkeys(itertools.islice((f / SPEC for f in folders if (f / SPEC).is_file()), 1)))
+    return list(found)
 
 
 def _say(spec: Path, report: Report, options: argparse.Namespace, *, failed: bool) -> None:

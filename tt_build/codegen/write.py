@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 Stat = tuple[int, int, int, int]
+P = TypeVar("P", str, Path)
 
 
-def write_group(files: dict[Path, bytes]) -> dict[Path, Stat]:
+def write_group(files: Mapping[P, bytes]) -> dict[P, Stat]:
     """Write all files, or raise ``OSError`` and leave none of them half written.
 
     All bytes are on disk under temporary names before the first file takes its place; when that fails, the temporary
     files are removed and the old ones stay. Returns size, mtime, ctime and inode of each file in its place; a file that
     somebody replaced or wrote to meanwhile is left out.
     """
-    staged: list[tuple[Path, Path, int, int]] = []
-    stats: dict[Path, Stat] = {}
+    process = os.getpid()
+    temporary = {path: _beside(os.fspath(path), process) for path in files}
+    written: dict[P, os.stat_result] = {}
+    stats: dict[P, Stat] = {}
     try:
         for path, data in files.items():
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            try:
-                handle = open(temporary, "wb")  # noqa: SIM115
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                handle = open(temporary, "wb")  # noqa: SIM115
-            with handle:
-                handle.write(data)
-                handle.flush()
-                written = os.fstat(handle.fileno())
-            staged.append((temporary, path, written.st_ino, written.st_mtime_ns))
-        for temporary, path, _, _ in staged:
-            os.replace(temporary, path)
-        for (_, path, inode, mtime), data in zip(staged, files.values(), strict=True):
+            written[path] = _write(temporary[path], data)
+        for path in files:
+            os.replace(temporary[path], path)
+        for path, ours in written.items():
             found = os.lstat(path)
-            if (found.st_ino, found.st_mtime_ns, found.st_size) == (inode, mtime, len(data)):
+            if (found.st_ino, found.st_mtime_ns, found.st_size) == (ours.st_ino, ours.st_mtime_ns, len(files[path])):
                 stats[path] = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
     finally:
         for path in files:
             if path not in stats:
                 with contextlib.suppress(OSError):
-                    path.with_name(f".{path.name}.{os.getpid()}.tmp").unlink()
+                    os.unlink(temporary[path])
     return stats
+
+
+def _beside(path: str, process: int) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{process}.tmp")
+
+
+def _write(path: str, data: bytes) -> os.stat_result:
+    """A new file with these bytes; its stat. Unbuffered, since all bytes are there at once."""
+    try:
+        handle = open(path, "wb", buffering=0)  # noqa: SIM115
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle = open(path, "wb", buffering=0)  # noqa: SIM115
+    with handle:
+        left = memoryview(data)
+        while left:  # the system may take a part of it
+            left = left[handle.write(left) :]
+        return os.fstat(handle.fileno())

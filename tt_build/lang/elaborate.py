@@ -13,6 +13,7 @@ import msgspec
 
 from tt_build.lang.builder import Num, Span
 from tt_build.lang.calls import Calls
+from tt_build.lang.infinities import block_floats_of
 from tt_build.lang.operations import Operand, show
 from tt_build.lang.ops import Expansions
 from tt_build.lang.parse import parse
@@ -93,7 +94,7 @@ class _Elaboration(Calls):
         values, spans, new = self.builder.prune([self.bindings[name][0] for name in self.kernel.outputs])
         outputs = tuple(Binding(tensor=name, value=new[self.bindings[name][0]]) for name in self.kernel.outputs)
         program = Program(values=tuple(values), outputs=outputs, ops=self.kernel.ops)
-        return Elaborated(program, tuple(spans), tuple(self.unused()))
+        return Elaborated(program, tuple(spans), (*self.unused(), *self.infinities(program, spans)))
 
     # Names
 
@@ -260,6 +261,20 @@ class _Elaboration(Calls):
                 found.append(
                     Diagnostic("TTB103", message, self.at(place), "remove the line, or use it", severity="warning")
                 )
+        return found
+
+    def infinities(self, program: Program, spans: list[Span | None]) -> list[Diagnostic]:
+        """Warnings about ``causal`` in block-float formats."""
+        found = []
+        dtypes = {name: self.dtype_of(spec) for name, spec in self.kernel.outputs.items()}
+        for name, value in block_floats_of(program, dtypes):
+            line = self.bindings[name][1].value if name else None
+            where = self.at((line.start, line.end) if line else spans[value] or (0, 0))
+            dtype = dtypes[name] if name else program.values[value].dtype
+            what = f"output '{name}'" if name else "what is cast"
+            message = f"{what} may hold minus infinity, and {dtype} has one exponent for 16 elements"
+            help_ = "use bfloat16, or apply causal after it, inside softmax"
+            found.append(Diagnostic("TTB107", message, where, help_, severity="warning"))
         return found
 
 

@@ -168,6 +168,12 @@ def choose(problem: Problem) -> Choice | None:
     return Choice(taken=taken, second=_best(others, arch) if others else None, legal=len(found))
 
 
+def first(problem: Problem) -> Choice | None:
+    """A legal plan, the first that is found; None where there is none. It says that ``choose`` has one."""
+    taken = next(_legal(problem), None)
+    return Choice(taken=taken, second=None, legal=1) if taken is not None else None
+
+
 def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     """The plan of a larger matmul for a smaller one: the same cores with as many blocks each, smaller ones; None where
     the output cannot be cut so.
@@ -215,11 +221,16 @@ def best(problem: Problem, count: int) -> list[Candidate]:
 
 def legal(problem: Problem) -> list[Candidate]:
     """Every plan that the planner may choose; rows of the first operand place the work where there is such a plan."""
-    arch = load_arch(problem.arch)
-    found = list(_candidates(problem, arch))
-    if found or problem.placement is None or not problem.placement.by_operand:
-        return found
-    return list(_candidates(msgspec.structs.replace(problem, placement=None), arch))
+    return list(_legal(problem))
+
+
+def _legal(problem: Problem) -> Iterator[Candidate]:
+    arch, found = load_arch(problem.arch), False
+    for plan in _candidates(problem, arch):
+        found = True
+        yield plan
+    if not found and problem.placement is not None and problem.placement.by_operand:
+        yield from _candidates(msgspec.structs.replace(problem, placement=None), arch)
 
 
 def _kind(plan: Candidate) -> tuple[object, ...]:

@@ -38,10 +38,13 @@ SWEEPS = (REDUCTION, ROWS)
 REDUCTIONS = ("sum", "mean", "max", "min")
 
 
-def apply(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel:
-    """Choose the algorithm and give every core its work."""
+def apply(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> ScheduledKernel:
+    """Choose the algorithm and give every core its work.
+
+    ``any_plan``: a blocked matmul takes a legal plan, not the best: enough to tell whether the kernel can be built.
+    """
     attention = schedule_attention(kernel, arch)
-    choice, lock = followed(kernel, arch, _choice(kernel, arch) if attention is None else None)
+    choice, lock = followed(kernel, arch, _choice(kernel, arch, any_plan=any_plan) if attention is None else None)
     kernel = msgspec.structs.replace(kernel, locked=None)
     if attention is not None:
         _check_declared(kernel, attention.unit_tiles, attention.grid)
@@ -85,9 +88,9 @@ def blocked_choice(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
     return _choice(kernel, arch) if schedule_attention(kernel, arch) is None else None
 
 
-def _choice(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
+def _choice(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> Choice | None:
     _refuse_unsupported(kernel, arch)
-    return choice_of(kernel, arch) if _algorithm(kernel) == STREAMING_MATMUL else None
+    return choice_of(kernel, arch, any_plan=any_plan) if _algorithm(kernel) == STREAMING_MATMUL else None
 
 
 def _blocked(kernel: DefaultedKernel, arch: Arch, choice: Choice, lock: MatmulLock | None) -> ScheduledKernel:

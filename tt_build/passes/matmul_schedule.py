@@ -12,7 +12,7 @@ from typing import NoReturn
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, MatmulLock
-from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, cut_down, problem_of
+from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, cut_down, first, problem_of
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
@@ -27,8 +27,8 @@ from tt_build.targets import Arch
 _KEYS = ("block", "k_block", "k_split", "subblock", "noc", "depth", "linked", "order")
 
 
-def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
-    """The plan and what else there was; None where the matmul streams."""
+def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> Choice | None:
+    """The plan and what else there was; None where the matmul streams. ``any_plan``: one that may be built will do."""
     stated = kernel.choice.matmul or MatmulSchedule()
     asked = stated.algorithm not in ("auto", "streaming") or any(getattr(stated, key) is not None for key in _KEYS)
     if not asked and (stated.algorithm == "streaming" or _is_streamed(kernel)):
@@ -48,7 +48,7 @@ def choice_of(kernel: DefaultedKernel, arch: Arch) -> Choice | None:
     if alike is not None:
         return alike
     _check_block(kernel, problem)
-    found = choose(problem)
+    found = first(problem) if any_plan else choose(problem)
     if found is None and asked:
         _refuse_fixed(kernel, problem)
     return found

@@ -194,6 +194,8 @@ def judge(declaration: Declared, program: Program | None = None) -> tuple[Diagno
             break
         if program is not None and step.module == apply_defaults.__name__:
             kernel = apply_defaults.apply(kernel, program)
+        elif step.module == infer_schedule.__name__ and kernel.locked is None:
+            kernel = infer_schedule.apply(kernel, arch, any_plan=True)
         else:
             kernel = step.run(kernel, arch)
     return warnings_of(declaration, kernel)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import SCons.Action
@@ -86,12 +85,11 @@ class StepAction(SignedAction):
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         step: StepTarget = target[0].attributes.tt_step
-        expected = digest_of(source[0])
         data = read_source(source[0])
-        if hashlib.sha256(data).hexdigest() != expected:
+        if hashlib.sha256(data).hexdigest() != digest_of(source[0]):
             self.state.failed(step.kernel, f"tt-build: {source[0]} changed while the build ran; run scons again")
             return 1
-        outputs, cached = self.state.step(self.signature, data, self._step)
+        outputs, cached = self.state.step(step.key(), data, self._step)
         publish(target, outputs)
         self.state.ran(step.kernel, self.label, cached=cached)
         return 0
@@ -101,7 +99,7 @@ def publish(target: Any, outputs: list[bytes]) -> None:
     """Write a step's outputs as a group and enter them in the ledger."""
     step: StepTarget = target[0].attributes.tt_step
     key = step.key()
-    paths = {Path(node.get_abspath()): data for node, data in zip(target, outputs, strict=True)}
+    paths = {str(node.get_abspath()): data for node, data in zip(target, outputs, strict=True)}
     stats = write_group(paths)
     for node, (path, data) in zip(target, paths.items(), strict=True):
         digest = hashlib.sha256(data).hexdigest()
@@ -111,7 +109,10 @@ def publish(target: Any, outputs: list[bytes]) -> None:
 def read_source(node: Any) -> bytes:
     """A step's input: the declaration that a Value node stands for, or a file's bytes."""
     declared = getattr(node.attributes, "tt_declaration", None)
-    return declared() if declared is not None else Path(node.get_abspath()).read_bytes()
+    if declared is not None:
+        return bytes(declared())
+    with open(node.get_abspath(), "rb", buffering=0) as file:
+        return file.read()
 
 
 def pass_step(step: Pass) -> Step:

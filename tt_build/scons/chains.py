@@ -16,7 +16,7 @@ from tt_build.scons.actions import SignedAction, StepAction, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.folders import SMALLER
 from tt_build.scons.ledger import KernelLedger
-from tt_build.scons.nodes import StepTarget, watch
+from tt_build.scons.nodes import StepFile, StepTarget, watch
 from tt_build.scons.reading import Reading
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration
@@ -75,6 +75,8 @@ class Chains:
             made_last = self.compiler.layouts[kind].files[passes:]
             files = [below + file for file in ([stage_file(number, kind)] if number <= passes else made_last)]
             made = builder(self._building, [folder.File(file) for file in files], node)
+            for target in made:
+                target.__class__ = StepFile
             _mark(made, files, StepTarget(label, ledger, signature, [node]))
             nodes += made
             node = made[0]
@@ -102,6 +104,10 @@ class Chains:
         made = builder(self._building, [self.folder.File(file) for file in files], sources)
         _mark(made, list(files), StepTarget("all kernels", ledger, action.signature, sources))
         return list(made)
+
+    def alias(self, name: str, nodes: list[Any]) -> Any:
+        """An alias of nodes; what stands in them is not looked through for #include once more."""
+        return self._building.Alias(name, nodes)
 
     def request(self, name: str, kind: str, digest: str, data: Callable[[], bytes]) -> Any:
         """A source node for bytes of a declaration that only an extra node reads."""

@@ -24,12 +24,12 @@ def remove_state(session: Session) -> None:
     if session.request.dry:
         return
     root, targets = session.root, session.request.targets
-    for name in session.index.known:
+    for name in session.known:
         if name not in session.reading.digests:
             session.remove_kernel(name)
 
     def remove() -> None:
-        names = dict.fromkeys((*session.reading.digests, *session.index.known))
+        names = dict.fromkeys((*session.reading.digests, *session.known))
         for name in names:
             session.sweep(name)
             for below in FOLDERS:

@@ -114,7 +114,7 @@ def plan(session: Session) -> Iterator[str]:
     templates = session.reading.templates
     chains = {kind: steps(session.compiler, kind, templates) for kind in session.compiler.layouts}
     count = 0
-    for name in session.index.known:
+    for name in session.known:
         if name not in session.reading.digests:
             yield f"plan: remove {session.folder}/{name}"
     for name in session.dirty():

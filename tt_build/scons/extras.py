@@ -51,7 +51,7 @@ class Extras:
             return
         chains, nodes, generated = session.chains(), session.declared[name], session.generated(name)
         env = chains.env
-        env.Alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
+        chains.alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
         declaration = session.reading.declarations([name])[name]
         self._declare_report(name, declaration.kernel.description)
         smaller = declaration.smaller if isinstance(declaration, Declaration) else None
@@ -64,9 +64,9 @@ class Extras:
             session.remove_smaller(name)
         sources = session.runs[name] = [*nodes[-len(generated) :], nodes[0], request]
         self._verify.progress.expected += 1
-        env.Alias(VERIFY, generated)
-        env.Alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
-        env.Alias(RUN, env.AlwaysBuild(chains.extra(name, RUN_RESULT, self._device, sources)))
+        chains.alias(VERIFY, generated)
+        chains.alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
+        chains.alias(RUN, env.AlwaysBuild(chains.extra(name, RUN_RESULT, self._device, sources)))
 
     def _declare_report(self, name: str, description: str) -> None:
         session = self._session
@@ -88,7 +88,7 @@ class Extras:
         action = PageAction(session.compiler, session.work(), session.source.name)
         files = pages(session.source, session.root, _TAKEN)
         made: list[Any] = chains.summary(files, action, sources, session.summary_ledger())
-        chains.env.Alias(REPORT, made)
+        chains.alias(REPORT, made)
         chains.env.Clean(session.generated(names[0])[0], made)
 
     def _declare_program(self, name: str) -> None:
@@ -103,5 +103,5 @@ class Extras:
         ran = chains.extra(name, RUN_RESULT, self._device_program, sources)
         for node in (*verified, *ran):
             node.attributes.tt_kernels = kernels
-        chains.env.Alias(VERIFY, [made, *verified])
-        chains.env.Alias(RUN, chains.env.AlwaysBuild(ran))
+        chains.alias(VERIFY, [made, *verified])
+        chains.alias(RUN, chains.env.AlwaysBuild(ran))

@@ -45,8 +45,7 @@ class Index:
             return
         at = 0
         for (name, (digest, _)), width in zip(stored["kernels"].items(), widths, strict=True):
-            if digest:
-                self._entries[name] = (digest, numbers[at : at + width])
+            self._entries[name] = (digest, numbers[at : at + width])
             at += width
 
     def clean(self, root: Path, digests: dict[str, str], files_of: Callable[[str], list[str]]) -> set[str]:
@@ -76,22 +75,17 @@ class Index:
                 found.add(name)
         return found
 
-    def save(self, kept: dict[str, str], new: dict[str, tuple[str, list[Stat]]], others: list[str]) -> None:
-        """Write the index anew.
-
-        ``kept`` are clean kernels as they were, ``new`` those that this build proved, ``others`` kernels of the
-        specification that are not clean: they are listed, so that their files are removed when they leave it.
-        """
+    def save(self, kept: dict[str, str], new: dict[str, tuple[str, list[Stat]]]) -> None:
+        """Write the index anew: ``kept`` are clean kernels as they were, ``new`` those that this build proved."""
         entries = {name: self._entries[name] for name in kept}
         for name, (digest, stats) in new.items():
             entries[name] = (digest, array("q", [number for stat in stats for number in stat]).tobytes())
-        rows = dict.fromkeys(others, ("", b"")) | entries
-        numbers = b"".join(row[1] for row in rows.values())
+        numbers = b"".join(row[1] for row in entries.values())
         value = {
             "fingerprint": self._fingerprint,
             "byteorder": sys.byteorder,
             "crc32": zlib.crc32(numbers),
-            "kernels": {name: (digest, len(row) // 32) for name, (digest, row) in rows.items()},
+            "kernels": {name: (digest, len(row) // 32) for name, (digest, row) in entries.items()},
         }
         with contextlib.suppress(OSError):
             write_group({self._numbers: numbers})

@@ -276,11 +276,16 @@ class Reading:
         wanted = set(keys)
         chosen = [(key, text) for _, key, text in self._split.items if key in wanted]
         head, tail = self._split.head, self._split.tail
-        folder = Path(tempfile.mkdtemp(prefix="tt-build-"))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="tt-build-"))
+        except OSError:
+            return None
         try:
             path = folder / self.source.name
             path.write_text(head + "".join(text for _, text in chosen) + tail, encoding="utf-8", newline="")
             loaded = load_file(path, arch=self._arch, grid=self._grid, locks=locks)
+        except OSError:
+            return None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if loaded.diagnostics or loaded.rejected:

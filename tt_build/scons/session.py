@@ -15,9 +15,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import SCons.Errors
 import SCons.Node
 import SCons.Script
 
+from tt_build.codegen.write import write_group
 from tt_build.scons.compiler import Compiler, Layout
 from tt_build.scons.folders import FOLDERS, SMALLER
 from tt_build.scons.index import Index
@@ -62,7 +64,7 @@ class Session:
         self._chains: Chains | None = None
         self._extras: set[str] = set()
         self.runs: dict[str, list[Any]] = {}  # of each kernel what a run of it is made of
-        self._left: list[str] = []  # kernels with files that could not be removed
+        self.known: list[str] = []  # kernels that have, or had, files of ours
 
     # Before SCons builds
 
@@ -79,6 +81,7 @@ class Session:
         started = self._traced("read specification", started)
         self.failed = list(self.reading.failed)
         self.index = Index(self.own, self.compiler.fingerprint + self.reading.templates_mark)
+        self.known = list(dict.fromkeys((*self.index.known, *self._claimed())))
         self.clean = self.index.clean(self.root, self.reading.digests, lambda name: self.layout(name).files)
         if request.rehash:
             self.clean = {name for name in self.clean if self._bytes_stand(name)}
@@ -106,7 +109,7 @@ class Session:
         if self.request.dry or self.reading.failed:
             return
         here = {*self.reading.digests, *self.failed}
-        for name in self.index.known:
+        for name in self.known:
             if name not in here:
                 self.remove_kernel(name)
 
@@ -116,19 +119,21 @@ class Session:
         """
         ledger = self.ledger(name)
         possible = {file for layout in self.compiler.layouts.values() for file in layout.files}
+        gone = True
         for file in {*ledger.records, *possible, *EXTRAS}:
             try:
                 (self.root / name / file).unlink()
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError:
-                self._left.append(name)
+                gone = False
         self.sweep(name)
         for folder in FOLDERS:
             with contextlib.suppress(OSError):
                 (self.root / name / folder).rmdir()
-        with contextlib.suppress(OSError):
-            self._ledger_path(name).unlink()
+        if gone:
+            with contextlib.suppress(OSError):
+                self._ledger_path(name).unlink()
         self.ledgers.pop(name, None)
 
     def _remove_other_stages(self, name: str) -> None:
@@ -175,6 +180,25 @@ class Session:
 
     def _ledger_path(self, name: str) -> Path:
         return self.own / "kernels" / f"{name}.json"
+
+    def _claimed(self) -> list[str]:
+        """The kernels that have a file of records: builds wrote for them, or were about to."""
+        with contextlib.suppress(OSError):
+            names = sorted(os.listdir(self.own / "kernels"))
+            return [name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."]
+        return []
+
+    def _claim(self, name: str) -> None:
+        """A file of records, before the kernel's first file is written: a build that is killed then leaves no file that
+        no later build knows of.
+        """
+        path = self._ledger_path(name)
+        if path.exists():
+            return
+        try:
+            write_group({path: b""})
+        except OSError as error:
+            raise SCons.Errors.UserError(f"tt-build: cannot use {self.own}: {error.strerror}") from None
 
     def dirty(self) -> list[str]:
         """The kernels that are not proven clean, in file order."""
@@ -233,6 +257,7 @@ class Session:
         """The nodes of a kernel's generated files; declared at the first call."""
         if name not in self.declared:
             if not self.request.dry:
+                self._claim(name)
                 self.sweep(name)
                 self._remove_other_stages(name)
             nodes = self.chains().declare(name, self.ledger(name))
@@ -240,9 +265,7 @@ class Session:
             program = self.reading.kind(name) == PROGRAM
             needed = [self.declare(kernel) for kernel in self.reading.program(name).kernels] if program else []
             self.chains().env.Depends(nodes, needed)
-            self.chains().env.Alias(
-                f"program-{name}" if program else f"kernel-{name}", [*self.generated(name), *needed]
-            )
+            self.chains().alias(f"program-{name}" if program else f"kernel-{name}", [*self.generated(name), *needed])
         return self.generated(name)
 
     def generated(self, name: str) -> list[Any]:
@@ -292,11 +315,8 @@ class Session:
             say("tt-build: the compiler changed while it ran; the next build checks its work")
         kept = {name: self.reading.digests[name] for name in self.clean if name not in self.declared}
         here = {*kept, *proven}
-        others = [name for name in (*self.reading.digests, *self.failed) if name not in here]
-        others += [name for name in self.index.known if name not in here and self.reading.failed]
-        others += self._left
         if touched or self.reading.changed or set(self.index.known) != here:
-            self.index.save(kept, proven, list(dict.fromkeys(others)))
+            self.index.save(kept, proven)
         if self.reading.changed and self.reading.note() is not None:
             write_state(self.own / "reading.json", self.reading.note())
 

@@ -47,12 +47,11 @@ class State:
         self._cached = 0
         self._messages: dict[str, list[str]] = {}
 
-    def step(self, signature: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> tuple[list[bytes], bool]:
-        """The outputs of ``step`` for ``data``, and whether they came out of the cache.
+    def step(self, key: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> tuple[list[bytes], bool]:
+        """The outputs of the step with that key, which is ``step`` for ``data``; whether they came out of the cache.
 
         Computed ahead, fetched, or computed now. Raises ``Rejected``.
         """
-        key = step_key(signature, [hashlib.sha256(data).hexdigest()])
         with self._lock:
             found = self._ahead.pop(key, None)
             if found is not None:

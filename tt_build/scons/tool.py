@@ -73,13 +73,18 @@ def refuse_unknown(*, strict: bool) -> None:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """What is made here, nodes above all, lives as long as the build: the collector need not go through it."""
+    """What is made here, nodes above all, lives as long as the build: the collector need not go through it.
+
+    Nor need it look every 700 objects through what steps leave, as Python has it.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
+        young, *older = gc.get_threshold()
+        gc.set_threshold(max(young, 10_000) if young else 0, *older)
         if enabled:
             gc.enable()
 
@@ -156,7 +161,7 @@ def _declare(session: Session) -> None:
     if nodes:
         # SCons looks through the list of targets once for each step, so thousands are given as one; not where it
         # chooses among them (-u, -D) or shows them (--tree).
-        env.Default(nodes if full else env.Alias("tt-build kernels", nodes))
+        env.Default(nodes if full else session.chains().alias("tt-build kernels", nodes))
     else:
         env.Default(_nothing_to_do())
         if not request.targets:

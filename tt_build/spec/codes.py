@@ -422,5 +422,14 @@ _code(
     mend="Run `tt-build tune KERNEL` to compare them, or keep the plan with `allow: [TTB106]`.",
     warning=True,
 )
+_code(
+    "TTB107",
+    "An infinity in a block-float format",
+    what="A value that `causal` filled with minus infinity is rounded to a block-float format, in an output or a cast.",
+    why="Sixteen elements of a row share one exponent there, so that an infinity leaves nothing of its neighbours.",
+    example="outputs: {Y: {shape: [64, 64], dtype: bfloat8_b}}\ncompute: Y = causal(S)",
+    mend="Use bfloat16, put `causal` inside the softmax, or accept it with `allow: [TTB107]`.",
+    warning=True,
+)
 register(_code)
 register_programs(_code)

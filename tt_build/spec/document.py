@@ -7,6 +7,7 @@ anchors, tags, merge keys, several documents) is reported, and reading goes on.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -244,12 +245,12 @@ def _syntax(error: yaml.YAMLError, text: str) -> Problem:
     context = getattr(error, "context", "") or ""
     opened = getattr(error, "context_mark", None)
     if "flow" in context and opened is not None and (at >= len(text) or "expected ','" in reason):
-        sign = text[opened.index : opened.index + 1]
-        close = {"[": "]", "{": "}"}.get(sign, "]")
+        start = opened.index if at < len(text) else _innermost(text)  # at the end the mark is behind the bracket
+        sign = text[start]
+        close = {"[": "]", "{": "}"}[sign]
         help_ = f"close it with '{close}', or add a comma between the items"
-        end = opened.index + 1
         place = (at, min(at + 1, len(text))) if at < len(text) else None
-        return Problem("TTB001", f"this '{sign}' is not closed", opened.index, end, help_, place)
+        return Problem("TTB001", f"this '{sign}' is not closed", start, start + 1, help_, place)
     help_ = {
         "mapping values are not allowed in this context": "quote the text: it holds a ': ', or fix the indentation",
         "could not find expected ':'": "every entry of a mapping is 'key: value'",
@@ -260,6 +261,18 @@ def _syntax(error: yaml.YAMLError, text: str) -> Problem:
         start = opened.index if opened is not None else at
         return Problem("TTB001", "this quote is never closed", start, start + 1, "add the closing quote")
     return Problem("TTB001", f"this is not valid YAML: {reason}", at, at + 1, help_)
+
+
+def _innermost(text: str) -> int:
+    """Where the bracket stands that is still open at the end."""
+    opened: list[int] = []
+    with contextlib.suppress(yaml.YAMLError):
+        for token in yaml.scan(text, Loader=_Parser):
+            if isinstance(token, (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)):
+                opened.append(token.start_mark.index)
+            elif isinstance(token, (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)):
+                opened.pop()
+    return opened[-1]
 
 
 def _forbidden(char: str) -> bool:

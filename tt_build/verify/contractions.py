@@ -1,20 +1,17 @@
 """Matmul and reductions of the reference, with their errors.
 
-A matmul's losses in DST are derived in ``tt_build.verify.accumulation``. Those of a reduction: a sum of n rounded steps
-is off by at most n half-spacings of its partial sums; by chance it is off by a small multiple of sqrt(n) of them
-(Higham and Mary, 2019). With an fp32 DST n is used, with a bfloat16 DST the smaller of n and 4 sqrt(n); on twice the
-largest partial sum that the reference meets, since an algorithm may take any contiguous part of the sum first.
+A matmul's losses in DST are derived in ``tt_build.verify.accumulation``, those of a sum in a bfloat16 DST in
+``tt_build.verify.tile_sums``. With an fp32 DST a sum of n rounded steps is off by at most n half-spacings of its
+partial sums.
 """
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 
 from tt_build.verify import accumulation
-from tt_build.verify.accumulation import FACE
 from tt_build.verify.elementwise import fidelity_loss, joined
+from tt_build.verify.tile_sums import lost_in_bf16
 from tt_build.verify.values import (
     INTEGERS,
     TINY,
@@ -24,7 +21,9 @@ from tt_build.verify.values import (
     Value,
     magnitude,
     per_branch,
+    reach,
     read_by_fpu,
+    ulp,
     wrap,
 )
 
@@ -60,24 +59,14 @@ def reduce(name: str, x: Value, axes: tuple[int, ...], math: Math) -> Value:
         return _reduce_integers(name, x, axes)
     if name in ("max", "min"):
         return _extreme(name, x, axes, math)
-    data, errors, largest, count = x.data, read_by_fpu(x, math), magnitude(x.data), 1
-    for axis in axes:
-        count *= data.shape[axis]
-        largest = np.abs(np.cumsum(np.where(np.isfinite(data), data, 0.0), axis=axis)).max(axis=axis, keepdims=True)
-        data = data.sum(axis=axis, keepdims=True)
-        errors = errors.sum(axis=axis, keepdims=True)
-    one = Value(np.ones((1, 1, 1, 1)), None, "bfloat16", bits=0)
-    # Over rows of numbers the data are in SrcB, else in SrcA.
-    loss = max(fidelity_loss(one, x, math) if -1 in axes else 0.0, fidelity_loss(x, one, math) if -2 in axes else 0.0)
-    if loss:
-        size = magnitude(x.data)
-        total, squares = (v.sum(axis=axes, keepdims=True) for v in (size, size**2))
-        errors = errors + _truncation(loss, data, total, squares)
-    errors = errors + _rounding(count, np.maximum(largest, magnitude(data)), math)
+    data, errors = x.data.sum(axis=axes, keepdims=True), read_by_fpu(x, math).sum(axis=axes, keepdims=True)
+    count = x.data.size // data.size
+    errors = errors + (_rounding(x.data, axes, count) if math.fp32_accumulate else lost_in_bf16(x.data, axes))
     if name == "mean":
         data, errors = data / count, errors / count
         if count & (count - 1):
-            errors = errors + 2.0**-9 * magnitude(data)  # the scaler tile holds 1 / count as bfloat16
+            errors = errors + 2.0**-9 * magnitude(data)  # 1 / count may be rounded to bfloat16
+            errors = errors + (0.0 if math.fp32_accumulate else ulp(reach(data, errors), 7))
     return Value(data, errors, x.dtype)
 
 
@@ -90,12 +79,15 @@ def _truncation(loss: float, data: Array, total: Array, squares: Array) -> Array
     return np.minimum(loss * total, loss * (magnitude(data) + 3.0 * np.sqrt(squares)))
 
 
-def _rounding(length: int, largest: Array, math: Math) -> Array:
-    """Error of adding up ``length`` elements in DST."""
-    if math.fp32_accumulate:
-        return np.asarray((length + 1) * 2.0**-24 * 2.0 * largest + TINY)
-    steps = -(-length // FACE) * math.phases + 1
-    return np.asarray(min(steps, 4.0 * sqrt(steps)) * 2.0**-8 * 2.0 * largest + TINY)
+def _rounding(data: Array, axes: tuple[int, ...], count: int) -> Array:
+    """Error of adding up ``count`` elements in fp32: on twice the largest partial sum, since an algorithm may take any
+    contiguous part of the sum first.
+    """
+    largest = magnitude(data)
+    for axis in axes:
+        largest = np.abs(np.cumsum(np.where(np.isfinite(data), data, 0.0), axis=axis)).max(axis=axis, keepdims=True)
+        data = data.sum(axis=axis, keepdims=True)
+    return np.asarray((count + 1) * 2.0**-24 * 2.0 * np.maximum(largest, magnitude(data)) + TINY)
 
 
 def _extreme(name: str, x: Value, axes: tuple[int, ...], math: Math) -> Value:
