@@ -22,6 +22,7 @@ from tt_build.model.streaming import (
     fewest,
     product_cycles,
 )
+from tt_build.passes import barriers
 
 PAGE = Moved(commands=1, dram=2048)
 SHARE = Share(tiles=64, cores=64, compute=100.0, section=40.0, pack=45.0, read=PAGE, written=PAGE)
@@ -52,6 +53,31 @@ def test_the_choice_is_known_from_what_the_kernel_costs(name: str, tmp_path: Pat
     launch = load_constants(kernel.arch).launch_cycles
     expected = dict(kernel.block_costs)[max(kernel.batch, kernel.k_block)]
     assert estimate(kernel).cycles - launch == pytest.approx(expected, rel=0.12)
+
+
+ROWS: dict[str, dict[str, Any]] = {
+    "one row a core": elementwise("C = softmax(A, axis=-1)", [256, 512]),
+    "several rows a core": elementwise("C = A * rsqrt(mean(A * A, axis=-1) + 0.00001)", [1024, 1024]),
+    "read by the sweeps": elementwise("C = B + softmax(A, axis=-1)", [64, 20000]),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_choice_of_rows_is_the_lowered_kernels(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel is estimated to gain over blocks of 16 tiles is what the model said before there was one."""
+    kernel = verified(tmp_path, ROWS[name])
+    costs = dict(kernel.block_costs)
+    largest = max(costs)
+    monkeypatch.setattr(barriers, "choose", lambda _: largest)
+    (tmp_path / "other").mkdir()
+    other = verified(tmp_path / "other", ROWS[name])
+    assert other.sweep_block == largest
+    found, expected = (
+        one - two
+        for one, two in ((estimate(other).cycles, estimate(kernel).cycles), (costs[largest], costs[kernel.sweep_block]))
+    )
+    assert found == pytest.approx(expected, rel=0.3, abs=0.01 * estimate(kernel).cycles)
+    assert found >= 0
 
 
 def test_small_blocks_overlap_a_short_share() -> None:

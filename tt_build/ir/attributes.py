@@ -53,7 +53,7 @@ def stamped(kernel: Kernel) -> Attributes:
         ]
     if isinstance(kernel, BufferedKernel) and kernel.block_costs:
         attrs["tt_block"] = {
-            "tiles": max(kernel.batch, kernel.k_block),
+            "tiles": max(kernel.batch, kernel.k_block, kernel.sweep_block),
             "depth": kernel.depth,
             "tiles_in_dst": kernel.in_dst,
             "cycles": {str(size): time for size, time in kernel.block_costs},

@@ -672,7 +672,7 @@ class BufferedKernel(StagedKernel, frozen=True, kw_only=True):
     ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps). ``depth`` blocks of what is streamed fit
     its circular buffer, and a DST section has up to ``in_dst`` of a block's units. The multicasts of ``linked``
     channels keep their path for the word behind them. ``block_costs`` has the blocks between which the cost model
-    chose ``batch``, or ``k_block`` of a streaming matmul: (tiles, cycles of the busiest core).
+    chose ``batch``, ``k_block`` of a streaming matmul or ``sweep_block``: (tiles, cycles of the busiest core).
     """
 
     circular_buffers: tuple[CircularBuffer, ...]

@@ -32,6 +32,7 @@ DEPTHS = (1, 2, 3, 4)
 ALIKE = 1.02
 """Choices whose estimates differ by less count as alike."""
 
+_UNITS_SHOWN = 4
 _SHOWN = 24
 """Blocks, or units of a matmul, that are run one by one; those behind them take as long as the last of these."""
 
@@ -74,7 +75,7 @@ def share_of(kernel: StagedKernel) -> Share:
     """The share of the busiest core of a kernel of single tiles, without the products of a matmul."""
     read = [stream.tensor for stream in kernel.streams if stream.per == "unit"]
     f = load_constants(kernel.arch)
-    compute, section = 0.0, _inits(kernel) * f.init_cycles
+    compute, section = 0.0, _inits(kernel.sections) * f.init_cycles
     for plan in kernel.sections:
         compute, section = compute + _section(kernel, plan, f), section + f.section_cycles
     return Share(
@@ -141,6 +142,90 @@ def product_cycles(products: Products, block: int, arch: str, depth: int = 2) ->
         ended.append(max(ended[-1], packed) + _write(share.written, 1, share.cores, f))
     more = max(share.tiles - _SHOWN, 0)
     return round(ended[-1] + more * (ended[-1] - ended[-2]))
+
+
+class SweepShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep does for each of a unit's ``tiles``, of which a block never has more than a ``line``."""
+
+    tiles: int
+    line: int
+    compute: float
+    read: Moved
+    written: Moved
+
+
+class RowShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What the busiest core of a kernel of sweeps does: ``units`` times ``held`` in, the sweeps, ``results`` out."""
+
+    units: int
+    cores: int
+    held: Moved
+    sweeps: tuple[SweepShare, ...]
+    results: Moved
+
+
+def rows_of(kernel: StagedKernel, lines: tuple[int, ...]) -> RowShare:
+    """The share of the busiest core of a kernel of sweeps, whose lines have so many tiles."""
+    f = load_constants(kernel.arch)
+    held = [s.tensor for s in kernel.streams if s.per == "unit" for _ in range(s.extent[0] * s.extent[1])]
+    unit = kernel.unit_tiles[0] * kernel.unit_tiles[1]
+    kept = [r.tensor for r in kernel.results if not r.bound and r.sweep < 0 for _ in range(unit)]
+    sweeps: list[SweepShare] = []
+    for number, (sweep, line) in enumerate(zip(kernel.sweeps, lines, strict=True)):
+        each = sum(_section(kernel, plan, f) + f.section_cycles for plan in sweep.sections)
+        sweeps.append(
+            SweepShare(
+                tiles=sweep.extent[0] * sweep.extent[1],
+                line=line,
+                compute=each + _inits(sweep.sections) * f.init_cycles,
+                read=_moved(kernel, [s.tensor for s in kernel.streams if s.per == "sweep" and s.sweep == number]),
+                written=_moved(kernel, [r.tensor for r in kernel.results if not r.bound and r.sweep == number]),
+            )
+        )
+    return RowShare(
+        units=max(item.count for item in kernel.work),
+        cores=len(kernel.work),
+        held=_moved(kernel, held),
+        sweeps=tuple(sweeps),
+        results=_moved(kernel, kept),
+    )
+
+
+def row_cycles(share: RowShare, block: int, arch: str, depth: int = 2) -> int:
+    """Cycles of a kernel of sweeps in blocks of so many tiles; ``depth`` units of what is held fit L1."""
+    f = load_constants(arch)
+    reader = compute = writer = 0.0
+    used, left, taken, ended = [0.0], [0.0], [0.0], [0.0]
+    for _ in range(min(share.units, _UNITS_SHOWN)):
+        if share.held.commands:
+            free = taken[-depth] if len(taken) > depth else 0.0
+            reader = max(reader, free) + _read(share.held, 1, share.cores, f)
+            compute = max(compute, reader)
+        for sweep in share.sweeps:
+            for size in _blocks_of(sweep, block):
+                if sweep.read.commands:
+                    reader = max(reader, used[-2] if len(used) > 2 else 0.0) + _read(sweep.read, size, share.cores, f)
+                free = left[-2] if sweep.written.commands and len(left) > 2 else 0.0
+                calls = f.cb_cycles * (sweep.read.commands + sweep.written.commands)
+                compute = max(compute, reader if sweep.read.commands else 0.0, free) + size * sweep.compute + calls
+                if sweep.read.commands:
+                    used.append(compute)
+                if sweep.written.commands:
+                    writer = max(writer, compute) + _write(sweep.written, size, share.cores, f)
+                    left.append(writer)
+        taken.append(compute)
+        if share.results.commands:
+            writer = max(writer, compute) + _write(share.results, 1, share.cores, f)
+        ended.append(max(compute, writer))
+    more = max(share.units - _UNITS_SHOWN, 0)
+    return round(ended[-1] + more * (ended[-1] - ended[-2]))
+
+
+def _blocks_of(sweep: SweepShare, block: int) -> list[int]:
+    """The sizes of the blocks of a sweep, line by line."""
+    line = min(sweep.line, sweep.tiles)
+    sizes = [min(block, line - first) for first in range(0, line, block)]
+    return sizes * -(-sweep.tiles // line)
 
 
 class _Pipeline:
@@ -213,7 +298,7 @@ def _section(kernel: StagedKernel, section: SectionPlan, f: Constants) -> float:
     return max(unpack, engine + vector)
 
 
-def _inits(kernel: StagedKernel) -> int:
+def _inits(sections: tuple[SectionPlan, ...]) -> int:
     """Configurations that change in a unit that follows one like it: an init of the matrix engine ends that of the
     vector engine.
     """
@@ -221,7 +306,7 @@ def _inits(kernel: StagedKernel) -> int:
     sfpu: object = None
     changes = 0
     for repeat in (False, True):
-        for step in (step for section in kernel.sections for step in section.steps):
+        for step in (step for section in sections for step in section.steps):
             engine, wanted = _configuration(step)
             if engine == "fpu" and fpu != wanted:
                 fpu, sfpu, changes = wanted, None, changes + repeat

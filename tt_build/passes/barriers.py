@@ -21,6 +21,8 @@ from tt_build.model.streaming import (
     fewest,
     product_cycles,
     products_of,
+    row_cycles,
+    rows_of,
     share_of,
 )
 from tt_build.passes import infer_schedule
@@ -107,6 +109,21 @@ def _in_place(kernel: StagedKernel, arch: Arch, longest: int) -> Barriers:
     sizes = sorted({min(size, longest) for size in _sections(kernel, arch)})
     size = fewest(tuple((size, cycles(share, size, kernel.arch, DEPTH, size)) for size in sizes))
     return Barriers(batch=size, in_dst=size)
+
+
+def block_of_sweeps(
+    kernel: StagedKernel, arch: Arch, lines: tuple[int, ...], largest: int, depth: int
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Tiles a barrier of what sweeps over lines of so many tiles stream, and the costs between which that is chosen.
+
+    Blocks that fit have at most ``largest`` tiles, and where there are several none has one: that is another loop.
+    """
+    if largest == 1 or kernel.contractions or kernel.attention is not None or not has_figures(arch.name):
+        return largest, ()
+    share = rows_of(kernel, lines)
+    sizes = sorted({min(size, largest) for size in BLOCKS if size > 1})
+    costs = tuple((size, row_cycles(share, size, kernel.arch, depth)) for size in sizes)
+    return choose(costs), costs if len(costs) > 1 else ()
 
 
 def _all(largest: int, plan: Barriers, key: str) -> list[Barriers]:

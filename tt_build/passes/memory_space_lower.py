@@ -23,7 +23,7 @@ from tt_build.ir.stages import (
     StagedKernel,
     Sweep,
 )
-from tt_build.passes.barriers import DEPTH, MAX_BLOCK, SMALLEST, Barriers, plan_barriers
+from tt_build.passes.barriers import DEPTH, MAX_BLOCK, SMALLEST, Barriers, block_of_sweeps, plan_barriers
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
 from tt_build.passes.l1_tensors import bytes_in_l1, l1_tensor_bytes
@@ -67,7 +67,9 @@ def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch
 
 
 def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
-    """Two units deep where that fits, else one; then the largest blocks of what a sweep streams."""
+    """Two units deep where that fits, else one; then the largest blocks of what a sweep streams, or, where nothing but
+    sweeps is done, those that the model finds as fast as any.
+    """
     budget = _budget(kernel, arch)
     longest = max((line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps), default=1)
     k_block = kernel.blocking.k_block if kernel.blocking is not None else 1
@@ -76,14 +78,18 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
             buffers = sweep_buffers(kernel, block, depth)
             if sum(cb.size for cb in buffers) <= budget:
                 _check_count(kernel, buffers, arch)
+                lines = tuple(line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps)
+                block, costs = block_of_sweeps(kernel, arch, lines, block, depth)
                 return extend(
                     BufferedKernel,
                     kernel,
-                    circular_buffers=buffers,
+                    circular_buffers=sweep_buffers(kernel, block, depth),
                     batch=1,
                     k_block=k_block,
                     sweep_block=block,
+                    depth=depth,
                     linked=linked_channels(kernel),
+                    block_costs=costs,
                 )
     return _refuse_l1(kernel, buffers, budget, arch)
 
