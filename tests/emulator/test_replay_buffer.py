@@ -49,7 +49,7 @@ def emulate(path: Path) -> None:
 def test_exp_records_over_a_matmul_in_a_narrow_dst_on_wormhole(tmp_path: Path) -> None:
     with pytest.raises(EmulationError) as fault:
         emulate(without_inits(program("wormhole_b0"), tmp_path / "k"))
-    assert fault.value.report.code == "EMU314"
+    assert fault.value.report.code == "EMU315"
     assert "exp_tile has recorded over the matmul's own" in str(fault.value)
 
 

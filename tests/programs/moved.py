@@ -58,6 +58,13 @@ def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dt
     return f"rotate_half({name})" if kind == "rotate_half" else name
 
 
+def matrices_broadcast(draw: Draw, shape: list[int]) -> list[int]:
+    """The shape with some leading axes of extent 1, one time in three: a matrix that all others meet."""
+    if len(shape) < 3 or draw(st.integers(0, 2)):
+        return shape
+    return [draw(st.sampled_from([1, extent])) for extent in shape[:-2]] + shape[-2:]
+
+
 def _with(shape: list[int], axis: int, extent: int) -> list[int]:
     found = list(shape)
     found[axis] = extent
