@@ -48,6 +48,12 @@ def locate(program: Program, index: int, at: Elements) -> Located:
         at = {old: at[new - len(value.ints)] for new, old in enumerate(value.ints)}
     elif value.op == "slice":
         at = {**at, value.ints[0]: at[value.ints[0]] + value.ints[1]}
+    elif value.op == "split_heads":
+        outer = {axis + 1: where for axis, where in at.items() if axis < -3}
+        at = {**outer, -2: at[-2], -1: at[-3] * value.shape[-1] + at[-1]}
+    elif value.op == "join_heads":
+        outer = {axis - 1: where for axis, where in at.items() if axis < -2}
+        at = {**outer, -3: at[-1] // below[-1], -2: at[-2], -1: at[-1] % below[-1]}
     elif value.op == "repeat":
         at = {**at, value.ints[1]: at[value.ints[1]] // value.ints[0]}
     else:
