@@ -243,8 +243,8 @@ class TestExplain:
         assert "\n order row_major the default\n" in squeezed
         assert "\n fidelity HiFi4 the file's defaults: math.fidelity\n" in squeezed
         assert "\n cores with work 64 of 64\n" in squeezed
-        assert "\n 0 cb_a bfloat16 16 x 2048 8 pages 32,768\n" in squeezed
-        assert " 69,632 B of circular buffers, 5.0 % of L1\n" in squeezed
+        assert "\n 0 cb_a bfloat16 8 x 2048 8 pages 16,384\n" in squeezed
+        assert " 34,816 B of circular buffers, 2.5 % of L1\n" in squeezed
         assert "\n A 512 0\n" in squeezed
 
     def test_sweeps(self, tmp_path: Path) -> None:

@@ -1,7 +1,4 @@
-"""What the planner is told of a matmul and what the kernel that it becomes is found to cost agree within a fifth.
-
-In one dimension the plan is an optimist, and of what stands behind the product it knows nothing.
-"""
+"""What the planner is told of a matmul and what the kernel that it becomes is found to cost agree within a fifth."""
 
 from __future__ import annotations
 
@@ -20,6 +17,10 @@ CASES = [
     ("wormhole_b0", (1024, 512, 2048), {"algorithm": "reuse"}, {"fidelity": "HiFi2"}),
     ("wormhole_b0", (64, 1024, 4096), {"algorithm": "mcast_1d_in0"}, {}),
     ("wormhole_b0", (4096, 256, 64), {"algorithm": "mcast_1d_in1"}, {}),
+    ("wormhole_b0", (32, 4096, 4096), {"algorithm": "mcast_1d_in0", "noc": 0, "k_split": 1}, {}),
+    ("wormhole_b0", (64, 1024, 4096), {"algorithm": "mcast_1d_in0", "noc": 0, "k_split": 1}, {}),
+    ("blackhole", (256, 512, 2048), {"algorithm": "mcast_1d_in0", "noc": 0, "k_split": 1}, {}),
+    ("blackhole", (6144, 1024, 32), {"algorithm": "mcast_1d_in1"}, {}),
     ("blackhole", (1280, 1664, 1664), {}, {}),
     ("blackhole", (640, 832, 832), {"algorithm": "mcast_2d"}, {"fidelity": "LoFi"}),
 ]
@@ -44,25 +45,4 @@ def test_plan_and_kernel_agree(
     planned, found = kernel.matmul_choice.taken, estimate(kernel)
     assert found.traffic.dram_read + found.traffic.dram_written == planned.dram_bytes
     assert found.traffic.unicast + found.traffic.total("multicast_delivered") == planned.noc_bytes
-    if "1d" in planned.algorithm:  # the plan does not know that one processor receives and then reads, core by core
-        assert found.cycles / 2 < planned.cycles < 1.2 * found.cycles
-    else:
-        assert planned.cycles == pytest.approx(found.cycles, rel=0.2)
-
-
-def test_the_plan_is_of_the_product_alone(tmp_path: Path) -> None:
-    found = []
-    for number, compute in enumerate(("C = A @ B", "C = silu(A @ B)")):
-        declared = {
-            "inputs": {"A": {"shape": [256, 256]}, "B": {"shape": [256, 512]}},
-            "outputs": {"C": {"shape": [256, 512]}},
-            "compute": compute,
-            "schedule": {"matmul": {"algorithm": "reuse"}},
-        }
-        (tmp_path / str(number)).mkdir()
-        kernel = verified(tmp_path / str(number), declared)
-        assert kernel.matmul_choice is not None
-        found.append((kernel.matmul_choice.taken.cycles, estimate(kernel).cycles))
-    (bare_plan, bare), (plan, whole) = found
-    assert plan == bare_plan
-    assert whole > 1.2 * bare
+    assert planned.cycles == pytest.approx(found.cycles, rel=0.2)

@@ -229,18 +229,26 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     if kernel.flash is not None:
         rows.append(("keys a step", plural(kernel.flash.keys, "tile"), planner))
     elif matmul:
-        rows.append(("inner block", plural(kernel.k_block, "tile"), f"tiles of K {block}"))
+        told = f"tiles of K {_costs(kernel)}" if kernel.block_costs else f"tiles of K {block}"
+        rows.append(("inner block", plural(kernel.k_block, "tile"), told))
     elif kernel.sweeps:
-        rows.append(("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {block}"))
+        rows.append(
+            ("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {_costs(kernel) or block}")
+        )
     else:
-        rows.append(("batch", plural(kernel.batch, "tile"), _batch(kernel) or f"tiles {block}"))
+        rows.append(("batch", plural(kernel.batch, "tile"), f"tiles {_costs(kernel) or block}"))
+    single = not kernel.sweeps and kernel.blocking is None and kernel.attention is None
+    if single and any(r for r in kernel.results if not r.bound):
+        rows.append(("depth", plural(kernel.depth, "block"), "that a circular buffer holds, by the model"))
+    if kernel.in_dst > 1:
+        rows.append(("in DST", plural(kernel.in_dst, "tile"), "a section, configured once for all, by the model"))
     return rows
 
 
-def _batch(kernel: VerifiedKernel) -> str:
+def _costs(kernel: VerifiedKernel) -> str:
     """Between which blocks the cost model chose."""
     told = ", ".join(f"{size}: {time:,}" for size, time in kernel.block_costs)
-    return f"tiles a barrier, by the model's cycles for {told}" if told else ""
+    return f"a barrier, by the model's cycles for {told}" if told else ""
 
 
 def _sweeps(kernel: VerifiedKernel) -> list[tuple[str, ...]]:

@@ -18,7 +18,7 @@ def matmul_rows(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
     if choice is None:
         return []
     rows: list[tuple[str, ...]] = [
-        ("plan", "algorithm", "cores", "block", "K a step", "the product", "bound by", "DRAM", "NoC")
+        ("plan", "algorithm", "cores", "block", "K a step", "estimate", "bound by", "DRAM", "NoC")
     ]
     lock = kernel.lock if kernel.lock is not None and kernel.lock.taken else None
     rows.append(("locked" if lock is not None else "taken", *_cells(choice.taken)))
@@ -33,7 +33,7 @@ def matmul_head(kernel: VerifiedKernel) -> str:
     assert kernel.blocking is not None
     rows, columns = kernel.blocking.subblock
     shares = _SHARES[kernel.blocking.shares]
-    plans = f"matmul: {kernel.matmul_choice.legal:,} legal plans of the product alone"
+    plans = f"matmul: {kernel.matmul_choice.legal:,} legal plans"
     head = f"{plans}; {shares}; subblocks of {rows} x {columns} tiles in DST"
     if kernel.lock is None:
         return head
