@@ -8,6 +8,7 @@ from typing import Any
 
 from tt_build.scons.actions import SignedAction, publish
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.interrupt import interruptible
 from tt_build.scons.messages import say
 from tt_build.scons.state import State
 from tt_build.sdk.cache import SdkUnavailable
@@ -26,8 +27,9 @@ def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
     def run(target: Any, source: Any, env: Any) -> int:
         plan = next(Path(node.get_abspath()) for node in source if node.name == "tt.plan.json")
         result = Path(target[0].get_abspath())
+        jobs = 1 if env.GetOption("num_jobs") > 1 else None
         try:
-            outcome = check_to_file(plan, result, sdk=sdk, jobs=1 if env.GetOption("num_jobs") > 1 else None)
+            outcome = interruptible(lambda: check_to_file(plan, result, sdk=sdk, jobs=jobs))
         except SdkUnavailable as error:
             say(f"tt-build: {error}")
             return 1

@@ -16,6 +16,7 @@ from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes.pipeline import read_stage
 from tt_build.scons.actions import SignedAction, publish, read_source
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.interrupt import interruptible
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration, Declared, VerifySpec
@@ -71,7 +72,7 @@ class VerifyAction(SignedAction):
         summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        return self.conclude(verify(*job_of(source)), target)
+        return self.conclude(interruptible(lambda: verify(*job_of(source))), target)
 
     def conclude(self, verdict: Verdict, target: Any) -> int:
         """Write the verdict and keep it for the table; the status of the step."""
@@ -97,7 +98,7 @@ class VerifyProgramAction(SignedAction):
         super().__init__(self._execute, ALIAS, compiler.signature("tt_build.verify.programs"), state)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        return self._conclude(verify_program(program_job_of(target, source)), target)
+        return self._conclude(interruptible(lambda: verify_program(program_job_of(target, source))), target)
 
 
 def program_job_of(target: Any, source: list[Any]) -> ProgramJob:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from tt_build.children import run_child
 from tt_build.decoding import decode
 from tt_build.sdk.cache import SdkUnavailable, build_folder, cache_root, write_file
 from tt_build.sdk.compile_env import MESSAGES
@@ -86,7 +87,7 @@ def _compile(sdk: Sdk, kernel: str, source: Path, digest: str, use_cache: bool) 
     with tempfile.TemporaryDirectory(prefix="tt-build-host.") as temporary:
         target = Path(temporary) / "host_program.o"
         command = [compiler(), "-c", *_FLAGS, *MESSAGES, "-include", str(_prelude(digest)), f"-I{STUB}"]
-        done = subprocess.run([*command, str(source), "-o", str(target)], capture_output=True, text=True, check=False)
+        done = run_child([*command, str(source), "-o", str(target)])
         findings = parse(
             done.stderr, kernel=kernel, source=source, display=source.name, root=STUB, processor="host", sdk=sdk
         )
