@@ -79,6 +79,30 @@ def test_an_interrupted_report_ends_soon(tmp_path: Path) -> None:
     assert seconds < SOON
 
 
+@pytest.mark.parametrize(("kernels", "jobs"), [(30, "-j2"), (2, "-j1")], ids=["processes", "one"])
+@pytest.mark.parametrize("group", [True, False], ids=["terminal", "kill"])
+def test_the_check_before_the_first_step_tells_how_far_it_is_and_ends_at_once(
+    tmp_path: Path, kernels: int, jobs: str, group: bool
+) -> None:
+    patched = (
+        "import time\nimport tt_build.scons.check as check\ncheck._QUIET_SECONDS = 0.0\ncheck._CHUNK = 1\n"
+        "import tt_build.passes.pipeline as pipeline\n"
+        "whole, apply = [], pipeline.Pass.apply_text\n"
+        "def slow(self, data):\n"
+        "    whole.append(self.name)\n    time.sleep(20 if whole.count(self.name) > 1 else 0)\n"
+        "    return apply(self, data)\n"
+        "pipeline.Pass.apply_text = slow\n"
+    )
+    rows = [f"  k{n}: {{inputs: {{X: {{shape: [64, {n + 1}]}}}}, outputs: {{Z: {{shape: [64, {n + 1}]}}}}, compute: Z = -X}}"
+            for n in range(kernels)]  # fmt: skip
+    tree = Tree(tmp_path / "tree", "\n".join(["version: 1", "kernels:", *rows, ""]), patched + Tree.SCONSTRUCT)
+    said, seconds = interrupt(tree, f"check 1/{kernels} ", jobs, group=group)
+    assert "Build interrupted" in said
+    assert "Traceback" not in said
+    assert "up to date" not in said
+    assert seconds < 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_child_that_a_signal_ended_is_an_interrupt(number: int) -> None:
     with pytest.raises(Interrupted):
