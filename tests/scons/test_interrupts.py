@@ -93,8 +93,8 @@ def test_the_check_before_the_first_step_tells_how_far_it_is_and_ends_at_once(
         "    return apply(self, data)\n"
         "pipeline.Pass.apply_text = slow\n"
     )
-    rows = [f"  k{n}: {{inputs: {{X: {{shape: [64, {n + 1}]}}}}, outputs: {{Z: {{shape: [64, {n + 1}]}}}}, compute: Z = -X}}"
-            for n in range(kernels)]  # fmt: skip
+    row = "  k{0}: {{inputs: {{X: {{shape: [64, {0}]}}}}, outputs: {{Z: {{shape: [64, {0}]}}}}, compute: Z = -X}}"
+    rows = [row.format(number) for number in range(1, kernels + 1)]
     tree = Tree(tmp_path / "tree", "\n".join(["version: 1", "kernels:", *rows, ""]), patched + Tree.SCONSTRUCT)
     said, seconds = interrupt(tree, f"check 1/{kernels} ", jobs, group=group)
     assert "Build interrupted" in said

@@ -20,6 +20,7 @@ from tt_build.report.text import summary, text
 from tt_build.scons.actions import SignedAction, publish, read_source
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.interrupt import interruptible
+from tt_build.scons.messages import tell
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 
@@ -74,7 +75,7 @@ class PageAction(SignedAction):
         self._lines: list[str] = []
         signature = f"{compiler.signature('tt_build.report.page')} {compiler.signature('tt_build.report.text')} {title}"
         super().__init__(self._execute, ALIAS, signature, state)
-        atexit.register(lambda: print("\n".join(self._lines)) if self._lines else None)
+        atexit.register(lambda: tell("\n".join(self._lines)) if self._lines else None)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         reports = [decode(read_source(node), KernelReport) for node in source]

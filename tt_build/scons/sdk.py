@@ -9,7 +9,7 @@ from typing import Any
 from tt_build.scons.actions import SignedAction, publish
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.interrupt import interruptible
-from tt_build.scons.messages import say
+from tt_build.scons.messages import say, tell
 from tt_build.scons.state import State
 from tt_build.sdk.cache import SdkUnavailable
 from tt_build.sdk.gate import CheckResult, check_to_file, errors
@@ -55,4 +55,4 @@ def _summary(outcomes: list[CheckResult]) -> None:
         compiles = sum(outcome.compiles for outcome in outcomes)
         verdict = f"{len(bad)} rejected: {', '.join(bad)}" if bad else "no findings"
         release = outcomes[0].release
-        print(f"check-sdk: {len(outcomes)} kernels, {compiles} compiles against TT-Metalium {release}: {verdict}")
+        tell(f"check-sdk: {len(outcomes)} kernels, {compiles} compiles against TT-Metalium {release}: {verdict}")

@@ -63,11 +63,10 @@ def resolve(fields: Fields, wishes: tuple[Wish, ...], kernel: Path) -> TargetSpe
     if archs is not None and archs.path is not None and archs is not grids:
         related = (Related(fields.where((*archs.path, "arch")), "the architecture is chosen here"),)
     if grids.path is None:
-        place = (*archs.path, "arch") if archs is not None and archs.path is not None else kernel
         message = (
             f"grid={x}x{y} of the command line does not fit {arch.name}, which has {arch.grid[0]} x {arch.grid[1]}"
         )
-        fields.error("TTB032", message, place, help_, key=place == kernel)
+        fields.error("TTB032", message, ("kernels",), help_, key=True, related=related)
     else:
         fields.error("TTB032", message, (*grids.path, "grid"), help_, related=related)
     return None
