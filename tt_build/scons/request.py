@@ -102,7 +102,7 @@ def named(target: str) -> str:
 
 def kind_of(target: str) -> str:
     """The extra that a target asks for, of all kernels or of one; empty where it is none."""
-    return next((extra for extra in EXTRAS if target == extra or target.startswith(f"{extra}-")), "")
+    return target if target in EXTRAS else next((one for one in OF_ONE if target.startswith(f"{one}-")), "")
 
 
 CACHES: dict[str, Store] = {}
