@@ -65,3 +65,13 @@ def test_explain_says_how_long_and_who_waits() -> None:
     assert "bound by DRAM" in out
     assert "5.67 of the compulsory 384 KiB" in out
     assert "compute waits" in out
+
+
+def test_explain_says_how_cores_share_an_attention() -> None:
+    decode = run("explain", "attention_decode_one", "--spec", SPEC).out
+    assert "steps of 16 tiles of keys; no score leaves a core" in decode
+    assert "128 tiles of keys are 8 parts of 16 tiles on cores of their own" in decode
+    assert "16 cores each share keys and values" in run("explain", "attention_2k", "--spec", SPEC).out
+    prefill = run("explain", "attention_prefill", "--spec", SPEC).out
+    assert "no unit meets keys behind its last query; every other 4 matrices hand units out in reverse" in prefill
+    assert "8 cores each share keys and values: one reads, and multicasts" in prefill

@@ -113,3 +113,15 @@ def test_the_same_kernel_gives_the_same_estimate(tmp_path: Path) -> None:
     kernel = compiled(tmp_path, elementwise("C = A + row", [320, 320]))
     assert estimate(kernel) == estimate(kernel)
     assert estimate(kernel, traced=True).timeline
+
+
+def test_a_core_with_longer_units_of_a_causal_attention_is_slower(tmp_path: Path) -> None:
+    shapes = {name: {"shape": [1, 256, 64]} for name in "QKV"}
+    compute = "O = softmax(causal(Q @ K.T), axis=-1) @ V"
+    kernel = {"inputs": shapes, "outputs": {"O": {"shape": [1, 256, 64]}}, "compute": compute}
+    found = of(tmp_path, {**kernel, "schedule": {"policy": "strided"}}, (4, 2))
+    cycles = list(found.core_cycles.values())
+    assert cycles == sorted(cycles)
+    assert cycles[-1] > 2 * cycles[0]
+    assert found.slowest == (3, 1)
+    assert found.cycles >= cycles[-1]

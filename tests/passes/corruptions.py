@@ -222,6 +222,25 @@ def other_format(kernel: Kernel, rng: random.Random) -> Kernel | None:
 
 
 @corruption("TTB402")
+def integers_to_the_matrix_engine(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Integers of the same size where floats were computed with, in tensors and buffers alike."""
+    other = {"bfloat16": "uint16", "float32": "int32"}
+    tiles = [stmt for body in kernel.bodies for stmt in walk(body.body) if isinstance(stmt, TileOp)]
+    computes = any(stmt.op in ("add", "sub", "mul", "matmul") for stmt in tiles)
+    if not computes or not all(t.dtype in other for t in kernel.tensors if t.role == "input"):
+        return None
+    names = {stream.cb for stream in kernel.streams}
+    return replace(
+        kernel,
+        tensors=tuple(replace(t, dtype=other[t.dtype]) if t.role == "input" else t for t in kernel.tensors),
+        buffers=tuple(replace(b, dtype=other[b.dtype]) if b.role == "input" else b for b in kernel.buffers),
+        circular_buffers=tuple(
+            replace(cb, dtype=other[cb.dtype]) if cb.name in names else cb for cb in kernel.circular_buffers
+        ),
+    )
+
+
+@corruption("TTB402")
 def same_id(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = rng.randrange(1, len(kernel.circular_buffers))
     return item(kernel, "circular_buffers", index, id=kernel.circular_buffers[index - 1].id)

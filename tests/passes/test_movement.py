@@ -59,6 +59,12 @@ def _value(value: Value, args: list[np.ndarray], inputs: dict[str, np.ndarray]) 
             return np.repeat(args[0], ints[0], axis=ints[1])
         case "roll":
             return np.roll(args[0], -ints[1], axis=ints[0])
+        case "split_heads":
+            *outer, rows, columns = args[0].shape
+            return np.swapaxes(args[0].reshape(*outer, rows, ints[0], columns // ints[0]), -2, -3)
+        case "join_heads":
+            *outer, heads, rows, columns = args[0].shape
+            return np.swapaxes(args[0], -2, -3).reshape(*outer, rows, heads * columns)
         case "rotate_half":
             half = value.shape[-1] // 2
             return np.concatenate([-args[0][..., half:], args[0][..., :half]], axis=-1)
@@ -85,6 +91,15 @@ PROGRAMS: dict[str, tuple[tuple[int, ...], bool]] = {
     "permute(M - c, (1, 0))": ((6, 4), True),
     "(M + r).T": ((6, 4), True),
     "(M.T + c.T).T": ((4, 6), True),
+    "split_heads(M * r + c, 3)": ((3, 4, 2), True),
+    "split_heads(A * slice(A, 1, 0, 1) + 1, 5)": ((3, 5, 4, 1), True),
+    "join_heads(X * Y + 1)": ((2, 4, 18), True),
+    "join_heads(X + h)": ((2, 4, 18), False),
+    "join_heads(X * r)": ((2, 4, 18), False),
+    "join_heads(split_heads(M, 2) * split_heads(M, 2))": ((4, 6), True),
+    "rotate_half(split_heads(M * 2, 3))": ((3, 4, 2), True),
+    "split_heads(A @ B, 2)": ((3, 2, 4, 3), False),
+    "join_heads(A @ B)": ((4, 18), False),
     "rotate_half(X * 2 + Y)": ((2, 3, 4, 6), True),
     "rotate_half(rotate_half(M))": ((4, 6), True),
     "slice(rotate_half(X), -1, 2, 5)": ((2, 3, 4, 3), True),
@@ -223,6 +238,9 @@ REFUSED = {
     "concat(X, X, -2)": ("TTB213", [100, 128]),
     "permute(Z, (1, 0, 2))": ("TTB213", [64, 2, 64]),
     "repeat(X, 2, -1)": ("TTB213", [50, 256]),
+    "split_heads(X, 8)": ("TTB213", [8, 50, 16]),
+    "join_heads(split_heads(X, 8))": ("TTB213", [50, 128]),
+    "split_heads(W @ W, 2)": ("TTB201", [2, 64, 32]),
     "rotate_half(slice(X, -1, 0, 32))": ("TTB213", [50, 32]),
     "concat(exp(W), W, 0)": ("TTB201", [128, 64]),
     "W @ rotate_half(W)": ("TTB201", [64, 64]),

@@ -16,12 +16,14 @@ from tt_build.passes import verify_ir
 from tt_build.targets import load_arch
 
 
-def _kernel(compute: str, sizes: tuple[int, int, int, int, int, int], **inputs: list[int]) -> dict[str, Any]:
+def _kernel(
+    compute: str, sizes: tuple[int, int, int, int, int, int], *, held: int = 0, **inputs: list[int]
+) -> dict[str, Any]:
     batch, heads, queries, keys, inner, width = sizes
     shapes = {
         "Q": [batch, heads, queries, inner],
-        "K": [batch, heads, keys, inner],
-        "V": [batch, heads, keys, width],
+        "K": [batch, held or heads, keys, inner],
+        "V": [batch, held or heads, keys, width],
         **inputs,
     }
     return {
@@ -35,7 +37,14 @@ BASES = {
     "bare": _kernel("Y = softmax(Q @ K.T, axis=-1) @ V", (1, 2, 128, 256, 64, 96)),
     "ragged": _kernel("Y = softmax(Q @ K.T * 0.125, axis=-1) @ V", (2, 2, 100, 300, 40, 64)),
     "causal": _kernel("Y = softmax(causal(Q @ K.T * 0.125), axis=-1) @ V", (1, 4, 256, 256, 64, 64)),
+    "pairs": _kernel("Y = softmax(causal(Q @ K.T), axis=-1) @ V", (1, 1, 512, 512, 32, 32)),
+    "causal_heads": _kernel(
+        "Y = softmax(causal(Q @ repeat(K, 4, 1).T), axis=-1) @ repeat(V, 4, 1)", (1, 16, 256, 256, 64, 32), held=4
+    ),
     "masked": _kernel("Y = softmax(Q @ K.T + M, axis=-1) @ V", (1, 2, 90, 128, 64, 64), M=[1, 1, 90, 128]),
+    "parts": _kernel("Y = softmax(Q @ K.T, axis=-1) @ V", (1, 2, 1, 1024, 64, 64)),
+    "ragged_parts": _kernel("Y = softmax(Q @ K.T, axis=-1) @ V", (1, 3, 40, 800, 40, 96)),
+    "scaled_parts": _kernel("Y = softmax(Q @ K.T * 0.125, axis=-1) @ V", (2, 1, 33, 1090, 64, 32)),
 }
 
 

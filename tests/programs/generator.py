@@ -14,7 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.programs import integer_chains
-from tests.programs.moved import INTEGERS, is_small, moved
+from tests.programs.moved import INTEGERS, is_small, matrices_broadcast, moved
 from tests.programs.schedules import Draw, Kernel, scheduled
 from tests.programs.shapes import batch, bounded, broadcast, elementwise_shape, extents
 
@@ -64,7 +64,8 @@ def _elementwise(draw: Draw) -> Kernel:
         inputs["W"] = {"shape": [*shape[:-2], shape[-1], shape[-2]], "dtype": turned}
         leaves.append("W.T")
     if len(shape) > 1 and draw(st.booleans()):
-        text = moved(draw, "V", shape, inputs, dtype=draw(st.sampled_from(FLOATS)), operand=False)
+        part = matrices_broadcast(draw, shape)
+        text = moved(draw, "V", part, inputs, dtype=draw(st.sampled_from(FLOATS)), operand=False)
         if draw(st.integers(0, 3)) == 0:  # an expression is moved
             text = re.sub(r"\b(V2?)\b", r"tanh(\1)", text)
         leaves += [text, text]

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.programs.moved import INTEGERS, moved
+from tests.programs.moved import INTEGERS, matrices_broadcast, moved
 from tests.programs.shapes import broadcast, elementwise_shape
 
 Draw = Any
@@ -43,7 +43,9 @@ def kernels(draw: Draw) -> Kernel:
         inputs[name] = _tensor(draw, broadcast(draw, shape), dtype)
         leaves.append(name)
     if len(shape) > 1 and draw(st.integers(0, 2)) == 0:
-        leaves.append(moved(draw, "V", shape, inputs, dtype=dtype, operand=False))
+        for name in ("V", "W")[: draw(st.integers(1, 2))]:
+            part = matrices_broadcast(draw, shape)
+            leaves.append(moved(draw, name, part, inputs, dtype=dtype, operand=False))
     lines = []
     if draw(st.booleans()):
         lines.append(f"t = {draw(_expression(leaves, dtype))}")

@@ -21,6 +21,8 @@ def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dt
     kinds = ["plain", "slice", "concat"] + ["rows"] * (not operand)
     kinds += ["rotate_half"] * (shape[-1] % 64 == 0 and not operand and dtype not in INTEGERS)
     kinds += ["repeat", "permute"] * (rank > 2)
+    kinds += ["split_heads"] * (rank > 2 and (shape[-1] % 32 == 0 or shape[-3] == 1))
+    kinds += ["join_heads"] * (1 < rank < 4)
     kinds += ["transpose"] * (dtype in ("bfloat16", "bfloat8_b", "bfloat4_b"))
     kind = draw(st.sampled_from(kinds))
     axis = draw(st.integers(-rank, -1))
@@ -48,6 +50,13 @@ def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dt
         count = draw(st.sampled_from([n for n in range(1, shape[axis] + 1) if shape[axis] % n == 0]))
         tensor["shape"] = _with(shape, axis, shape[axis] // count)
         return f"repeat({name}, {count}, {axis})"
+    if kind == "split_heads":
+        tensor["shape"] = [*shape[:-3], shape[-2], shape[-3] * shape[-1]]
+        return f"split_heads({name}, {shape[-3]})"
+    if kind == "join_heads":
+        heads = draw(st.sampled_from([n for n in (1, 2, 3, 4) if n == 1 or shape[-1] % (32 * n) == 0]))
+        tensor["shape"] = [*shape[:-2], heads, shape[-2], shape[-1] // heads]
+        return f"join_heads({name})"
     if kind == "permute":
         axes = [*draw(st.permutations(range(-rank, -2))), -2, -1]
         tensor["shape"] = [shape[axes.index(old)] for old in range(-rank, 0)]
@@ -56,6 +65,13 @@ def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dt
         tensor["shape"] = [*shape[:-2], shape[-1], shape[-2]]
         return f"{name}.T"
     return f"rotate_half({name})" if kind == "rotate_half" else name
+
+
+def matrices_broadcast(draw: Draw, shape: list[int]) -> list[int]:
+    """The shape with some leading axes of extent 1, one time in three: a matrix that all others meet."""
+    if len(shape) < 3 or draw(st.integers(0, 2)):
+        return shape
+    return [draw(st.sampled_from([1, extent])) for extent in shape[:-2]] + shape[-2:]
 
 
 def _with(shape: list[int], axis: int, extent: int) -> list[int]:

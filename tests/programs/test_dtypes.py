@@ -210,3 +210,23 @@ def test_uint16_in_a_32_bit_dst_is_a_fault(compute: str, old: str, said: str, tm
         run(load_plan(plan), plan.parent, {"A": np.zeros((40, 75), np.int32)})
     assert caught.value.report.code == "EMU313"
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_integers_to_the_matrix_engine_are_a_fault(dtype: str, tmp_path: Path) -> None:
+    """What the emulator says of a kernel that the compiler would not have written."""
+    program = {
+        "target": {"arch": "wormhole_b0", "grid": [1, 1]},
+        "kernel": kernel("C = A + B", dtype, A=dtype, B=dtype),
+    }
+    _, plan = build(program, tmp_path / "k")
+    source = plan.parent / "compute.cpp"
+    text = source.read_text().replace(
+        "tile_regs_acquire();", "tile_regs_acquire();\n add_init(cb_a, cb_b);\n add_tiles(cb_a, cb_b, 0, 0, 0);", 1
+    )
+    source.write_text(
+        text.replace("#include <cstdint>", '#include <cstdint>\n#include "api/compute/eltwise_binary.h"', 1)
+    )
+    with pytest.raises(EmulationError) as caught:
+        run(load_plan(plan), plan.parent, {name: np.zeros((40, 75), np.int64) for name in "AB"})
+    assert caught.value.report.code == "EMU314"

@@ -146,3 +146,13 @@ def test_an_ulp_beside_zero_is_measured_at_the_outputs_scale() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="shape"):
         compare(np.zeros((2, 3)), ref(np.zeros((3, 2))))
+
+
+def test_a_constant_result_is_no_correlation_where_the_reference_varies() -> None:
+    """However loose the bound is: zeros beside sums of either sign, every one of them within it."""
+    value = np.random.default_rng(1).standard_normal((64, 1)) * 90
+    result = compare(np.zeros((64, 1)), ref(value, 400.0))
+    assert (result.bad, result.pcc) == (0, 0.0)
+    assert "PCC" in result.reason
+    close = 1.0 + np.linspace(0, 1e-6, 64).reshape(64, 1)  # what bfloat16 cannot tell apart
+    assert compare(np.ones((64, 1)), ref(close, 0.01, dtype="bfloat16")).ok

@@ -82,6 +82,7 @@ def compiled(loaded: SpecFile, entry: Declared) -> VerifiedKernel | VerifiedSour
 
 def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     """Algorithm, grid, blocks, work, memory, and where each choice comes from."""
+    from tt_build.cli.attention_text import attention_lines
     from tt_build.cli.matmul_text import matmul_head, matmul_rows
     from tt_build.targets import load_arch
 
@@ -98,6 +99,8 @@ def kernel_text(entry: Declaration, kernel: VerifiedKernel) -> str:
     if kernel.matmul_choice is not None:
         lines += ["", matmul_head(kernel)]
         lines += table(matmul_rows(kernel))
+    if kernel.flash is not None:
+        lines += ["", *attention_lines(kernel, kernel.flash)]
     if kernel.residency is not None:
         lines += ["", f"sweeps over the tiles of a unit: {kernel.residency.choice} ({kernel.residency.reason})"]
         lines += table(_sweeps(kernel))
@@ -194,6 +197,8 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     whole = whole if kernel.sweeps else "one tile"
     if kernel.blocking is not None:
         whole, block = planner, "a step"
+    if kernel.flash is not None:
+        whole = planner
     rows: list[tuple[str, ...]] = [
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),
@@ -203,7 +208,9 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
         ("fidelity", kernel.math.fidelity, origin("math", "fidelity")),
         ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", origin("math", "fp32_accumulate")),
     ]
-    if matmul:
+    if kernel.flash is not None:
+        rows.append(("keys a step", plural(kernel.flash.keys, "tile"), planner))
+    elif matmul:
         rows.append(("inner block", plural(kernel.k_block, "tile"), f"tiles of K {block}"))
     elif kernel.sweeps:
         rows.append(("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {block}"))

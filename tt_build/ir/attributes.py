@@ -14,6 +14,7 @@ from tt_build.ir.stages import (
     TILE,
     Blocking,
     BufferedKernel,
+    Flash,
     Kernel,
     LoweredKernel,
     MappedKernel,
@@ -37,6 +38,8 @@ def stamped(kernel: Kernel) -> Attributes:
         attrs |= _schedule(kernel)
     if isinstance(kernel, ScheduledKernel) and kernel.blocking is not None:
         attrs["tt_matmul"] = _matmul(kernel, kernel.blocking)
+    if isinstance(kernel, ScheduledKernel) and kernel.flash is not None:
+        attrs["tt_attention"] = _attention(kernel, kernel.flash)
     if isinstance(kernel, ShardedKernel | BoundSources):
         attrs |= _shard(kernel)
     if isinstance(kernel, PersistentKernel):
@@ -118,6 +121,14 @@ def _matmul(kernel: ScheduledKernel, blocking: Blocking) -> Attributes:
     if kernel.lock is not None and kernel.lock.taken:
         told["locked_in"] = kernel.lock.file
     return dict(told)
+
+
+def _attention(kernel: ScheduledKernel, flash: Flash) -> Attributes:
+    """How the attention is blocked, in tiles, and in how many parts of how many keys cores share those of a unit."""
+    told: Attributes = msgspec.to_builtins(flash)
+    if kernel.parts is not None:
+        told["parts"] = {"count": kernel.parts.count, "keys": kernel.parts.tiles}
+    return told
 
 
 def _shard(kernel: ShardedKernel | BoundSources) -> Attributes:

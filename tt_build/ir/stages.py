@@ -122,8 +122,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     """A long reduction in parts: ``count`` runs of ``tiles`` tiles along ``axis``, the last perhaps shorter.
 
     ``total`` tiles in all; a blocked matmul has parts of its inner dimension, which lie along ``axis`` of the grid of
-    units, where the output is one block. Partial results are combined in the order of the parts, so that the sum does
-    not depend on who computes them: ``spread`` parts are units of cores of their own, others follow each other on one.
+    units, where the output is one block, and an attention of few queries has parts of its keys. Partial results are
+    combined in the order of the parts, so that the sum does not depend on who computes them: ``spread`` parts are units
+    of cores of their own, others follow each other on one.
     """
 
     axis: Literal["rows", "columns"]
@@ -163,17 +164,23 @@ class Blocking(Struct, frozen=True, kw_only=True):
 class Flash(Struct, frozen=True, kw_only=True):
     """How attention is blocked, in tiles: a unit is ``rows`` of queries, which meet ``keys`` of the sequence a step.
 
-    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section. With ``causal`` a unit meets no keys
-    behind its last query, and every other matrix hands its blocks of queries out in reverse. With ``shared`` one core
-    reads keys and values for all that go through the same matrices in step.
+    ``scores`` and ``output`` are subblocks (rows, columns) of a DST section; the whole sequence has ``steps``. With
+    ``causal`` a unit meets no keys behind its last query. Then every other ``turn`` matrices hand their blocks of
+    queries out in reverse, and ``apart`` blocks with as many steps lie far from each other (``ir.flash_blocks``).
+    ``heads`` matrices, one behind the other, have the same keys and values. With ``shared`` one core reads these for
+    all that go through them in step.
     """
 
     rows: int
     keys: int
     scores: tuple[int, int]
     output: tuple[int, int]
+    steps: int
     causal: bool
     shared: bool
+    turn: int = 1
+    apart: int = 1
+    heads: int = 1
 
 
 class MatmulPlan(Struct, frozen=True, kw_only=True):
@@ -602,6 +609,9 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
     sums are scaled by) and ``part`` (weights @ values); and what goes from step to step: ``peak``, ``total`` (columns,
     one number a row) and ``gathered``. ``inner`` tiles of a query, ``sequence`` tiles of keys, ``width`` tiles of a
     value. ``sections`` make logits of scores, tile by tile.
+
+    Where cores have parts of the keys each packs what it gathered in ``state``: ``gathered``, ``peak``, ``total``, one
+    behind the other. The first gets all in ``states``; ``shrink`` is what each of them is scaled by.
     """
 
     queries: str
@@ -619,6 +629,9 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
     sequence: int
     width: int
     sections: tuple[SectionPlan, ...]
+    state: str = ""
+    states: str = ""
+    shrink: str = ""
 
 
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Functions that move elements: permute, slice, concat, repeat, rotate_half, causal. Axes end up negative."""
+"""Functions that move elements: permute, slice, concat, repeat, heads, rotate_half, causal. Axes end up negative."""
 
 from __future__ import annotations
 
@@ -69,6 +69,8 @@ class Movement(Operations):
             "slice": self.slice,
             "concat": self.concat,
             "repeat": self.repeat,
+            "split_heads": self.split_heads,
+            "join_heads": self.join_heads,
             "rotate_half": self.rotate_half,
             "causal": self.causal,
         }[signature.name](values, nodes, given, node)
@@ -76,7 +78,7 @@ class Movement(Operations):
             return None
         shape, ints = made
         new = Value(op=signature.name, args=tuple(values), shape=shape, dtype=old.dtype, ints=ints)
-        return self.builder.add(new, span, self.builder.ranks[values[0]])
+        return self.builder.add(new, span, self.builder.ranks[values[0]] + _RANKS.get(signature.name, 0))
 
     def permute(self, values: list[int], nodes: list[Expr], given: dict[str, Expr], node: Call) -> Moved:
         axes = self.integers(given["axes"], "axes")
@@ -136,6 +138,31 @@ class Movement(Operations):
         shape = self.builder.values[values[0]].shape
         return _replaced(shape, axis, shape[axis] * count), (count, axis)
 
+    def split_heads(self, values: list[int], nodes: list[Expr], given: dict[str, Expr], node: Call) -> Moved:
+        heads, span, shape = self.integer(given["n"], "n"), (node.start, node.end), self.builder.values[values[0]].shape
+        if heads is None or not self.has_matrix(values[0], nodes[0], span, "'split_heads'"):
+            return None
+        if len(shape) > 3:
+            self.error("TTB033", f"split_heads of {show(shape)} would have rank 5", span, "rank 2 or 3")
+            return None
+        if heads < 1 or shape[-1] % heads:
+            what = expression_text(nodes[0])
+            message = f"split_heads needs heads of equal width; '{what}' has {shape[-1]} columns for {heads} of them"
+            self.error("TTB033", message, span, f"a divisor of {shape[-1]}", self.declarations([(nodes[0], -1)]))
+            return None
+        return (*shape[:-2], heads, shape[-2], shape[-1] // heads), (heads,)
+
+    def join_heads(self, values: list[int], nodes: list[Expr], given: dict[str, Expr], node: Call) -> Moved:
+        shape = self.builder.values[values[0]].shape
+        if self.builder.ranks[values[0]] < 3:
+            what, shown = expression_text(nodes[0]), show(self.shown(values[0]))
+            message = f"join_heads needs an axis of heads; '{what}' is {shown}"
+            related = self.declarations([(nodes[0], None)])
+            self.error("TTB033", message, (node.start, node.end), "[..., heads, rows, columns]", related)
+            return None
+        heads, rows, columns = shape[-3:]
+        return (*shape[:-3], rows, heads * columns), (heads,)
+
     def rotate_half(self, values: list[int], nodes: list[Expr], given: dict[str, Expr], node: Call) -> Moved:
         shape = self.builder.values[values[0]].shape
         if shape[-1] % 2:
@@ -150,6 +177,9 @@ class Movement(Operations):
             return None
         return self.builder.values[values[0]].shape, ()
 
+
+_RANKS = {"split_heads": 1, "join_heads": -1}
+"""By how much the rank grows."""
 
 Moved = tuple[tuple[int, ...], tuple[int, ...]] | None
 """Shape of the result and the integers of the movement."""

@@ -28,6 +28,8 @@ class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
     slice       (x,)      ints: (axis, start, stop), axis negative
     concat      (a, b)    ints: (axis,), negative
     repeat      (x,)      ints: (n, axis): every element of the axis n times in a row, as numpy.repeat
+    split_heads (x,)      ints: (n,): columns h * d to h * d + d - 1 are matrix h of n, on a new third axis from the end
+    join_heads  (x,)      ints: (n,): the inverse, n matrices side by side
     rotate_half (x,)
     causal      (x,)
     others      operands  params: extra numbers in the function's order (slope, low, high, ...)

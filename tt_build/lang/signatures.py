@@ -72,6 +72,8 @@ _add("permute", 1, Param("axes"), int_ok=True, kind="movement")
 _add("slice", 1, Param("axis"), Param("start"), Param("stop"), int_ok=True, kind="movement")
 _add("concat", 2, Param("axis"), int_ok=True, kind="movement")
 _add("repeat", 1, Param("n"), Param("axis"), int_ok=True, kind="movement")
+_add("split_heads", 1, Param("n"), int_ok=True, kind="movement")
+_add("join_heads", 1, int_ok=True, kind="movement")
 _add("rotate_half causal", 1, kind="movement")
 _add("cast", 1, Param("dtype"), int_ok=True, kind="cast")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tt_build.ir.flash_blocks import walk_of
 from tt_build.ir.lowered import KernelBody, MatmulBlock, TileOp
 from tt_build.ir.skeleton import occurrences
 from tt_build.ir.stages import LoweredKernel
@@ -151,7 +152,7 @@ def _kinds(kernel: LoweredKernel) -> list[int]:
     known: dict[tuple[object, ...], int] = {}
     kinds: list[int] = []
     for at, item in enumerate(kernel.work):
-        key = (*(_amount(body, at) for body in kernel.bodies), _is_last_part(kernel, item))
+        key = (*(_amount(body, at) for body in kernel.bodies), _is_last_part(kernel, item), _steps(kernel, item))
         kinds.append(known.setdefault(key, len(known)))
     return kinds
 
@@ -161,6 +162,13 @@ def _amount(body: KernelBody, core: int) -> tuple[object, ...]:
     words = values.values[len(body.accessors) :]
     told = [(name, word) for name, word in zip(body.runtime_args, words, strict=False) if name not in PLACES]
     return (*told, *(sender_of(body, core, channel.name) == values.core for channel in body.channels))
+
+
+def _steps(kernel: LoweredKernel, item: CoreWork) -> int:
+    """The steps of all units of an attention, where they differ: in which order they come counts for little."""
+    if kernel.flash is None or not kernel.flash.causal:
+        return 0
+    return sum(steps for _, steps in walk_of(item, kernel.flash, kernel.order, kernel.grid))
 
 
 def _is_last_part(kernel: LoweredKernel, item: CoreWork) -> bool:

@@ -1,13 +1,15 @@
 """Channels: cores that share operands, of which one reads and multicasts what the others receive.
 
 The cores of a channel do their units in step: ``all`` are those with work, ``row`` those whose units lie in the same
-rows of the grid of units one after the other, ``column`` those in the same columns.
+rows of the grid of units one after the other, ``column`` those in the same columns; in an attention those that meet the
+same keys and values in as many steps.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from tt_build.ir.flash_blocks import walk_of
 from tt_build.ir.lowered import ChannelName, Role
 from tt_build.ir.plan import ArgRef, Range
 from tt_build.ir.stages import MappedKernel, Operand, ScheduledKernel
@@ -48,7 +50,9 @@ def groups(kernel: ScheduledKernel, channel: ChannelName) -> dict[Core, Group]:
     members: dict[tuple[tuple[int, int], ...], list[Core]] = {}
     for item in kernel.work:
         key: tuple[tuple[int, int], ...] = ()
-        if channel != "all":
+        if channel == "column" and kernel.flash is not None:
+            key = walk_of(item, kernel.flash, kernel.order, kernel.grid)
+        elif channel != "all":
             blocks = [block_of(tile, kernel.grid) for tile in tile_ids(item, kernel.order, kernel.grid)]
             key = tuple((bz, by if channel == "row" else bx) for bx, by, bz in blocks)
         members.setdefault(key, []).append(item.core)

@@ -25,7 +25,8 @@ from tt_build.ir.lowered import (
 from tt_build.ir.stages import Contraction, PaddedKernel
 from tt_build.passes.compute_sweeps import SweepCompute
 from tt_build.passes.subblocks import each_subblock, first_of
-from tt_build.passes.tensorize_blocks import k_steps, on_first_part
+from tt_build.passes.tensorize_blocks import k_steps
+from tt_build.passes.tensorize_shared import on_first_part
 from tt_build.passes.tensorize_steps import COMBINE, fill, sfpu
 
 

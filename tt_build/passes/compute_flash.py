@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from tt_build.ir.index import Index, dim, num, var
 from tt_build.ir.lowered import (
-    BroadcastMode,
     Loop,
     MatmulBlock,
     Pack,
@@ -16,13 +15,14 @@ from tt_build.ir.lowered import (
     Section,
     Startup,
     Stmt,
-    TileOp,
     Wait,
     When,
 )
 from tt_build.ir.stages import MaskStep, PaddedKernel, SectionPlan, Step
 from tt_build.passes import loops
-from tt_build.passes.flash_loops import attention_of, columns, flash_of, over, place, steps, unit
+from tt_build.passes.compute_flash_parts import hand_over, put_together
+from tt_build.passes.flash_loops import columns, over, place, steps, unit
+from tt_build.passes.flash_tiles import FlashTiles
 from tt_build.passes.inits import place_inits
 from tt_build.passes.places import LOWEST, key_row
 from tt_build.passes.subblocks import each_subblock, first_of
@@ -34,9 +34,9 @@ def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     return _Compute(kernel).body()
 
 
-class _Compute:
+class _Compute(FlashTiles):
     def __init__(self, kernel: PaddedKernel) -> None:
-        self.kernel, self.plan, self.flash = kernel, attention_of(kernel), flash_of(kernel)
+        super().__init__(kernel)
         self.streams = {stream.cb: stream for stream in kernel.streams}
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
         (self.result,) = (result.cb for result in kernel.results)
@@ -50,8 +50,9 @@ class _Compute:
             *self._wait(plan.queries),
             *self._start(),
             steps(kernel, self._step()),
-            *self._finish(),
-            *(Pop(cb=cb, pages=self._pages(cb)) for cb in (plan.queries, *carried)),
+            *(self._finish() if kernel.parts is None else hand_over(kernel)),
+            *self._pop(plan.queries, *carried),
+            *([] if kernel.parts is None else put_together(kernel, self.result)),
         ]
         body: tuple[Stmt, ...] = (
             Startup(a=plan.queries, b=plan.keys, out=plan.scores, reverse=True),
@@ -60,20 +61,6 @@ class _Compute:
             *(Pop(cb=cb, pages=self._pages(cb)) for cb in resident),
         )
         return place_inits(body, kernel)
-
-    def _pages(self, cb: str) -> Index:
-        return num(self.kernel.cb(cb).block)
-
-    def _wait(self, *cbs: str) -> list[Stmt]:
-        return [Wait(cb=cb, pages=self._pages(cb)) for cb in cbs]
-
-    def _making(self, cbs: Sequence[str], inside: Sequence[Stmt]) -> list[Stmt]:
-        """``inside``, which fills a block of each."""
-        reserved: list[Stmt] = [Reserve(cb=cb, pages=self._pages(cb)) for cb in cbs]
-        return [*reserved, *inside, *(Push(cb=cb, pages=self._pages(cb)) for cb in cbs)]
-
-    def _pop(self, *cbs: str) -> list[Stmt]:
-        return [Pop(cb=cb, pages=self._pages(cb)) for cb in cbs]
 
     # Parts of a unit
 
@@ -269,26 +256,3 @@ class _Compute:
         if cb in self.streams:
             return place("tile_row", "tile_column", self.streams[cb].extent, "keys_per_step")
         return self._at(cb) if cb == self.plan.scores else num(0)
-
-    # Tiles
-
-    def _tiles(self, inside: Sequence[Stmt]) -> list[Stmt]:
-        return over(self.kernel, "tile_row", over(self.kernel, "tile_column", inside))
-
-    def _block(self, inside: Sequence[Stmt]) -> list[Stmt]:
-        return over(self.kernel, "tile_row", over(self.kernel, "value_column", inside))
-
-    def _row(self) -> Index:
-        return var("tile_row") if self.flash.rows > 1 else num(0)
-
-    def _at(self, cb: str) -> Index:
-        """The place of the present tile in a block of scores, or of values."""
-        if cb in (self.plan.part, self.plan.gathered):
-            return place("tile_row", "value_column", (self.flash.rows, self.plan.width), "value_tiles")
-        return place("tile_row", "tile_column", (self.flash.rows, self.flash.keys), "keys_per_step")
-
-    def _load(self, cb: str, index: Index, slot: int, mode: BroadcastMode = "") -> Stmt:
-        return TileOp(op="unary_bcast" if mode else "copy", cbs=(cb,), indices=(index,), dst=slot, mode=mode)
-
-    def _pack(self, slot: int, cb: str, index: Index) -> Pack:
-        return Pack(dst=slot, cb=cb, index=index)

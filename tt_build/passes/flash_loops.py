@@ -1,17 +1,19 @@
 """The loop nest of attention, which reader, compute and writer share, so that their counts cannot differ.
 
 ``query_block`` is the unit's block of queries, ``step`` counts its steps along the keys; ``rows`` and ``columns`` are
-the tiles of queries and of keys that are there, fewer at the ends of a ragged sequence.
+the tiles of queries and of keys that are there, fewer at the ends of a ragged sequence. Where cores have parts of the
+keys ``first_key`` is the first tile of a core's part, and ``keys_here`` are as many as it has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tt_build.ir.index import Index, dim, minimum, num, var
+from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
 from tt_build.ir.lowered import Let, Loop, Stmt
 from tt_build.ir.stages import AttentionPlan, Flash, PaddedKernel
 from tt_build.passes import loops
+from tt_build.passes.sweep_loops import part
 
 
 def flash_of(kernel: PaddedKernel) -> Flash:
@@ -27,31 +29,50 @@ def attention_of(kernel: PaddedKernel) -> AttentionPlan:
 
 
 def unit(kernel: PaddedKernel) -> list[Stmt]:
-    """The place of the unit, and how many rows of queries it has."""
-    flash, blocks = flash_of(kernel), kernel.grid.y
-    block = var("by")
-    if flash.causal and blocks > 1 and kernel.grid.z > 1:  # long units and short ones take turns on a core
-        odd, last = var("bz") % 2, dim("query_blocks", blocks) - 1
-        block = odd * (last - var("by")) + (1 - odd) * var("by")
-    found = [*loops.definitions(kernel), Let(name="query_block", value=block)]
+    """The place of the unit, how many rows of queries it has, and its part of the keys."""
+    flash, found = flash_of(kernel), [*loops.definitions(kernel), *_query_block(kernel)]
     total = kernel.buffer(kernel.outputs[0].name).tiles[0]
     if total % flash.rows:
         whole = dim("unit_rows", flash.rows)
         found.append(Let(name="rows", value=minimum(whole, dim("query_tiles", total) - var("query_block") * whole)))
+    parts, sequence = kernel.parts, attention_of(kernel).sequence
+    if parts is not None:
+        whole = dim("keys_of_part", parts.tiles)
+        found.append(Let(name="first_key", value=part(parts) * whole))
+        if sequence % parts.tiles:
+            left = dim("key_tiles", sequence) - var("first_key")
+            found.append(Let(name="keys_here", value=minimum(whole, left)))
     return found
+
+
+def _query_block(kernel: PaddedKernel) -> list[Stmt]:
+    """Which block of queries the unit is (``ir.flash_blocks``)."""
+    flash, blocks = flash_of(kernel), kernel.grid.y
+    place, found = var("by"), list[Stmt]()
+    if flash.causal and blocks > 1 and kernel.grid.z > flash.turn:  # long units and short ones take turns on a core
+        odd, last = var("bz") // dim("matrices_a_turn", flash.turn) % 2, dim("query_blocks", blocks) - 1
+        place = odd * (last - var("by")) + (1 - odd) * var("by")
+    if flash.causal and flash.shared:
+        across, together = dim("blocks_apart", blocks // flash.apart), dim("blocks_alike", flash.apart)
+        found.append(Let(name="block_place", value=place))
+        place = var("block_place") % across * together + var("block_place") // across
+    return [*found, Let(name="query_block", value=place)]
 
 
 def steps(kernel: PaddedKernel, inside: Sequence[Stmt]) -> Loop:
     """``inside`` for each step along the keys that the unit meets."""
-    flash, sequence = flash_of(kernel), attention_of(kernel).sequence
-    count = dim("steps", -(-sequence // flash.keys))
-    keys = dim("keys_per_step", flash.keys)
+    flash, sequence, parts = flash_of(kernel), attention_of(kernel).sequence, kernel.parts
+    count = dim("steps", -(-(parts.tiles if parts is not None else sequence) // flash.keys))
+    keys, length = dim("keys_per_step", flash.keys), dim("key_tiles", sequence)
+    if parts is not None and sequence % parts.tiles:
+        length = var("keys_here")
+        count = ceil_div(length, keys)
     if flash.causal:
         last = var("query_block") * dim("unit_rows", flash.rows) + (flash.rows - 1)
         count = minimum(count, last // keys + 1)
     body: list[Stmt] = []
     if sequence % flash.keys:
-        body.append(Let(name="columns", value=minimum(keys, dim("key_tiles", sequence) - var("step") * keys)))
+        body.append(Let(name="columns", value=minimum(keys, length - var("step") * keys)))
     return Loop(var="step", count=count, body=(*body, *inside))
 
 

@@ -1,4 +1,5 @@
-"""The schedule of attention: how many queries a unit has, how many keys a step, and which cores go together.
+"""The schedule of attention: how many queries a unit has, how many keys a step, and which cores go together, or share
+the keys of a unit.
 
 Used by ``infer_schedule``.
 """
@@ -7,12 +8,17 @@ from __future__ import annotations
 
 import math
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Flash, ScheduledKernel
+import msgspec
+
+from tt_build.ir.index import evaluate, num
+from tt_build.ir.stages import TILE, DefaultedKernel, Flash, Parts, ScheduledKernel
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program
 from tt_build.passes.attention import Attention, find, is_causal
 from tt_build.passes.blockings import best_subblock
 from tt_build.passes.common import extend, refuse
+from tt_build.passes.flash_groups import share
+from tt_build.passes.flash_parts import MOST_ROWS, Problem, split_keys
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.movement import is_moved_leaf, sunk
@@ -41,20 +47,42 @@ def schedule_attention(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel |
     region, matrices = region_of(kernel, arch), math.prod(output.batch)
     cores = region.size[0] * region.size[1]
     budget = arch.l1_allocatable - sum(bytes_in_l1(buffer_of(kernel, t, arch), arch) for t in kernel.tensors)
-    high, keys = _block(kernel, found.program, attention, arch, budget, cores)
-    grid = Grid(x=1, y=-(-rows // high), z=matrices)
+    room = _room(kernel, found.program, attention)
+    parts = None
+    split = None if causal else _split(kernel, room, rows, sequence, budget, cores)
+    if split is not None:
+        high, (parts, keys) = rows, split
+        grid = Grid(x=parts.count, y=1, z=matrices)
+    else:
+        high, keys = _block(room, rows, sequence, matrices, causal, budget, cores)
+        grid = Grid(x=1, y=-(-rows // high), z=matrices)
     stated = bool({"policy", "order", "cores"} & {*kernel.choice.stated})
-    together = None if causal or stated else _together(region, grid)
-    used = together or region
     policy = kernel.choice.policy if "policy" in kernel.choice.stated else "strided"
     flash = Flash(
         rows=high,
         keys=keys,
         scores=best_subblock((high, min(keys, sequence)), arch.dst_capacity(fp32=kernel.math.fp32_accumulate)),
         output=best_subblock((high, width), arch.dst_capacity(fp32=kernel.math.fp32_accumulate)),
+        steps=-(-sequence // keys),
         causal=causal,
-        shared=together is not None,
+        shared=False,
+        turn=max(1, cores // grid.y) if causal and policy == "strided" else 1,
     )
+    alone = _scheduled(kernel, policy, grid, region, flash, parts)
+    if stated or parts is not None:
+        return alone
+    heads = _heads(found.program, attention, output.batch)
+    shared = share(alone, heads)
+    together = None if causal or shared is not None else _together(region, grid)
+    if together is not None:
+        flash = msgspec.structs.replace(flash, shared=True)
+        shared = _scheduled(kernel, policy, grid, together, flash, parts)
+    return shared or alone
+
+
+def _scheduled(
+    kernel: DefaultedKernel, policy: str, grid: Grid, region: CoreRegion, flash: Flash, parts: Parts | None
+) -> ScheduledKernel:
     return extend(
         ScheduledKernel,
         kernel,
@@ -62,9 +90,10 @@ def schedule_attention(kernel: DefaultedKernel, arch: Arch) -> ScheduledKernel |
         policy=policy,
         order=kernel.choice.order,
         grid=grid,
-        unit_tiles=(high, width),
-        region=used,
-        work=assign(policy, grid, used, kernel.core_grid),
+        unit_tiles=(flash.rows, -(-kernel.outputs[0].matrix[1] // TILE)),
+        region=region,
+        work=assign(policy, grid, region, kernel.core_grid),
+        parts=parts,
         flash=flash,
     )
 
@@ -121,30 +150,85 @@ def _sources(program: Program, index: int) -> list[int]:
     return [index] if value.op == "input" else [s for arg in value.args for s in _sources(program, arg)]
 
 
+class _Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What a unit needs of L1: its extents in tiles, and bytes of a tile of a tensor, and of one of its own."""
+
+    inner: int
+    width: int
+    masks: int
+    tensor: int
+    own: int
+
+    def unit(self, high: int) -> int:
+        """Bytes that do not depend on how many keys a step has."""
+        mine = self.own * high * (3 * self.width + 5)
+        return 2 * self.tensor * high * (self.inner + self.width) + mine + 16 * self.own
+
+    def key(self, high: int) -> int:
+        """Bytes of each tile of keys of a step."""
+        return 2 * self.tensor * (self.inner + self.width + self.masks * high) + 3 * self.own * high
+
+    def part(self, high: int) -> int:
+        """Bytes of what a part of the keys hands over, and is scaled by."""
+        return self.own * high * (self.width + 3)
+
+
+def _room(kernel: DefaultedKernel, program: Program, attention: Attention) -> _Room:
+    return _Room(
+        inner=-(-program.values[attention.queries].shape[-1] // TILE),
+        width=-(-kernel.outputs[0].matrix[1] // TILE),
+        masks=sum(1 for i, v in enumerate(program.values) if v.op == "input" and _is_mask(program, attention, i)),
+        tensor=max(DTYPES[t.dtype].tile_bytes for t in kernel.tensors),
+        own=4096 if kernel.math.fp32_accumulate else 2048,
+    )
+
+
+def _split(
+    kernel: DefaultedKernel, room: _Room, rows: int, sequence: int, budget: int, cores: int
+) -> tuple[Parts, int] | None:
+    """Parts of the keys and tiles of keys a step, for few queries; not where the declaration says who does what."""
+    declared = kernel.declared_grid is not None or kernel.declared_block is not None
+    if rows > MOST_ROWS or declared or {"policy", "order"} & {*kernel.choice.stated}:
+        return None
+    return split_keys(
+        Problem(
+            sequence=sequence,
+            units=math.prod(kernel.outputs[0].batch),
+            cores=cores,
+            budget=budget,
+            unit=room.unit(rows) + room.part(rows),
+            key=room.key(rows),
+            part=room.part(rows),
+        )
+    )
+
+
 def _block(
-    kernel: DefaultedKernel, program: Program, attention: Attention, arch: Arch, budget: int, cores: int
+    room: _Room, rows: int, sequence: int, matrices: int, causal: bool, budget: int, cores: int
 ) -> tuple[int, int]:
     """Rows of queries and of keys, in tiles: as many as fit L1, and leave no core without work that could have some."""
-    output = kernel.outputs[0]
-    rows, width = (-(-extent // TILE) for extent in output.matrix)
-    sequence = -(-program.values[attention.keys].shape[-2] // TILE)
-    inner = -(-program.values[attention.queries].shape[-1] // TILE)
-    matrices = math.prod(output.batch)
-    most = max(DTYPES[t.dtype].tile_bytes for t in kernel.tensors)
-    own = 4096 if kernel.math.fp32_accumulate else 2048
-    masks = sum(1 for i, v in enumerate(program.values) if v.op == "input" and _is_mask(program, attention, i))
     for high in _ROWS:
         if high > rows or (high > 1 and -(-rows // high) * matrices < cores):
             continue
         for keys in _KEYS:
-            if is_causal(program, attention) and keys > max(1, sequence // 8):
+            if causal and keys > max(1, sequence // 8):
                 continue  # what lies behind a unit's last query is left out in whole steps
             keys = min(keys, sequence)
-            step = 2 * most * keys * (inner + width + masks * high) + 3 * own * high * keys
-            unit = 2 * most * high * (inner + width) + own * high * (3 * width + 5)
-            if step + unit + 16 * own <= budget:
+            if room.unit(high) + room.key(high) * keys <= budget:
                 return high, keys
     return 1, 1
+
+
+def _heads(program: Program, attention: Attention, batch: tuple[int, ...]) -> int:
+    """How many matrices, one after the other, have the same keys and values."""
+    places: list[tuple[int, ...]] = []
+    for bz in range(math.prod(batch)):
+        at = {**batch_place(batch), -2: num(0), -1: num(0)}
+        looks = [view(program, index, at) for index in (attention.keys, attention.values)]
+        found = [index for look in looks if isinstance(look, View) for index in look.pieces[0].place]
+        places.append(tuple(evaluate(index, {"bz": bz}) for index in found))
+    run = next((bz for bz, place in enumerate(places) if place != places[0]), len(places))
+    return run if all(place == places[bz // run * run] for bz, place in enumerate(places)) else 1
 
 
 def _is_mask(program: Program, attention: Attention, index: int) -> bool:

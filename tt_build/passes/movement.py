@@ -1,8 +1,9 @@
 """Movement pushed down to the tensors: ``slice(X * 2 + r, ...)`` becomes ``slice(X, ...) * 2 + slice(r, ...)``.
 
 Movement commutes with elementwise functions, with matmuls on the axes that are not reduced, and with reductions along
-other axes. What is moved in the end are inputs, and a moved input is a *view* (``tt_build.passes.views``): the reader
-fetches other pages, nothing is copied. Two functions of the language become simpler ones on the way:
+other axes; splitting and joining heads with elementwise functions alone. What is moved in the end are inputs, and a
+moved input is a *view* (``tt_build.passes.views``): the reader fetches other pages, nothing is copied. Two functions of
+the language become simpler ones on the way:
 
     rotate_half(x)   roll(x, half) * pattern "halves"             (-1 before the half, 1 from there on)
     causal(x)        where(pattern "lower", x, -inf)              (1 on and below the diagonal, 0 above)
@@ -22,7 +23,8 @@ import msgspec
 from tt_build.lang.ops import is_elementwise
 from tt_build.lang.program import Binding, Program, Value
 
-MOVES = ("transpose", "permute", "slice", "concat", "repeat", "roll")
+MOVES = ("transpose", "permute", "slice", "concat", "repeat", "split_heads", "join_heads", "roll")
+_HEADS = ("split_heads", "join_heads")
 _LANGUAGE = (*MOVES, "rotate_half", "causal")
 _LEAVES = ("input", "pattern")
 _WEAK = ("const", "scalar")
@@ -60,14 +62,14 @@ def replaced(shape: tuple[int, ...], axis: int, extent: int) -> tuple[int, ...]:
 
 
 class _Move(msgspec.Struct, frozen=True):
-    """A movement of one operand, apart from its operand: ``permute``, ``slice``, ``repeat`` or ``roll``."""
+    """A movement of one operand, apart from its operand: of heads, ``permute``, ``slice``, ``repeat`` or ``roll``."""
 
     op: str
     ints: tuple[int, ...]
 
     @property
     def axis(self) -> int:
-        """The one axis that it touches; not for ``permute``."""
+        """The one axis that it touches; not for ``permute`` and heads."""
         return self.ints[1] if self.op == "repeat" else self.ints[0]
 
     def along(self, axis: int) -> _Move:
@@ -79,6 +81,10 @@ class _Move(msgspec.Struct, frozen=True):
         if self.op == "permute":
             padded = (1,) * (len(self.ints) - len(shape)) + shape
             return tuple(padded[axis] for axis in self.ints)
+        if self.op == "split_heads":
+            return (*shape[:-2], self.ints[0], shape[-2], shape[-1] // self.ints[0])
+        if self.op == "join_heads":
+            return (*shape[:-3], shape[-2], shape[-3] * shape[-1])
         if self.op == "slice":
             return replaced(shape, self.axis, self.ints[2] - self.ints[1])
         if self.op == "repeat":
@@ -87,6 +93,8 @@ class _Move(msgspec.Struct, frozen=True):
 
     def does_nothing(self, shape: tuple[int, ...]) -> bool:
         """Whether every element stays where it is."""
+        if self.op in _HEADS:
+            return False
         if self.op == "permute":
             return self.ints == tuple(range(-len(self.ints), 0)) and len(shape) == len(self.ints)
         if self.op == "slice":
@@ -116,7 +124,7 @@ class _Sinker:
     def _value(self, value: Value, args: tuple[int, ...]) -> int:
         if value.op == "transpose":
             return self._push(_swap(len(value.shape)), args[0])
-        if value.op in ("permute", "slice", "repeat"):
+        if value.op in ("permute", "slice", "repeat", *_HEADS):
             return self._push(_Move(value.op, value.ints), args[0])
         if value.op == "concat":
             return self._concat(args[0], args[1], value.ints[0])
@@ -158,6 +166,8 @@ class _Sinker:
         if value.op in _WEAK or move.does_nothing(value.shape):
             return index
         args: tuple[int, ...] | None = None
+        if move.op in _HEADS and not self._passes(move, value):
+            return self._moved(move, index)
         if is_elementwise(value.op, self.source.ops) or value.op == "cast":
             args = tuple(self._operand(move, value, arg) for arg in value.args)
         elif value.op == "matmul":
@@ -167,6 +177,17 @@ class _Sinker:
         if args is None:
             return self._moved(move, index)
         return self._add(msgspec.structs.replace(value, args=args, shape=move.shape(value.shape)))
+
+    def _passes(self, move: _Move, value: Value) -> bool:
+        """Whether heads can be split or joined below a value: not below what is no elementwise function, and joined
+        only where every operand has all heads and columns.
+        """
+        if not is_elementwise(value.op, self.source.ops) and value.op != "cast":
+            return False
+        operands = [self.values[arg] for arg in value.args if self.values[arg].op not in _WEAK]
+        if move.op == "split_heads":
+            return all(operand.op != "pattern" for operand in operands)
+        return all(v.shape[-3:-2] == value.shape[-3:-2] and v.shape[-1] == value.shape[-1] for v in operands)
 
     def _moved(self, move: _Move, index: int) -> int:
         """The movement itself, above a value that it cannot pass."""
@@ -181,7 +202,9 @@ class _Sinker:
     def _operand(self, move: _Move, reader: Value, index: int) -> int:
         """An operand of an elementwise value that is moved: what is broadcast along the axis stays."""
         shape = self.values[index].shape
-        if move.op == "permute":
+        if move.op == "split_heads" and shape[-1] != reader.shape[-1]:
+            return self._push(_Move("split_heads", (1,)), index)
+        if move.op in ("permute", *_HEADS):
             return self._push(move, index)
         extent = shape[move.axis] if len(shape) >= -move.axis else 1
         if extent != reader.shape[move.axis] or len(shape) < -move.axis:

@@ -40,7 +40,7 @@ def page_at(tensor: Tensor, ident: str, output: Tensor, place: tuple[Index, Inde
     _, _, row, column = place
     height, width = tiles_of(tensor)
     matrix = _matrix_at(tensor, output, place)
-    of_unit = _padded(tensor.batch) == _padded(output.batch) and matrix in (num(0), var("bz"))
+    of_unit = _padded(tensor.batch) == _padded(output.batch) and (matrix == var("bz") or math.prod(tensor.batch) == 1)
     if of_unit and (height, width) == tiles_of(output) and (row, column) == (var("by"), var("bx")):
         return var("tile_id")
     return (matrix * dim(f"{ident}_height", height) + row) * dim(f"{ident}_width", width) + column

@@ -38,4 +38,5 @@ def query_row(kernel: MappedKernel) -> Index:
 def key_row(kernel: MappedKernel, place: str) -> Index:
     """The row of tiles of the present key in its matrix."""
     assert kernel.flash is not None
-    return var("step") * dim("keys_per_step", kernel.flash.keys) + var(place)
+    first = var("first_key") if kernel.parts is not None else num(0)
+    return first + var("step") * dim("keys_per_step", kernel.flash.keys) + var(place)

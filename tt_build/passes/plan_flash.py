@@ -7,6 +7,8 @@ both sums are scaled down to it (Milakov and Gimelshein 2018; Dao et al. 2022). 
 
 from __future__ import annotations
 
+import msgspec
+
 from tt_build.ir.index import Index, var
 from tt_build.ir.stages import (
     TILE,
@@ -95,7 +97,17 @@ class _Planner(StagePlanner):
             sections=sections,
         )
         self._result()
-        return attention
+        return attention if self.kernel.parts is None else self._in_parts(attention, self.kernel.parts.count)
+
+    def _in_parts(self, attention: AttentionPlan, count: int) -> AttentionPlan:
+        """With what cores send that have parts of the keys, and what the first of them puts together."""
+        rows, wide = self.flash.rows, attention.width + 2
+        return msgspec.structs.replace(
+            attention,
+            state=self._kept("state", (rows, wide)),
+            states=self._kept("states", (count * rows, wide)),
+            shrink=self._kept("shrink", (count * rows, 1)),
+        )
 
     def _ragged(self) -> int:
         """Keys in the last tile, where it is not full."""
@@ -197,5 +209,5 @@ class _Planner(StagePlanner):
         self.results.append(OutputStream(cb=cb, tensor=tensor.name, page=page, sweep=-1))
 
 
-_FPU = ("weights",)
-"""What the matrix engine reads: never unpacked straight into DST."""
+_FPU = ("weights", "state")
+"""What the matrix engine reads, or another core: never unpacked straight into DST."""

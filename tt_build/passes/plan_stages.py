@@ -115,9 +115,8 @@ class _Planner(StagePlanner):
         self._refuse_transposed(index, tensor, transposed=look.transposed, bcast=bcast)
         unpack_to_dest = tensor.dtype == "float32" and self.fp32
         cb = self._view_stream(index, look, unpack_to_dest=unpack_to_dest, reduced=0)
-        return Leaf(
-            cb=cb, bcast=bcast, transpose=look.transposed, fpu=not look.transposed and tensor.dtype != "float32"
-        )
+        fpu = not look.transposed and enters_fpu(tensor.dtype)
+        return Leaf(cb=cb, bcast=bcast, transpose=look.transposed, fpu=fpu)
 
     def matmul(self, value: Value) -> MatmulOperands:
         """The streams of a matmul's operands."""

@@ -9,13 +9,14 @@ from tt_build.ir.stages import LoweredKernel
 from tt_build.lang.ops import scratch_of
 from tt_build.passes.proof import fail
 from tt_build.passes.tensorize_steps import FILL
-from tt_build.targets import Arch
+from tt_build.targets import DTYPES, Arch
 
 
 def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
     """The slots that sections use (TTB404)."""
     capacity = arch.dst_capacity(fp32=kernel.math.fp32_accumulate)
     most = 0
+    _check_operands(kernel)
     for body in kernel.bodies:
         _check_outside(kernel, body.body)
         for section in walk(body.body):
@@ -30,6 +31,20 @@ def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
             slots = [slot for s in walk(section.math) if isinstance(s, SfpuOp) for slot in s.slots]
             most = max(most, 1 + max((*written, *slots)))
     return most
+
+
+_COMPUTES = ("add", "sub", "mul", "matmul")
+"""What the matrix engine computes; the other tile operations move."""
+
+
+def _check_operands(kernel: LoweredKernel) -> None:
+    """The matrix engine computes with floats only (TTB402)."""
+    floats = {cb.name for cb in kernel.circular_buffers if DTYPES[cb.dtype].is_float}
+    for stmt in (stmt for body in kernel.bodies for stmt in walk(body.body)):
+        if not isinstance(stmt, TileOp | MatmulBlock) or (isinstance(stmt, TileOp) and stmt.op not in _COMPUTES):
+            continue
+        if not floats.issuperset(stmt.cbs):
+            fail(kernel, "TTB402", f"the matrix engine would compute with integers in {', '.join(stmt.cbs)}")
 
 
 def _operations(section: Section) -> list[Stmt]:

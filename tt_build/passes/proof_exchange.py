@@ -29,6 +29,7 @@ from tt_build.ir.stages import LoweredKernel, Stream
 from tt_build.ir.work import block_of, tile_ids
 from tt_build.passes.channels import IS_SENDER
 from tt_build.passes.proof import fail
+from tt_build.passes.proof_flash_units import walks
 from tt_build.passes.proof_turns import turn_words_of
 from tt_build.passes.shard_to_core_map import cover
 from tt_build.passes.simplify import bodies_of
@@ -151,8 +152,14 @@ def senders(kernel: LoweredKernel, channel: str) -> list[int]:
 
 
 def _groups(kernel: LoweredKernel, channel: str) -> list[list[tuple[int, int]]]:
-    """The cores that go through the same rows, or columns, of the grid of units in the same order; or all cores."""
+    """The cores that go through the same rows, or columns, of the grid of units in the same order; or all cores. Of an
+    attention those that go through the same keys and values in step.
+    """
     found: dict[bytes, list[tuple[int, int]]] = {}
+    if kernel.flash is not None and channel == "column":
+        for item, walk_ in zip(kernel.work, walks(kernel), strict=True):
+            found.setdefault(walk_, []).append(item.core)
+        return list(found.values())
     for item in kernel.work:
         tiles = np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64)
         plane = kernel.grid.x * kernel.grid.y
@@ -203,6 +210,9 @@ def check_exchanges(kernel: LoweredKernel) -> dict[tuple[int, int], Coordinates]
     ]
     tiles = kernel.unit_tiles[0] * kernel.unit_tiles[1]
     planned += [(plan.parts_cb, tiles, "first") for plan in kernel.contractions if plan.part_cb]
+    attention = kernel.attention
+    if attention is not None and attention.state:
+        planned.append((attention.states, kernel.unit_tiles[0] * (attention.width + 2), "first"))
     if [(stmt.cb, stmt.pages, stmt.to) for _, stmt in found] != planned or any(role != "writer" for role, _ in found):
         fail(kernel, "TTB402", f"{len(found)} exchanges, {len(planned)} reductions in spread parts")
     if not found:

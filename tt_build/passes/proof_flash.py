@@ -16,27 +16,24 @@ from tt_build.ir.lowered import (
     Loop,
     MatmulBlock,
     Pack,
-    Pop,
-    Push,
     ReadPage,
     Section,
-    SfpuOp,
-    Stmt,
     TileOp,
-    Wait,
-    When,
     WritePage,
     ZeroPadding,
     walk,
 )
 from tt_build.ir.skeleton import Visit, visits
-from tt_build.ir.stages import TILE, LoweredKernel, Stream
+from tt_build.ir.stages import TILE, Flash, LoweredKernel, Parts, Stream
 from tt_build.ir.work import tile_ids
 from tt_build.passes.attention import find, is_causal
 from tt_build.passes.movement import sunk
 from tt_build.passes.places import LOWEST
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_exchange import senders
+from tt_build.passes.proof_expressions import event_of, stored
+from tt_build.passes.proof_flash_parts import PartsProof
+from tt_build.passes.proof_flash_units import units_of
 from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
 from tt_build.passes.proof_visits import VisitProof, keys
 
@@ -52,8 +49,7 @@ def check_attention(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, in
     for visit in visits(writer, (WritePage,)):
         proof.write(visit)
     proof.check_complete()
-    one = msgspec.structs.replace(compute, core_values=compute.core_values[:1])
-    proof.check_compute(one)
+    proof.check_compute(compute)
     proof.check_recurrence(compute)
     proof.check_carried(compute)
     check_patterns(kernel)
@@ -77,7 +73,10 @@ class _Proof(VisitProof):
         self.first = np.cumsum(sizes) - sizes
         self.core = np.repeat(np.arange(len(walks)), sizes)
         self.rows = -(-kernel.outputs[0].matrix[0] // TILE)
-        self.block, self.bz = self._blocks(self.ids)
+        units = units_of(kernel, self.ids)
+        self.block, self.bz, self.part = units.block, units.bz, units.part
+        self.first_key, self.met, self.steps = units.first_key, units.met, units.steps
+        self.tall = np.minimum(self.flash.rows, self.rows - self.block * self.flash.rows)
         self.streams = {stream.cb: stream for stream in kernel.streams}
         self.seen: list[str] = []
         self.zeroed = 0
@@ -90,35 +89,20 @@ class _Proof(VisitProof):
         values, found, plan = self.program.values, self.found, self.plan
         q, k, v = (values[i].shape for i in (found.queries, found.keys, found.values))
         wanted = tuple(-(-extent // TILE) for extent in (q[-1], k[-2], v[-1]))
+        if self.flash.steps != -(-plan.sequence // self.flash.keys):
+            self._fail(f"{self.flash.steps} steps of {self.flash.keys} tiles in {plan.sequence}")
         if wanted != (plan.inner, plan.sequence, plan.width) or k[-2] != v[-2]:
             self._fail(f"{plan.inner}, {plan.sequence} and {plan.width} tiles, not {wanted}")
+        parts = self.kernel.parts
+        if (parts is not None) != bool(plan.state) or (
+            parts is not None and not _are_of(parts, self.kernel, self.flash)
+        ):
+            self._fail(f"parts of keys that are not those of the sequence: {parts}")
         views = [self.streams[cb].view for cb in (plan.queries, plan.keys, plan.values)]
         if views != [found.queries, found.keys, found.values]:
             self._fail("operands are exchanged")
 
     # Places
-
-    def _blocks(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The block of queries and the matrix of units: every other matrix of a causal attention runs backwards."""
-        blocks = self.kernel.grid.y
-        by, bz = ids % blocks, ids // blocks
-        turned = self.flash.causal and blocks > 1 and self.kernel.grid.z > 1
-        return (np.where(bz % 2 == 1, blocks - 1 - by, by) if turned else by), bz
-
-    def _steps(self, block: np.ndarray) -> np.ndarray:
-        """Steps that a unit needs: as far as its last query where later keys are masked."""
-        steps = np.full_like(block, -(-self.plan.sequence // self.flash.keys))
-        if not self.flash.causal:
-            return steps
-        last = block * self.flash.rows + self.flash.rows - 1
-        return np.asarray(np.minimum(steps, last // self.flash.keys + 1))
-
-    def _valid_rows(self, block: np.ndarray) -> np.ndarray:
-        return np.asarray(np.minimum(self.flash.rows, self.rows - block * self.flash.rows))
-
-    def _met(self, block: np.ndarray) -> np.ndarray:
-        """Tiles of keys that a unit meets."""
-        return np.asarray(np.minimum(self._steps(block) * self.flash.keys, self.plan.sequence))
 
     def at(self, visit: Visit) -> Arrays:
         """Where each time of a statement is; a loop that is not there counts as 0."""
@@ -126,10 +110,11 @@ class _Proof(VisitProof):
         unit = visit.rounds.get("unit", zero)
         place = self.first[visit.core] + unit
         found = {"core": visit.core, "unit": unit, "block": self.block[place], "bz": self.bz[place]}
-        for name in ("step", "k", "kk", "tile_row", "tile_column", "value_column"):
+        for name in ("step", "k", "kk", "tile_row", "tile_column", "value_column", "part"):
             found[name] = visit.rounds.get(name, zero)
         found["row"] = found["block"] * self.flash.rows + found["tile_row"]
-        found["key"] = found["step"] * self.flash.keys + found["tile_column"]
+        found["first_key"] = self.first_key[place] + found["step"] * self.flash.keys
+        found["key"] = found["first_key"] + found["tile_column"]
         return found
 
     # Transfers
@@ -161,10 +146,10 @@ class _Proof(VisitProof):
         self, stream: Stream, at: Arrays
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
         """Row and column of the tile in the value, its slot, tiles of each unit, and the counters that number them."""
-        plan, keys, met = self.plan, self.flash.keys, self._met(self.block)
+        plan, keys, met = self.plan, self.flash.keys, self.met
         if stream.cb == plan.queries:
             slot = at["tile_row"] * plan.inner + at["k"]
-            return at["row"], at["k"], slot, self._valid_rows(self.block) * plan.inner, ("tile_row", "k")
+            return at["row"], at["k"], slot, self.tall * plan.inner, ("tile_row", "k")
         if stream.cb == plan.keys:
             return (
                 at["key"],
@@ -174,14 +159,14 @@ class _Proof(VisitProof):
                 ("step", "k", "tile_column"),
             )
         if stream.cb == plan.values:
-            row = at["step"] * keys + at["kk"]
+            row = at["first_key"] + at["kk"]
             names = ("step", "kk", "value_column")
             return row, at["value_column"], at["kk"] * plan.width + at["value_column"], met * plan.width, names
         shape = self.program.values[stream.view].shape
         tall, wide = shape[-2] > 1 or self.rows == 1, shape[-1] > 1 or plan.sequence == 1
         slot = self._scored(at, stream.extent)
-        rows = self._valid_rows(self.block) if stream.extent[0] > 1 else np.ones_like(self.block)
-        columns = met if stream.extent[1] > 1 else self._steps(self.block)
+        rows = self.tall if stream.extent[0] > 1 else np.ones_like(self.block)
+        columns = met if stream.extent[1] > 1 else self.steps
         if stream.extent != (self.flash.rows if tall else 1, keys if wide else 1):
             self._fail(f"{stream.cb} holds {stream.extent} tiles a step")
         return at["row"], at["key"], slot, rows * columns, ("step", "tile_row", "tile_column")
@@ -196,7 +181,7 @@ class _Proof(VisitProof):
         reduced = self.program.values[self.found.queries].shape[-1] % TILE
         wanted = at["tile_row"] * self.plan.inner + self.plan.inner - 1
         right = (stmt.cb, stmt.axis, stmt.first) == (self.plan.queries, "columns", reduced) and reduced
-        count = int(self._valid_rows(self.block).sum())
+        count = int(self.tall.sum())
         if not right or self.zeroed or visit.core.size != count or not np.array_equal(visit.values[0], wanted):
             fail(self.kernel, "TTB408", f"zeroes {stmt.axis} from {stmt.first} on in {stmt.cb}")
         self.zeroed += 1
@@ -221,22 +206,26 @@ class _Proof(VisitProof):
         if bool(self.program.values[self.found.queries].shape[-1] % TILE) != bool(self.zeroed):
             fail(self.kernel, "TTB408", "the padding of queries is not zeroed")
 
-    # Compute, on the first core
+    # Compute, on the first core; on all where each has another part of the keys
 
     def check_compute(self, body: KernelBody) -> None:
         """Matmuls meet every tile that is reduced once; every tile comes from its place and goes to it."""
-        mine = self.core == 0
-        block = self.block[mine]
+        parts, plan, flash = self.kernel.parts, self.plan, self.flash
+        mine = self.mine = np.full_like(self.core, True, dtype=bool) if parts is not None else self.core == 0
+        if parts is None:
+            body = msgspec.structs.replace(body, core_values=body.core_values[:1])
+        tall, steps = self.tall[mine], self.steps[mine]
+        last = self.first_key[mine] + self.met[mine] == plan.sequence
         self.counts = {
-            "scores": int((self._valid_rows(block) * self._met(block)).sum()),
-            "rows": int((self._valid_rows(block) * self._steps(block)).sum()),
-            "values": int((self._valid_rows(block) * self._steps(block)).sum()) * self.plan.width,
-            "starts": int(self._valid_rows(block).sum()),
-            "ends": int(self._valid_rows(block).sum()) * self.plan.width,
-            "last": int((self._valid_rows(block) * (self._met(block) == self.plan.sequence)).sum()),
+            "scores": int((tall * self.met[mine]).sum()),
+            "rows": int((tall * steps).sum()),
+            "values": int((tall * steps).sum()) * plan.width,
+            "starts": int(tall.sum()),
+            "ends": int(tall.sum()) * plan.width,
+            "last": int((tall * last).sum()),
         }
         found = visits(body, (MatmulBlock, TileOp, Pack))
-        plan, flash = self.plan, self.flash
+        tail = None if parts is None else PartsProof(self.kernel, body, self.part, self.tall)
         products = [v for v in found if isinstance(v.stmt, MatmulBlock)]
         if [v.stmt.cbs for v in products if isinstance(v.stmt, MatmulBlock)] != [
             (plan.queries, plan.keys),
@@ -244,13 +233,15 @@ class _Proof(VisitProof):
         ]:
             self._fail("matmuls of other buffers")
         scores, part = products
-        every = self._steps(block).sum()
         self._check_matmul(scores, found, plan.scores, (flash.rows, flash.keys), flash.scores, "k", plan.inner, True)
         self._check_matmul(part, found, plan.part, (flash.rows, plan.width), flash.output, "kk", flash.keys, False)
         tiles = (flash.rows // flash.scores[0]) * (flash.keys // flash.scores[1])
-        self._count(scores, int(every) * tiles * plan.inner, plan.scores)
+        self._count(scores, int(steps.sum()) * tiles * plan.inner, plan.scores)
         tiles = (flash.rows // flash.output[0]) * (plan.width // flash.output[1])
-        self._count(part, int(self._met(block).sum()) * tiles, plan.part)
+        self._count(part, int(self.met[mine].sum()) * tiles, plan.part)
+        if tail is not None:
+            tail.check([visit for visit in found if tail.takes(visit)])
+            found = [visit for visit in found if not tail.takes(visit)]
         self._check_tiles([v for v in found if isinstance(v.stmt, TileOp)])
         for visit in found:
             if isinstance(visit.stmt, Pack) and visit.stmt.cb not in (plan.scores, plan.part):
@@ -277,15 +268,14 @@ class _Proof(VisitProof):
             self._fail(f"matmul_block into {cb} transposes, or does not, against the program")
         row, k0 = np.divmod(visit.values[0], stride)
         k1, column = np.divmod(visit.values[1], width)
-        key = at["step"] * self.flash.keys + k
+        key = at["first_key"] + k
         if not (np.array_equal(k0, k) and np.array_equal(k1, k)) or (
             counter == "kk" and (key >= self.plan.sequence).any()
         ):
             self._fail(f"matmul_block into {cb} meets tiles of different k, or of none")
         if (row + high > block[0]).any() or (column + wide > width).any() or (k >= stride).any():
             self._fail(f"matmul_block into {cb} leaves its block")
-        names = ("unit", "step", "subblock_row", "subblock_column")
-        sections = keys(visit.rounds, visit.core, *names)
+        sections = self._numbers(visit, "subblock_row", "subblock_column")
         places = np.unique(np.stack([sections, row * width + column]), axis=1)
         if places.shape[1] != np.unique(sections).size:
             self._fail(f"a subblock of {cb} moves while it gathers")
@@ -296,14 +286,20 @@ class _Proof(VisitProof):
             if pack.stmt.index is None:
                 self._fail(f"packs {cb} in order")
             r, c = divmod(pack.stmt.dst, wide)
-            own = keys(pack.rounds, pack.core, *names)
+            own = self._numbers(pack, "subblock_row", "subblock_column")
             here = np.unique(np.stack([own, pack.values[0] - (r * width + c)]), axis=1)
             if pack.core.size != places.shape[1] or not np.array_equal(here, places):
                 self._fail(f"DST slot {pack.stmt.dst} is packed at another place of {cb} than its own")
-            covered.append(keys(pack.rounds, pack.core, "unit", "step") * (block[0] * width) + pack.values[0])
-        steps = int(self._steps(self.block[self.core == 0]).sum())
+            covered.append(self._numbers(pack) * (block[0] * width) + pack.values[0])
+        steps = int(self.steps[self.mine].sum())
         if not covered or np.unique(np.concatenate(covered)).size != steps * block[0] * width:
             self._fail(f"a tile of {cb} is not packed once a step")
+
+    def _numbers(self, visit: Visit, *names: str) -> np.ndarray:
+        """One number for each step of a unit, and what else counts. Cores with parts of keys have one unit each."""
+        if self.kernel.parts is None:
+            return keys(visit.rounds, visit.core, "unit", "step", *names)
+        return keys({**visit.rounds, "core": visit.core}, visit.core, "core", "step", *names)
 
     def _check_tiles(self, found: list[Visit]) -> None:
         plan = self.plan
@@ -384,7 +380,9 @@ class _Proof(VisitProof):
             ("end", self.kernel.results[0].cb): f"div({plan.gathered}, cols({plan.total}))",
         }
         own = {plan.scores, plan.part, *self._between()}
-        found = {key: text for key, text in _stored(body.body, "start") if key[1] not in own}
+        found = {key: text for key, text in stored(body.body, "start") if key[1] not in own}
+        if self.kernel.parts is not None:  # behind the steps there is what PartsProof looks at
+            wanted, found = ({k: v for k, v in texts.items() if k[0] != "end"} for texts in (wanted, found))
         if found != wanted:
             different = [key for key in {*found, *wanted} if found.get(key) != wanted.get(key)]
             self._fail(f"sections compute something else: {sorted(different)}")
@@ -405,7 +403,7 @@ class _Proof(VisitProof):
         plan = self.plan
         (loop,) = (s for s in walk(body.body) if isinstance(s, Loop) and s.var == "step")
         for cb in (plan.peak, plan.total, plan.gathered):
-            events = [_event(stmt, cb) for stmt in loop.body]
+            events = [event_of(stmt, cb) for stmt in loop.body]
             order = [event for event in events if event]
             made = order.index("push") if "push" in order else -1
             if order.count("push") != 1 or order.count("pop") != 1 or order[made + 1 : made + 2] != ["pop"]:
@@ -419,55 +417,10 @@ class _Proof(VisitProof):
                 self._fail(f"{cb} is read behind its making, or not, against the recurrence")
 
 
-def _event(stmt: Stmt, cb: str) -> str:
-    """What a statement of the step does with a circular buffer."""
-    for kind, name in ((Wait, "wait"), (Push, "push"), (Pop, "pop")):
-        if isinstance(stmt, kind) and stmt.cb == cb:
-            return name
-    inside = walk((stmt,))
-    return "read" if any(isinstance(s, TileOp) and cb in s.cbs for s in inside) else ""
-
-
-def _stored(body: tuple[Stmt, ...], phase: str) -> list[tuple[tuple[str, str], str]]:
-    """For each section behind another: which buffer gets which expression; before, in and behind the steps."""
-    found: list[tuple[tuple[str, str], str]] = []
-    for stmt in body:
-        if isinstance(stmt, Section):
-            slots = _evaluated(stmt.math, {})
-            found += [((phase, s.cb), slots.get(s.dst, "?")) for s in stmt.packs if isinstance(s, Pack)]
-        elif isinstance(stmt, Loop):
-            found += _stored(stmt.body, "step" if stmt.var == "step" else phase)
-            if stmt.var == "step":
-                phase = "end"
-        elif isinstance(stmt, When):
-            found += _stored(stmt.body, phase)
-    return found
-
-
-def _gathered(before: str | None, once: str, twice: str) -> str:
-    """The text of a slot behind a loop: that of one round, where every round keeps what those before it made."""
-    if before is None or (once != before and (before not in once or twice != once.replace(before, once, 1))):
-        return "?"  # what the last round alone has left
-    return once
-
-
-def _evaluated(math: tuple[Stmt, ...], slots: dict[int, str]) -> dict[int, str]:
-    """What DST slots hold after these statements, as expressions; a loop over tiles is gone through once."""
-    slots = dict(slots)
-    for stmt in math:
-        if isinstance(stmt, TileOp):
-            loads = {("copy", ""): "{}", ("unary_bcast", "cols"): "cols({})"}
-            slots[stmt.dst] = loads.get((stmt.op, stmt.mode), "?").format(stmt.cbs[0])
-        elif isinstance(stmt, SfpuOp) and stmt.function == "fill":
-            whole = stmt.form == "float" and isinstance(stmt.params[0], int)
-            slots[stmt.out] = f"{stmt.params[0]:#x}" if whole else "?"
-        elif isinstance(stmt, SfpuOp):
-            name = stmt.function if stmt.form == "float" and not stmt.params else "?"
-            slots[stmt.out] = f"{name}({', '.join(slots.get(s, '?') for s in stmt.slots)})"
-        elif isinstance(stmt, When):
-            slots = dict.fromkeys(slots, "?")
-        elif isinstance(stmt, Loop):
-            before, slots = slots, _evaluated(stmt.body, slots)
-            gathered = _evaluated(stmt.body, slots)  # what a second round makes holds what the first made
-            slots = {slot: _gathered(before.get(slot), slots[slot], gathered[slot]) for slot in slots}
-    return slots
+def _are_of(parts: Parts, kernel: LoweredKernel, flash: Flash) -> bool:
+    """Whether the parts are whole steps, cover the keys once, and are units; every query meets every key."""
+    assert kernel.attention is not None
+    total = kernel.attention.sequence
+    cover = parts.total == total and (parts.count - 1) * parts.tiles < total <= parts.count * parts.tiles
+    alone = parts.spread and parts.axis == "columns" and kernel.grid.x == parts.count and kernel.grid.y == 1
+    return cover and alone and not parts.tiles % flash.keys and not flash.causal and not flash.shared

@@ -48,6 +48,12 @@ def locate(program: Program, index: int, at: Elements) -> Located:
         at = {old: at[new - len(value.ints)] for new, old in enumerate(value.ints)}
     elif value.op == "slice":
         at = {**at, value.ints[0]: at[value.ints[0]] + value.ints[1]}
+    elif value.op == "split_heads":
+        outer = {axis + 1: where for axis, where in at.items() if axis < -3}
+        at = {**outer, -2: at[-2], -1: at[-3] * value.shape[-1] + at[-1]}
+    elif value.op == "join_heads":
+        outer = {axis - 1: where for axis, where in at.items() if axis < -2}
+        at = {**outer, -3: at[-1] // below[-1], -2: at[-2], -1: at[-1] % below[-1]}
     elif value.op == "repeat":
         at = {**at, value.ints[1]: at[value.ints[1]] // value.ints[0]}
     else:
@@ -94,19 +100,17 @@ def tiles_at(
     leading = {-4: matrix // batch[1], -3: matrix % batch[1]}
     last_row = np.minimum(row * TILE + TILE, shape[-2]) - 1
     last_column = np.minimum(column * TILE + TILE, shape[-1]) - 1
+    ends = [(np.maximum(r, 0), np.maximum(c, 0)) for r, c in ((row * TILE, column * TILE), (last_row, last_column))]
+    found = [locate(program, index, {**leading, -2: r, -1: c}) for r, c in ends]
     corners = []
-    for r, c in ((row * TILE, column * TILE), (last_row, last_column)):
-        r, c = np.maximum(r, 0), np.maximum(c, 0)
-        found = locate(program, index, {**leading, -2: r, -1: c})
+    for located, (r, c) in zip(found, ends, strict=True):
         inside = (c % TILE, r % TILE) if transposed else (r % TILE, c % TILE)
-        source = found.source
         for axis, want in zip((-2, -1), inside, strict=True):
-            extents = np.array([value.shape[axis] if len(value.shape) >= 2 else 1 for value in program.values])
-            here = np.where(spread & (extents[source] == 1), found.at[axis] % TILE, want)
-            if not np.array_equal(found.at[axis] % TILE, here):
+            one = spread & (found[0].at[axis] == found[1].at[axis])  # row or column 0 of the tensor's tile is repeated
+            if not np.array_equal(located.at[axis] % TILE, np.where(one, 0, want)):
                 fail(kernel, "TTB403", "a tile of a moved value is not a tile of a tensor")
-        a, b, r, c = found.at
-        corners.append(Tiles(source, (a, b, r // TILE, c // TILE)))
+        a, b, row_, column_ = located.at
+        corners.append(Tiles(located.source, (a, b, row_ // TILE, column_ // TILE)))
     first, last = corners
     same = np.array_equal(first.source, last.source)
     if not same or any(not np.array_equal(x, y) for x, y in zip(first.place, last.place, strict=True)):

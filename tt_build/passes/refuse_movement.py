@@ -21,8 +21,8 @@ def refuse_movement(kernel: DefaultedKernel) -> None:
             if all(is_moved_leaf(program, arg) or program.values[arg].op not in MOVES for arg in value.args):
                 _refuse_computed(kernel, program, index, origin)
             continue
-        place = {axis: num(0) if axis < -2 else var("bx") for axis in (-4, -3, -2, -1)}
-        look = view(program, index, place)
+        # Every axis is a name, so that both sides of each concat are looked at.
+        look = view(program, index, {-4: var("bw"), -3: var("bz"), -2: var("by"), -1: var("bx")})
         if isinstance(look, NoView):
             refuse(kernel, "TTB213", look.message, value=origin[look.value], help=look.help)
         _refuse_pieces(kernel, program, look, origin[index])

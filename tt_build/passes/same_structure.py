@@ -93,19 +93,21 @@ def _flash(kernel: VerifiedKernel) -> Any:
     flash, plan = kernel.flash, kernel.attention
     if flash is None or plan is None:
         return None
-    rows = kernel.buffer(kernel.outputs[0].name).tiles[0]
+    rows, parts = kernel.buffer(kernel.outputs[0].name).tiles[0], kernel.parts
+    length = plan.sequence if parts is None else parts.tiles
     sizes = (
         flash.rows,
         flash.keys,
         plan.inner,
         plan.width,
-        -(-plan.sequence // flash.keys),
+        -(-length // flash.keys),
         kernel.grid.y,
         kernel.grid.z,
     )
-    ragged = rows % flash.rows > 0, plan.sequence % flash.keys > 0
+    ragged = rows % flash.rows > 0, plan.sequence % flash.keys > 0, plan.sequence % length > 0
     units = max(item.count for item in kernel.work)
-    return flash.causal, flash.shared, _count((*sizes, units)), ragged, len(plan.sections)
+    turns = flash.causal and kernel.grid.z > flash.turn
+    return flash.causal, flash.shared, turns, _count((*sizes, units)), ragged, len(plan.sections)
 
 
 def check_same_structure(declaration: Declaration, kernel: VerifiedKernel, smaller: VerifiedKernel) -> None:

@@ -9,13 +9,8 @@ from __future__ import annotations
 from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
 from tt_build.ir.lowered import (
     Barrier,
-    Exchange,
     Let,
     Loop,
-    Pointer,
-    Pop,
-    Push,
-    Reserve,
     RotateShared,
     Stmt,
     Wait,
@@ -26,11 +21,11 @@ from tt_build.ir.lowered import (
 from tt_build.ir.stages import Operand, OutputStream, PaddedKernel, Stream
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, pointer_of, popped
-from tt_build.passes.channels import CHANNELS, SHARED_ALONG, semaphores
+from tt_build.passes.channels import SHARED_ALONG, semaphores
 from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.sweep_loops import block, block_edges, block_span, every_tile, part, place_in
 from tt_build.passes.tensorize_reader import announced, mask_tile
-from tt_build.passes.tensorize_shared import once_a_core, parcel
+from tt_build.passes.tensorize_shared import on_first_part, once_a_core, parcel, parts_to_first
 from tt_build.passes.tensorize_sweeps import streamed, written
 from tt_build.targets import DTYPES
 
@@ -85,13 +80,6 @@ def k_steps(kernel: PaddedKernel, inside: list[Stmt]) -> list[Stmt]:
     count = dim("k_steps", -(-tiles // size)) if tiles else ceil_div(length, whole)
     extent = whole if tiles and not tiles % size else minimum(whole, length - var("k_step") * whole)
     return [*before, Loop(var="k_step", count=count, body=(Let(name="k_extent", value=extent), *inside))]
-
-
-def on_first_part(kernel: PaddedKernel, body: list[Stmt]) -> list[Stmt]:
-    """What only the first core of a unit does where several share it."""
-    if kernel.parts is None or not body:
-        return body
-    return [When(a=part(kernel.parts), b=num(0), body=tuple(body))]
 
 
 def _unit(kernel: PaddedKernel) -> list[Stmt]:
@@ -213,26 +201,7 @@ def _parts(kernel: PaddedKernel) -> list[Stmt]:
     if kernel.parts is None:
         return []
     (plan,) = kernel.contractions
-    source, target = pointer_of(plan.part_cb), pointer_of(plan.parts_cb)
-    pages, all_pages = kernel.cb(plan.part_cb).block, num(kernel.cb(plan.parts_cb).block)
-    return [
-        Wait(cb=plan.part_cb, pages=num(pages)),
-        Reserve(cb=plan.parts_cb, pages=all_pages),
-        Pointer(name=source, cb=plan.part_cb, side="read"),
-        Pointer(name=target, cb=plan.parts_cb, side="write"),
-        Exchange(
-            source=source,
-            target=target,
-            cb=plan.parts_cb,
-            part=part(kernel.parts),
-            parts=dim("parts", kernel.parts.count),
-            semaphore=2 * len(CHANNELS),
-            pages=pages,
-            to="first",
-        ),
-        *on_first_part(kernel, [Push(cb=plan.parts_cb, pages=all_pages)]),
-        Pop(cb=plan.part_cb, pages=num(pages)),
-    ]
+    return parts_to_first(kernel, plan.part_cb, plan.parts_cb)
 
 
 def _whole_block(kernel: PaddedKernel, result: OutputStream) -> list[Stmt]:

@@ -11,7 +11,7 @@ from tt_build.passes.flash_loops import attention_of, flash_of, over, place, ste
 from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.tensorize_patterns import make_pattern
 from tt_build.passes.tensorize_reader import mask_tile
-from tt_build.passes.tensorize_shared import parcel
+from tt_build.passes.tensorize_shared import on_first_part, parcel, parts_to_first
 from tt_build.targets import DTYPES
 
 
@@ -31,8 +31,10 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 
 
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
-    """The unit's rows of the output, all tiles of a row together."""
+    """The unit's rows of the output, all tiles of a row together; before that the core's part of the unit."""
     (result,) = kernel.results
+    plan = attention_of(kernel)
+    sent = parts_to_first(kernel, plan.state, plan.states) if kernel.parts is not None else []
     pages = num(kernel.cb(result.cb).block)
     extent = (flash_of(kernel).rows, attention_of(kernel).width)
     write = WritePage(
@@ -44,7 +46,8 @@ def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     )
     walk = over(kernel, "tile_row", _values(kernel, [write]))
     body = [*awaited([result.cb], pages), *walk, Barrier(what="flushed"), *popped([result.cb], pages)]
-    return (loops.unit_loop(kernel, [], [*unit(kernel), *body], []), Barrier(what="write"))
+    inner = [*unit(kernel), *sent, *on_first_part(kernel, body)]
+    return (loops.unit_loop(kernel, [], inner, []), Barrier(what="write"))
 
 
 def _values(kernel: PaddedKernel, inside: list[Stmt]) -> list[Stmt]:

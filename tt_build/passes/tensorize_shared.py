@@ -1,27 +1,32 @@
-"""Operands that several cores share: one of them reads, and multicasts to the others (``passes.channels``)."""
+"""What several cores share: operands, which one of them reads and multicasts to the others (``passes.channels``), and
+units in parts, which the first of them puts together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tt_build.ir.index import num, var
+from tt_build.ir.index import dim, num, var
 from tt_build.ir.lowered import (
     Barrier,
     ChannelName,
+    Exchange,
     Pointer,
+    Pop,
     Push,
     ReceiveShared,
     Reserve,
     SendShared,
     SharedBlock,
     Stmt,
+    Wait,
     When,
 )
 from tt_build.ir.stages import PaddedKernel, Stream
 from tt_build.passes.blocks import pointer_of
-from tt_build.passes.channels import IS_SENDER, groups, semaphores
+from tt_build.passes.channels import CHANNELS, IS_SENDER, groups, semaphores
 from tt_build.passes.read_tiles import read_tile
-from tt_build.passes.sweep_loops import every_tile, place_in
+from tt_build.passes.sweep_loops import every_tile, part, place_in
 
 
 def shared_streams(kernel: PaddedKernel) -> list[Stream]:
@@ -66,4 +71,36 @@ def parcel(kernel: PaddedKernel, channel: ChannelName, cbs: Sequence[str], lande
         When(a=sends, b=num(1), body=(*landed, send)),
         When(a=sends, b=num(0), body=(ReceiveShared(channel=channel, ready=ready, sent=sent),)),
         *pushed,
+    ]
+
+
+def on_first_part(kernel: PaddedKernel, body: list[Stmt]) -> list[Stmt]:
+    """What only the first core of a unit does where several share it."""
+    if kernel.parts is None or not body:
+        return body
+    return [When(a=part(kernel.parts), b=num(0), body=tuple(body))]
+
+
+def parts_to_first(kernel: PaddedKernel, part_cb: str, parts_cb: str) -> list[Stmt]:
+    """The core's part of the unit, a block of ``part_cb``, goes to the first core, which announces all of them."""
+    assert kernel.parts is not None
+    source, target = pointer_of(part_cb), pointer_of(parts_cb)
+    pages, all_pages = kernel.cb(part_cb).block, num(kernel.cb(parts_cb).block)
+    return [
+        Wait(cb=part_cb, pages=num(pages)),
+        Reserve(cb=parts_cb, pages=all_pages),
+        Pointer(name=source, cb=part_cb, side="read"),
+        Pointer(name=target, cb=parts_cb, side="write"),
+        Exchange(
+            source=source,
+            target=target,
+            cb=parts_cb,
+            part=part(kernel.parts),
+            parts=dim("parts", kernel.parts.count),
+            semaphore=2 * len(CHANNELS),
+            pages=pages,
+            to="first",
+        ),
+        *on_first_part(kernel, [Push(cb=parts_cb, pages=all_pages)]),
+        Pop(cb=part_cb, pages=num(pages)),
     ]

@@ -111,6 +111,8 @@ def _below(program: Program, index: int, place: dict[int, Index]) -> dict[int, I
         axis, start, _ = value.ints
         _check_tiles(index, "slice", axis, start, "start")
         return {**place, axis: place[axis] + _units(axis, start)}
+    if value.op in ("split_heads", "join_heads"):
+        return _other_heads(program, index, place)
     if value.op == "repeat":
         count, axis = value.ints
         if axis >= -2 and source[axis] != 1:
@@ -125,6 +127,23 @@ def _below(program: Program, index: int, place: dict[int, Index]) -> dict[int, I
     _check_tiles(index, "rotate_half", axis, shift, "half")
     _check_tiles(index, "rotate_half", axis, extent, "extent")
     return {**place, axis: (place[axis] + _units(axis, shift)) % _units(axis, extent)}
+
+
+def _other_heads(program: Program, index: int, place: dict[int, Index]) -> dict[int, Index]:
+    """The place in what heads are split or joined of: matrices beside each other are columns one behind the other."""
+    value = program.values[index]
+    splits = value.op == "split_heads"
+    columns = value.shape[-1] // (1 if splits else value.ints[0])
+    if value.ints[0] > 1:
+        _check_tiles(index, value.op, -1, columns, "columns of a head")
+    tiles = -(-columns // TILE)
+    outer = {axis: where for axis, where in place.items() if axis < -2}
+    if splits:
+        above = {axis + 1: where for axis, where in outer.items() if axis < -3}
+        return {**above, -2: place[-2], -1: place[-3] * tiles + place[-1] if value.ints[0] > 1 else place[-1]}
+    below = {axis - 1: where for axis, where in outer.items()}
+    head, column = (place[-1] // tiles, place[-1] % tiles) if value.ints[0] > 1 else (num(0), place[-1])
+    return {**below, -3: head, -2: place[-2], -1: column}
 
 
 _AXES = {-1: "columns", -2: "rows"}

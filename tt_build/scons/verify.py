@@ -139,8 +139,9 @@ def describe(verdict: Verdict) -> str:
         lines.append(f"  output '{name}': {result.reason}")
         bad = result.first_bad
         if bad is not None:
+            core = f", core {bad.core}" if bad.core is not None else ""
             lines.append(
-                f"  first at {list(bad.index)}, tile {list(bad.tile)}, core {bad.core}: "
+                f"  first at {list(bad.index)}, tile {list(bad.tile)}{core}: "
                 f"expected {bad.expected}, got {bad.got}, allowed error {bad.allowed}"
             )
     return "\n".join(lines)

@@ -106,7 +106,8 @@ def _cannot_be_lowered(add: Add) -> None:
     add(
         "TTB213",
         "Movement that cuts through tiles",
-        what="A slice, concat, repeat, permute or rotate_half along rows or columns does not begin and end at a tile.",
+        what="A slice, concat, repeat, permute or rotate_half along rows or columns, or a head that is split or "
+        "joined, does not begin and end at a tile.",
         why="Data is moved in tiles of 32 x 32 elements: the reader fetches other tiles, it does not take them apart.",
         example="compute: Y = slice(X, -1, 16, 48)",
         mend="Use multiples of 32 along rows and columns; leading axes take any number.",

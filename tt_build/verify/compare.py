@@ -85,9 +85,9 @@ def compare(
     ref: Ref,
     *,
     tolerance: Tolerance | None = None,
-    core_of: Callable[[tuple[int, ...]], tuple[int, int]] | None = None,
+    core_of: Callable[[tuple[int, ...]], tuple[int, int] | None] | None = None,
 ) -> OutputResult:
-    """``got`` against ``ref``; ``core_of`` maps a tile (leading indices, tile row, tile column) to the core of it.
+    """``got`` against ``ref``; ``core_of`` maps a tile (leading indices, tile row, tile column) to its core, if known.
 
     ValueError when the shapes differ: that is the caller's mistake, not the kernel's.
     """
@@ -104,7 +104,8 @@ def compare(
     right = (error <= wide) & known
     branched = right & (error > tight)
     bad = int(np.count_nonzero(~right))
-    pcc = _pcc(have, want, bool(right.all()))
+    shown = _varies(have) or not _varies(round_to(want, ref.dtype).astype(np.float64))
+    pcc = _pcc(have, want, shown and bool(right.all()))
     result = OutputResult(
         pcc=pcc,
         max_abs_error=_plain(float(error.max(initial=0.0))),
@@ -178,7 +179,8 @@ def _spacing(want: Array, dtype: str) -> Array:
 def _pcc(have: Array, want: Array, all_right: bool) -> float:
     """Pearson's correlation over what is finite in the reference; 1 or 0 where one side does not vary.
 
-    A constant has no correlation: it counts as 1 when every element is right. What should be finite and is not gives 0.
+    A constant has no correlation: it counts as 1 when all is right, as ``all_right`` says. What should be finite and is
+    not gives 0.
     """
     finite = np.isfinite(want)
     x, y = want[finite], have[finite]
@@ -197,12 +199,17 @@ def _pcc(have: Array, want: Array, all_right: bool) -> float:
     return float(np.clip(np.vdot(dx, dy) / length, -1.0, 1.0))
 
 
+def _varies(data: Array) -> bool:
+    finite = data[np.isfinite(data)]
+    return finite.size > 1 and bool(finite.min() != finite.max())
+
+
 def _first(
     have: Array,
     want: Array,
     wide: Array,
     wrong: Array,
-    core_of: Callable[[tuple[int, ...]], tuple[int, int]] | None,
+    core_of: Callable[[tuple[int, ...]], tuple[int, int] | None] | None,
 ) -> FirstBad:
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), want.shape))
     matrix = index if len(index) > 1 else (0, *index)

@@ -17,7 +17,7 @@ from tt_build.emulator.report import EmulationError
 from tt_build.emulator.run import WALL_CLOCK_SECONDS, Result, run
 from tt_build.ir.handwritten import DefaultedSources
 from tt_build.ir.plan import Plan, load_plan
-from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
+from tt_build.ir.stages import TILE, DefaultedKernel, ScheduledKernel, Tensor
 from tt_build.ir.work import CoreWork, Grid, tile_ids
 from tt_build.spec.model import VerifySpec
 from tt_build.verify.compare import OutputResult, Tolerance, compare
@@ -158,20 +158,30 @@ def compare_outputs(
     owners = _owners(plan)
     outputs: dict[str, OutputResult] = {}
     for tensor in job.kernel.outputs if job.meaning else ():
+        unit = _unit_of(job.kernel, plan, tensor)
 
-        def core_of(tile: tuple[int, ...], batch: tuple[int, ...] = tensor.batch) -> tuple[int, int]:
-            return owners[_tile_id(plan, tile, batch)]
+        def core_of(
+            tile: tuple[int, ...], batch: tuple[int, ...] = tensor.batch, unit: tuple[int, int] | None = unit
+        ) -> tuple[int, int] | None:
+            return owners.get(_unit_id(plan, tile, batch, unit)) if unit is not None else None
 
-        known = isinstance(job.kernel, DefaultedKernel) or _is_tiled_by(plan, tensor)
         got, reference = results[tensor.name], references[tensor.name]
-        outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of if known else None)
+        outputs[tensor.name] = compare(got, reference, tolerance=tolerance, core_of=core_of)
     return outputs
 
 
-def _is_tiled_by(plan: Plan, tensor: Tensor) -> bool:
-    """Whether a unit of the plan is a tile of that output, so that the core of a tile is known."""
+def _unit_of(kernel: DefaultedKernel | DefaultedSources, plan: Plan, tensor: Tensor) -> tuple[int, int] | None:
+    """Rows and columns in tiles of a unit of the plan in that output; None where several cores share a unit, or where
+    the units do not tile the output.
+    """
+    unit = (1, 1)
+    if isinstance(kernel, ScheduledKernel):
+        unit = kernel.unit_tiles
+        if kernel.parts is not None:
+            return None
     rows, columns = (-(-extent // TILE) for extent in tensor.matrix)
-    return (plan.grid.x, plan.grid.y, plan.grid.z) == (columns, rows, math.prod(tensor.batch))
+    grid = -(-columns // unit[1]), -(-rows // unit[0]), math.prod(tensor.batch)
+    return unit if (plan.grid.x, plan.grid.y, plan.grid.z) == grid else None
 
 
 def _verdict(
@@ -230,11 +240,11 @@ def _owners(plan: Plan) -> dict[int, tuple[int, int]]:
     return owners
 
 
-def _tile_id(plan: Plan, tile: tuple[int, ...], batch: tuple[int, ...]) -> int:
-    """The tile id of (leading indices, tile row, tile column)."""
+def _unit_id(plan: Plan, tile: tuple[int, ...], batch: tuple[int, ...], unit: tuple[int, int]) -> int:
+    """The id of the unit that has (leading indices, tile row, tile column); ``unit``: its rows and columns of tiles."""
     *leading, row, column = tile
     matrix = int(np.ravel_multi_index(tuple(leading), batch)) if batch else 0
-    return (matrix * plan.grid.y + row) * plan.grid.x + column
+    return (matrix * plan.grid.y + row // unit[0]) * plan.grid.x + column // unit[1]
 
 
 def scalar_values(scalars: Mapping[str, Any]) -> dict[str, float]:

@@ -182,9 +182,13 @@ class _Walker:
         self.names[target.id] = self.value(statement.value)
         self.ranks[target.id] = self.rank(statement.value)
 
-    def rank(self, node: ast.expr) -> int:
-        """Axes that the user counts: those of the tensor of the highest rank in the expression."""
-        return max((self.ranks.get(n.id, 0) for n in ast.walk(node) if isinstance(n, ast.Name)), default=0)
+    def rank(self, node: ast.AST) -> int:
+        """Axes that the user counts: those of the tensor of the highest rank in the expression; heads are an axis."""
+        if isinstance(node, ast.Name):
+            return self.ranks.get(node.id, 0)
+        highest = max((self.rank(child) for child in ast.iter_child_nodes(node)), default=0)
+        called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        return highest + {"split_heads": 1, "join_heads": -1}.get(called, 0)
 
     def value(self, node: ast.expr) -> Value:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -250,6 +254,8 @@ class _Walker:
             "cast": self._cast,
             "causal": self._causal,
             "permute": self._permute,
+            "split_heads": self._split_heads,
+            "join_heads": self._join_heads,
             "slice": self._slice,
             "concat": self._concat,
             "repeat": self._repeat,
@@ -403,6 +409,19 @@ class _Walker:
         (x,), given = self._arguments(node, ("x",), {"n": None, "axis": None})
         (axis,) = self._axes(given["axis"], node)
         return x.moved(lambda a: np.repeat(a, int(given["n"]), axis=axis))
+
+    def _split_heads(self, node: ast.Call) -> Value:
+        (x,), given = self._arguments(node, ("x",), {"n": None})
+        heads = int(given["n"])
+        first, batch, rows, columns = x.data.shape
+        if first != 1 or heads < 1 or columns % heads:
+            raise EvaluationError(f"'{ast.unparse(node)}' of {list(x.data.shape)}")
+        return x.moved(lambda a: np.swapaxes(a.reshape(batch, rows, heads, columns // heads), 1, 2))
+
+    def _join_heads(self, node: ast.Call) -> Value:
+        (x,), _ = self._arguments(node, ("x",), {})
+        batch, heads, rows, columns = x.data.shape
+        return x.moved(lambda a: np.swapaxes(a, 1, 2).reshape(1, batch, rows, heads * columns))
 
     def _rotate_half(self, node: ast.Call) -> Value:
         (x,), _ = self._arguments(node, ("x",), {})

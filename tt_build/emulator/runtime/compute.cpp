@@ -65,6 +65,14 @@ void need_formats(Thread* t, int a, int b, const char* what) {
     }
 }
 
+// Its multipliers take floats; integers are the vector engine's (add_int_tile, mul_int_tile).
+void need_float(Thread* t, uint32_t cb, const char* what) {
+    const uint8_t fmt = cb_of(t->core, cb).fmt;
+    if (num::is_integer(static_cast<num::Fmt>(fmt)))
+        fail("EMU314", format("%s on circular buffer %u, which holds %s: the matrix engine computes with floats", what, cb, format_name(fmt)),
+             "copy_tile the operands into DST and use the vector engine's integer functions");
+}
+
 }  // namespace
 
 namespace emu {
@@ -394,6 +402,8 @@ static void matmul(Thread* t, uint32_t in0, uint32_t in1, uint32_t i0, uint32_t 
     s.rt = rt;
     s.kt = t->proc == UNPACK ? kt : 0;
     need_setup(t, s, what);
+    need_float(t, in0, what);
+    need_float(t, in1, what);
     need_formats(t, in1, in0, what);
     if (t->proc == UNPACK) {
         SrcEntry& e = src_give(t);
@@ -452,6 +462,8 @@ void emu_binary(int op, int bcast, uint32_t a, uint32_t b, uint32_t ia, uint32_t
     s.b = bcast;
     s.c = t->core->compute.setup[index_of(t)].c;
     need_setup(t, s, what);
+    need_float(t, a, what);
+    need_float(t, b, what);
     need_formats(t, a, b, what);
     if (t->proc == UNPACK) {
         SrcEntry& e = src_give(t);
@@ -493,6 +505,7 @@ void emu_reuse_dest(int op, int reuse, uint32_t cb, uint32_t i, uint32_t dst) {
     s.a = op;
     s.b = reuse;
     need_setup(t, s, what);
+    need_float(t, cb, what);
     // the tile from the circular buffer goes to the source that DST does not take
     if (reuse == 1) need_formats(t, -1, cb, what);
     else need_formats(t, cb, -1, what);
@@ -651,6 +664,7 @@ void emu_reduce(int pool, int dim, uint32_t in, uint32_t scaler, uint32_t i, uin
     s.b = dim;
     need_setup(t, s, "reduce_tile");
     // SUM and AVG over rows of numbers swap the operands: the scaler goes to SrcA
+    need_float(t, in, "reduce_tile");
     if (dim == 0 && pool != 2) need_formats(t, scaler, in, "reduce_tile");
     else need_formats(t, in, scaler, "reduce_tile");
     if (t->proc == UNPACK) {

@@ -180,8 +180,6 @@ void pack_plain(Fmt fmt, const Tile& in, uint8_t* l1, uint8_t* shadow) {
             std::memset(shadow + static_cast<uint32_t>(f * 16 + c) * size, in.poison[face_row_start(f) + c] != 0, size);
 }
 
-bool is_integer(Fmt fmt) { return fmt == Fmt::Int32 || fmt == Fmt::UInt16 || fmt == Fmt::UInt32; }
-
 void apply_relu(Tile& t, Relu mode, float threshold) {
     for (float& v : t.v) {
         if (mode == Relu::Zero && v < 0.0f) v = 0.0f;

@@ -455,7 +455,6 @@ void integers(SfpuOp op, const uint32_t* params, Tile& x, const Tile* b) {
 
 // ---- the rest ----------------------------------------------------------------------------------------------------
 
-bool is_integer(Fmt f) { return f == Fmt::Int32 || f == Fmt::UInt16 || f == Fmt::UInt32; }
 
 // The hardware's test for zero is unspecified for -0.0 (ISA, SFPSETCC): the seed decides.
 void select(const Rounding& rounding, Fmt fmt, Tile& x, const Tile& b, const Tile& c) {

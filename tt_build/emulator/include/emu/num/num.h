@@ -33,6 +33,8 @@ enum class Fmt : uint8_t {
     UInt32 = 24
 };
 
+inline bool is_integer(Fmt f) { return f == Fmt::Int32 || f == Fmt::UInt16 || f == Fmt::UInt32; }
+
 // Bytes of a tile in L1; 0 for a format that is not emulated.
 uint32_t tile_bytes(Fmt);
 
