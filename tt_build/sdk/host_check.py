@@ -10,7 +10,6 @@ import functools
 import hashlib
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def _prelude(digest: str) -> Path:
     def fill(target: Path) -> None:
         (target / "host.h").write_text(text)
         command = [compiler(), "-x", "c++-header", *_FLAGS, f"-I{STUB}", "host.h", "-o", "host.h.gch"]
-        subprocess.run(command, cwd=target, capture_output=True, check=False)
+        run_child(command, cwd=target)
 
     return build_folder(cache_root() / "prelude" / f"host-{key}", fill) / "host.h"
 
@@ -123,7 +122,9 @@ def _nm(*arguments: str) -> str:
     tool = shutil.which("nm")
     if tool is None:
         raise SdkUnavailable("the SDK gate needs nm: install it with: sudo apt-get install binutils")
-    return subprocess.run([tool, *arguments], capture_output=True, text=True, check=True).stdout
+    done = run_child([tool, *arguments])
+    done.check_returncode()
+    return done.stdout
 
 
 def _function(symbol: str) -> str:
