@@ -35,6 +35,7 @@ COMMANDS = (
     "completion",
 )
 SPEC = ROOT / "kernels.yaml"
+NO_SPEC = "tt-build: there is no kernels.yaml here; name one with --spec FILE, or start with 'tt-build init'\n"
 
 
 @pytest.mark.parametrize(
@@ -52,13 +53,38 @@ SPEC = ROOT / "kernels.yaml"
         ),
         (["validate", SPEC, "--grid", "8by8"], 2, "write COLUMNSxROWS"),
         (["validate", SPEC, "--grid", "0x8"], 2, "write COLUMNSxROWS"),
-        (["validate", SPEC, "--quick", "--sarif", "/proc/no/x"], 1, "tt-build: /proc/no"),
+        (
+            ["validate", SPEC, "--quick", "--sarif", "/proc/no"],
+            1,
+            "tt-build: /proc/no: No such file or directory\n   help:",
+        ),
+        (
+            ["validate", SPEC, "--quick", "--sarif", ROOT],
+            1,
+            f"tt-build: {ROOT}: Is a directory\n   help: it is a folder",
+        ),
         (["explain", "TTB999"], 2, "there is no code TTB999"),
         (["explain", "gem", "--spec", SPEC], 2, "there is no kernel 'gem' in"),
         (["show", "gemm", "--spec", SPEC, "--stage", "tensorise"], 2, "did you mean 'tensorize'?"),
-        (["show", "gemm", "--spec", "nowhere.yaml"], 1, "error[TTB024]"),
+        (
+            ["show", "gemm", "--spec", "nowhere.yaml"],
+            1,
+            "tt-build: there is no nowhere.yaml; name one with --spec FILE",
+        ),
+        *[([command, "gemm"], 1, NO_SPEC) for command in ("explain", "estimate", "show", "graph", "tune")],
         (["graph", "gemm", "--passes"], 2, "leave KERNEL out"),
-        (["run", "nowhere"], 1, "cannot read nowhere: No such file or directory"),
+        (
+            ["run", "nowhere"],
+            1,
+            "there is no nowhere; 'scons target=tenstorrent' writes plans to build/tenstorrent/KERNEL",
+        ),
+        (["run", "/usr"], 1, "there is no tt.plan.json and no program.json in /usr; "),
+        (["init", SPEC], 2, "kernels.yaml is a file; name a folder, which may be new"),
+        (
+            ["init", SPEC / "new"],
+            1,
+            "kernels.yaml/new/SConstruct: Not a directory\n   help: a part of that path is a file",
+        ),
         (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
     ],
 )
@@ -81,6 +107,16 @@ def test_a_fault_of_ours_is_70_with_a_report(monkeypatch: pytest.MonkeyPatch) ->
     assert "ZeroDivisionError: ours" in report.read_text()
     report.unlink()
     assert tt_build.cli.schema.schema is not None
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"rmdir {gone}; exec {sys.executable} -m tt_build validate kernels.yaml"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=gone, env=env, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "tt-build: the working folder is no longer there\n   help: go to another one, as with: cd /\n"
 
 
 def test_a_closed_pipe_is_no_error() -> None:
@@ -207,8 +243,8 @@ class TestExplain:
         assert "\n order row_major the default\n" in squeezed
         assert "\n fidelity HiFi4 the file's defaults: math.fidelity\n" in squeezed
         assert "\n cores with work 64 of 64\n" in squeezed
-        assert "\n 0 cb_a bfloat16 16 x 2048 8 pages 32,768\n" in squeezed
-        assert " 69,632 B of circular buffers, 5.0 % of L1\n" in squeezed
+        assert "\n 0 cb_a bfloat16 8 x 2048 8 pages 16,384\n" in squeezed
+        assert " 34,816 B of circular buffers, 2.5 % of L1\n" in squeezed
         assert "\n A 512 0\n" in squeezed
 
     def test_sweeps(self, tmp_path: Path) -> None:
@@ -298,18 +334,32 @@ class TestRun:
         [
             (np.zeros((40, 64)), "holds float64; the tensor takes float32 or bfloat16: save it with"),
             (np.zeros((64, 40), np.float32), "has shape [64, 40]; the tensor has [40, 64]"),
-            (np.array([["a"]], object), "is no .npy file of numbers"),
+            (np.array([["a"]], object), "A.npy holds Python objects, not numbers; save one array with numpy.save"),
+            (b"1, 2, 3", "A.npy is no .npy file; save one array with numpy.save"),
+            (b"", "A.npy is empty; save one array with numpy.save"),
+            (b"\x93NUMPY\x01\x00v", "A.npy is damaged ("),
             (None, "cannot read A.npy: No such file or directory"),
         ],
     )
     def test_inputs_that_do_not_fit(self, array: object, said: str, folder: Path, there: Path) -> None:
-        if array is not None:
-            np.save("A.npy", array, allow_pickle=True)
+        if isinstance(array, bytes):
+            Path("A.npy").write_bytes(array)
+        elif array is not None:
+            np.save("A.npy", np.asarray(array), allow_pickle=True)
         command = self.command(folder)
         command[3] = "A=A.npy"
         ran = run(*command)
         assert said in ran.err
+        assert "pickle" not in ran.err
         assert ran.code == 1
+
+    def test_what_is_not_kept_is_shown(self, folder: Path) -> None:
+        said = "k: ran on emulator; nothing was written: --output NAME=FILE.npy keeps an output\n"
+        assert run(*self.command(folder)).out == f"{said}  Y [40, 64] float32: 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, ...\n"
+
+    def test_a_kernel_name_leads_to_the_build(self, there: Path) -> None:
+        (there / "build" / "tenstorrent" / "gemm").mkdir(parents=True)
+        assert run("run", "gemm").err == "tt-build: there is no gemm; did you mean build/tenstorrent/gemm?\n"
 
     def test_missing_inputs(self, folder: Path) -> None:
         ran = run("run", folder / "tenstorrent" / "k")

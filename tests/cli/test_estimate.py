@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.cli.support import tt_build as run
@@ -11,6 +12,7 @@ from tt_build.codegen.compile import compile_files
 from tt_build.spec.loader import load_file
 
 SPEC = ROOT / "kernels.yaml"
+LLAMA = ROOT / "library" / "llama.yaml"
 HANDWRITTEN = ROOT / "examples" / "handwritten-entries" / "kernels.yaml"
 
 
@@ -60,11 +62,62 @@ def test_an_unknown_kernel_is_usage() -> None:
     assert "there is no kernel 'gem'" in ran.err
 
 
+def test_a_program_is_the_sum_of_its_steps(there: Path) -> None:
+    ran = run("estimate", "llama_mlp", "llama_norm", "--spec", LLAMA)
+    assert ran.code == 0
+    kernels, program = ran.out.split("\n\n")
+    assert "llama_norm.llama_mlp" in [line.split()[0] for line in kernels.splitlines()]  # asked for itself
+    title, head, *steps, total = program.splitlines()
+    assert title == "llama_mlp: 3 steps, one after the other"
+    assert head.split()[:2] == ["kernel", "cycles"]
+    assert [step.split()[:2] for step in steps] == [
+        ["1:", "llama_norm.llama_mlp"], ["2:", "llama_gate_up.llama_mlp"], ["3:", "llama_down.llama_mlp"],
+    ]  # fmt: skip
+    cycles = [int(step.split()[2].replace(",", "")) for step in steps]
+    assert int(total.split()[1].replace(",", "")) == sum(cycles) > 0
+    data = json.loads(run("estimate", "llama_mlp", "--spec", LLAMA, "--format", "json").out)
+    assert data["kernels"] == {}
+    assert data["programs"]["llama_mlp"]["cycles"] == sum(cycles)
+    assert [step["estimate"]["cycles"] for step in data["programs"]["llama_mlp"]["steps"]] == cycles
+
+    assert run("compile", LLAMA, "--output", there).code == 0
+    by_plan = run("estimate", there / "tenstorrent" / "llama_mlp")
+    assert by_plan.out == program
+
+
+def test_a_name_without_variant_is_all_of_them() -> None:
+    ran = run("estimate", "matmul_square", "--spec", ROOT / "library" / "matmuls.yaml")
+    assert ran.code == 0
+    names = [line.split()[0] for line in ran.out.splitlines()[1:]]
+    assert len(names) > 1
+    assert all(name.startswith("matmul_square.") for name in names)
+
+
+def test_a_program_has_no_kernel_of_its_name() -> None:
+    ran = run("tune", "llama_mlp", "--spec", LLAMA)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith("; it is a program: name the kernel of a step\n")
+
+
 def test_explain_says_how_long_and_who_waits() -> None:
     out = run("explain", "gemm", "--spec", SPEC).out
     assert "bound by DRAM" in out
     assert "5.67 of the compulsory 384 KiB" in out
     assert "compute waits" in out
+    assert "; bound by DRAM, for which the reader's processor waits\n" in out
+
+
+def test_explain_tells_plan_from_kernel_and_why_it_is_bound() -> None:
+    out = run("explain", "gemm_bias_gelu", "--spec", SPEC).out
+    squeezed = re.sub(r" +", " ", out)
+    assert "legal plans; " in out
+    (head,) = [line for line in out.splitlines() if line.startswith("estimate")]
+    assert head.startswith("estimate of the whole kernel: ")
+    assert head.endswith("; bound by the vector engine, counted with the other engine")
+    rows = dict(re.findall(r"\n ([^\n]+?) ([\d,]+) \d+ %", squeezed[squeezed.index(head) :]))
+    cycles = {name: int(text.replace(",", "")) for name, text in rows.items()}
+    both = cycles["both engines, which one processor drives"]
+    assert both == cycles["the vector engine"] + cycles["the matrix engine"] == max(cycles.values())
 
 
 def test_explain_says_how_cores_share_an_attention() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -53,6 +55,20 @@ def edit(spec: Path, change: Any) -> None:
     data = lock(spec)
     change(data["kernels"])
     (spec.parent / "kernels.lock.json").write_text(json.dumps(data, indent=1))
+
+
+def test_nothing_is_run_where_the_lockfile_cannot_be_written(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, data: bytes) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("tt_build.tune.measure.measure", lambda *_: pytest.fail("a plan ran"))
+    monkeypatch.setattr("tt_build.codegen.write._write", refuse)
+    ran = run("tune")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        "tt-build: kernels.lock.json: Permission denied\n"
+        "   help: check the permissions of the file and its folder, or name another place\n"
+    )
 
 
 def test_the_best_are_run_and_one_is_locked(spec: Path) -> None:
@@ -194,7 +210,7 @@ def test_a_broken_lockfile_is_made_anew_but_never_patched(spec: Path) -> None:
     path.write_text("{")
     named = run("tune", "gemm")
     assert named.code == 1
-    assert "kernels.lock.json:1:2: error[TTB001]" in named.err
+    assert "kernels.lock.json:1:1: error[TTB001]" in named.err
     assert path.read_text() == "{"
     assert run("validate", spec).code == 1
     spec.write_text(SPEC.split("  gemm:")[0] + "  plain:" + SPEC.split("  plain:")[1])

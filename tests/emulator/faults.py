@@ -334,6 +334,23 @@ FAULTS = [
         "        noc_semaphore_set_multicast(sent, get_noc_multicast_addr(x0, y0, x1, y1, sent), receivers, true);\n",
         "EMU212",
     ),
+    *(
+        Fault(
+            f"{name}_in_a_chain",
+            "multicast",
+            "sender.cpp",
+            "page_bytes, receivers);\n        noc_async_writes_flushed();\n",
+            f"page_bytes, receivers, true);\n        {between}\n",
+            "EMU212",
+        )
+        for name, between in {
+            "wait": "noc_semaphore_wait(sent_flag, VALID);",
+            "write_barrier": "noc_async_write_barrier();",
+            "increment": "noc_semaphore_inc(get_noc_addr(x0, y0, ready), 1);",
+            "unicast": "noc_async_write(l1, get_noc_addr(x0, y0, l1), page_bytes);",
+            "other_rectangle": "noc_async_write_multicast(l1, get_noc_multicast_addr(x1, y1, x1, y1, l1), 32, 1);",
+        }.items()
+    ),
     Fault(
         "removed_name",
         "matmul_streaming",

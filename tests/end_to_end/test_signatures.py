@@ -28,18 +28,19 @@ def change(tree: Tree, path: str, old: str, new: str) -> None:
 
 def test_a_comment_in_a_helper_reruns_the_passes_that_import_it_and_stops_there(tree: Tree) -> None:
     change(tree, "tt_build/passes/shards.py", "from __future__", "# changed\nfrom __future__")
-    importing = ("infer_schedule", "infer_shard", "plan_stages", "verify_ir")  # the last two by way of the first
+    by_way_of_the_first = ("plan_stages", "memory_space_lower", "tensorize", "verify_ir")
+    importing = ("infer_schedule", "infer_shard", *by_way_of_the_first)
     steps = [f"{kernel}:{step}" for kernel in ("gemm", "add") for step in importing]
     assert tree.steps(tree.scons()) == steps
     assert tree.steps(tree.scons()) == []
 
 
 def test_a_pass_that_decides_otherwise_reruns_what_follows(tree: Tree) -> None:
-    change(tree, "tt_build/passes/memory_space_lower.py", "DEPTH = 2", "DEPTH = 3")
+    change(tree, "tt_build/passes/barriers.py", "by_depth[min(same) if same else deeper]", "by_depth[deeper]")
     # plan_stages reads from it what fits L1
     following = ["plan_stages", *PASSES[PASSES.index("memory_space_lower") :], "generate"]
     assert tree.steps(tree.scons()) == [f"{k}:{step}" for k in ("gemm", "add") for step in following]
-    assert '"num_pages": 3' in (tree.folder / "build/tenstorrent/add/tt.plan.json").read_text()
+    assert '"num_pages": 2' in (tree.folder / "build/tenstorrent/add/tt.plan.json").read_text()
 
 
 def test_a_macro_reruns_code_generation_only(tree: Tree) -> None:

@@ -171,3 +171,23 @@ def test_depth_that_is_allowed() -> None:
     deep = "(" * (MAX_DEPTH - 1) + "x" + ")" * (MAX_DEPTH - 1)
     assert not parse("C = " + deep).problems
     assert not parse("C = " + "+".join(["x"] * (MAX_DEPTH - 1))).problems
+
+
+@pytest.mark.parametrize(
+    ("text", "help_", "mechanical"),
+    [
+        ("Y = F.relu(X)", "write relu(X)", True),
+        ("Y = F.clip(0, 1)", "write clip(F, 0, 1)", True),  # a tensor of that name
+        ("Y = np.where(X, 1, 0)", "write where(X, 1, 0)", True),
+        ("Y = X.T.sum(\n  axis=1)", "write sum(X.T, axis=1)", True),
+        ("Y = (A + B).where(C, 1)", "write where(A + B, C, 1)", True),
+        ("Y = X.softcap(3)", "write softcap(X, 3)", False),  # perhaps an op of one's own
+        ("Y = X.swish()", "write silu(x)", False),
+        ("Y = X.T()", "write .T without parentheses", False),
+    ],
+)
+def test_methods_and_modules_are_called_as_functions(text: str, help_: str, mechanical: bool) -> None:
+    (problem,) = parse(text).problems
+    assert problem.help == help_
+    assert problem.fix == (help_.removeprefix("write ") if mechanical else None)
+    assert text[problem.start : problem.end] == text[4:]

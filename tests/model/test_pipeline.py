@@ -90,11 +90,11 @@ def test_a_barrier_waits_for_latency_and_for_bytes() -> None:
 
 def test_a_sender_waits_for_its_receivers_and_they_for_it() -> None:
     figure = figures(semaphore_cycles=100.0)
-    sender = CoreJob(actions={"reader": [Spend(50.0), Send("all", ((3, 2500),))]}, rates=RATES)
+    sender = CoreJob(actions={"reader": [Spend(50.0), Send("all", ((3, 2500),), 2)]}, rates=RATES)
     late = CoreJob(actions={"reader": [Spend(500.0), Receive("all")]}, rates=RATES, senders={"all": 0})
     early = CoreJob(actions={"reader": [Receive("all")]}, rates=RATES, senders={"all": 0})
     found = run_cores([sender, late, early], {}, figure)
-    sent = 500 + 100 + 2500 / figure.multicast_rate + figure.write_latency
+    sent = 500 + 100 + 2500 / figure.multicast_rate + 2 * figure.multicast_path + figure.write_latency
     assert found[0].end == pytest.approx(sent)
     assert found[1].end == found[2].end == pytest.approx(sent + 100)
     assert found[2].stalls["reader", "sender"] == pytest.approx(sent + 100)

@@ -35,12 +35,14 @@ from tt_build.ir.lowered import (
     Section,
     SendShared,
     SfpuOp,
+    Stmt,
     Wait,
     When,
     ZeroPadding,
     walk,
 )
 from tt_build.passes.channels import IS_SENDER
+from tt_build.passes.simplify import with_bodies
 from tt_build.passes.tensorize_steps import FILL
 
 BLOCK_CORRUPTIONS: Corruptions = {}
@@ -188,6 +190,38 @@ def other_channel(kernel: Kernel, rng: random.Random) -> Kernel | None:
 @corruption("TTB402")
 def other_semaphore(kernel: Kernel, rng: random.Random) -> Kernel | None:
     return change(kernel, rng, (SendShared, ReceiveShared), lambda s: replace(s, sent=s.ready))
+
+
+@corruption("TTB402")
+def a_chain_that_is_not_planned(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (SendShared, RotateShared), lambda s: replace(s, link="linked"), lambda s: not s.link)
+
+
+@corruption("TTB402")
+def a_planned_chain_that_is_none(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (SendShared, RotateShared), lambda s: replace(s, link=""), lambda s: s.link)
+
+
+@corruption("TTB402")
+def a_chain_of_another_architecture(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (SendShared, RotateShared), lambda s: replace(s, link="flushed"), lambda s: s.link)
+
+
+@corruption("TTB402")
+def chains_that_cross(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Both channels on one NoC, all of it as if it were planned so."""
+    if kernel.linked or not any(len(body.channels) > 1 for body in kernel.bodies):
+        return None
+    names = tuple(dict.fromkeys(channel.name for body in kernel.bodies for channel in body.channels))
+    bodies = tuple(replace(body, body=_linked(body.body)) for body in kernel.bodies)
+    return replace(kernel, linked=names, bodies=bodies)
+
+
+def _linked(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    return tuple(
+        replace(stmt, link="linked") if isinstance(stmt, SendShared | RotateShared) else with_bodies(stmt, _linked)
+        for stmt in body
+    )
 
 
 @corruption("TTB402")

@@ -276,10 +276,40 @@ def no_packs(kernel: Kernel, rng: random.Random) -> Kernel | None:
 
 
 @corruption("TTB404")
+def slot_of_the_tile_beside(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (TileOp, SfpuOp, Pack), lambda s: replace(s, lane=s.lane + 1), lambda s: s.lane)
+
+
+@corruption("TTB404")
+def one_slot_for_all_tiles(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (TileOp, SfpuOp, Pack), lambda s: replace(s, lane=None), lambda s: s.lane)
+
+
+@corruption("TTB404")
+def slots_that_overlap(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, (TileOp, Pack), lambda s: replace(s, dst=s.dst + 1), lambda s: s.lane)
+
+
+def _is_over_lanes(stmt: Stmt) -> bool:
+    return isinstance(stmt, Loop) and any(getattr(inner, "lane", None) for inner in stmt.body)
+
+
+@corruption("TTB404")
+def a_step_for_fewer_tiles(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    return change(kernel, rng, Loop, lambda s: replace(s, count=num(1)), _is_over_lanes)
+
+
+@corruption("TTB404")
+def more_tiles_than_slots(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    if kernel.in_dst in (1, kernel.batch):
+        return None
+    return change(kernel, rng, Let, lambda s: replace(s, value=var("tiles")), lambda s: s.name == "lanes")
+
+
+@corruption("TTB404")
 def outside_a_section(kernel: Kernel, rng: random.Random) -> Kernel | None:
     index = next(i for i, body in enumerate(kernel.bodies) if body.role == "compute")
-    section = next(s for s in walk(kernel.bodies[index].body) if isinstance(s, Section))
-    return item(kernel, "bodies", index, body=(*kernel.bodies[index].body, replace(section.packs[-1], index=None)))
+    return item(kernel, "bodies", index, body=(*kernel.bodies[index].body, Pack(dst=0, cb=kernel.results[0].cb)))
 
 
 @corruption("TTB401")

@@ -67,6 +67,7 @@ BASES = {
         {"algorithm": "mcast_1d_in0", "k_split": 4, "k_block": 96}, r=[1, 200], f=[64, 200],
     ),
     "short part": _kernel(100, 1000, 64, "Y = A @ B", {"algorithm": "reuse", "k_split": 3, "block": [64, 64]}),
+    "crossing": _kernel(200, 230, 300, "Y = A @ B", {"algorithm": "mcast_2d", "k_block": 64, "noc": 0}),
     "rows": _kernel(250, 256, 300, "Y = A @ B", {"algorithm": "reuse", "k_block": 96}, {"A": _l1("height", 4, 2)}),
 }  # fmt: skip
 

@@ -84,6 +84,15 @@ BASES: dict[str, dict[str, Any]] = {
         "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),
         "compute": "C = A * B",
     },
+    "together": {
+        "inputs": _tensors(A=[300, 170], B=[300, 170], r=[1, 170]), "outputs": _tensors(C=[300, 170], D=[300, 170]),
+        "compute": "D = relu(abs(A) + B)\nC = D * r", "schedule": {"cores": [2, 1]}, "math": {"fp32_accumulate": False},
+    },
+    "together_in_place": {
+        "inputs": _tensors(A=_l1("block", [3, 2], [100, 280]), B=_l1("block", [3, 2], [100, 280])),
+        "outputs": _tensors(C=_l1("block", [3, 2], [100, 280])),
+        "compute": "C = silu(A) * B",
+    },
     "stacked_shard": {
         "inputs": _tensors(A=_l1("width", [3, 1], [2, 50, 96]), B=_l1("height", [2, 2], [2, 64, 50])),
         "outputs": _tensors(C=_l1("height", [1, 4], [2, 50, 50])),

@@ -117,7 +117,7 @@ def plans(program: Kernel) -> list[Candidate]:
 
 @st.composite
 def planned(draw: Draw) -> tuple[Kernel, Kernel]:
-    """A matmul under a legal plan, and under another that may not change a bit: other subblock, NoC, depth, order."""
+    """A matmul under a legal plan, and under another that may not change a bit: subblock, NoC, depth, order, links."""
     program = draw(matmuls())
     program["kernel"]["schedule"] = {"matmul": {"k_split": draw(st.sampled_from([1, 1, 2, 3]))}}
     found = plans(program)
@@ -148,6 +148,8 @@ def _under(program: Kernel, plan: Candidate, draw: Draw) -> Kernel:
         "noc": draw(st.integers(0, int(plan.blocking.k_parts == 1))),
         "depth": draw(st.integers(1, 2)),
     }
+    if draw(st.integers(0, 2)) == 0:
+        matmul["linked"] = False
     if plan.algorithm in ("reuse", "mcast_2d") and plan.blocking.k_parts == 1:
         matmul["order"] = draw(st.sampled_from(["row_major", "column_major", "serpentine", "z_order"]))
     program["kernel"]["schedule"] = {"matmul": matmul}

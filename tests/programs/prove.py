@@ -55,6 +55,13 @@ def prove_all(cases: Iterable[tuple[Kernel, Sequence[Kernel]]]) -> Iterator[Exce
             yield _failure(case) if isinstance(case, _Case) else case
 
 
+def prove_built(program: Kernel, built: Sequence[tuple[VerifiedKernel, Path]]) -> None:
+    """As ``prove``, of one program that was built in several ways: kernels and the paths of their plans."""
+    (kernel, plan), *others = built
+    compile_plans((load_plan(path), path.parent) for _, path in built)
+    _judge(_Case(program, [program] * len(others), kernel, plan, others))
+
+
 class _Case(msgspec.Struct, frozen=True):
     """A program and its variants, built."""
 

@@ -199,3 +199,14 @@ def test_a_template_of_every_name_of_the_package_replaces_it(tmp_path: Path) -> 
 
 def test_the_example_is_valid() -> None:
     assert not check(ROOT / "examples" / "extensions" / "kernels.yaml").diagnostics
+
+
+def test_a_missing_ops_file_is_said_where_an_op_is_called(tmp_path: Path) -> None:
+    (tmp_path / "ops" / "templates").mkdir(parents=True)
+    (tmp_path / "kernels.yaml").write_text(MAIN.replace("f(X)", "softcap(X)"))
+    (entry,) = check(tmp_path / "kernels.yaml").diagnostics
+    assert entry.diagnostic.message == "unknown function 'softcap'"
+    assert entry.diagnostic.help == (
+        "ops/ops.yaml, which would define ops of your own, does not exist\ndid you mean 'softmax'?"
+    )
+    assert entry.diagnostic.fix is None

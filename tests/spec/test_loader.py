@@ -349,3 +349,21 @@ def test_a_thousand_kernels_in_half_a_second(tmp_path: Path) -> None:
         best = min(best, time.process_time() - start)
     assert len(spec.declarations) == 1000
     assert best < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("version: 1\ndefaults: {dtype: bfloat16}\n", ["TTB108"]),
+        ("version: 1\ninclude: [bare.yaml]\n", []),
+        ("version: 1\npolicies: {schedule: {s: {policy: strided}}}\n", []),
+        ("version: 1\nkernels: {}\n", []),
+        ("version: 1\nkernel: {}\n", ["TTB006"]),
+        ("version: 2\n", ["TTB028"]),
+    ],
+)
+def test_a_file_without_kernels_is_warned_of(text: str, codes: list[str], tmp_path: Path) -> None:
+    (tmp_path / "bare.yaml").write_text("version: 1\n")
+    (tmp_path / "kernels.yaml").write_text(text)
+    spec = load_file(tmp_path / "kernels.yaml")
+    assert [entry.diagnostic.code for entry in spec.diagnostics] == codes

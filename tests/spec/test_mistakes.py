@@ -87,6 +87,23 @@ PANEL = {
     "augmented assignment": ("h = X @ W + b", "h = X @ W\n      h += b", "TTB011", "+=", "h = h + ..."),
     "conditional": ("gelu(h)", "(h if h > 0 else 0)", "TTB011", "if", "where(condition, a, b)"),
     "indexing": ("gelu(h)", "h[0]", "TTB011", "[", "slice"),
+    "a method": ("gelu(h)", "h.gelu()", "TTB011", "h.gelu()", "write gelu(h)"),
+    "a method of an expression": (
+        "h = X @ W + b",
+        "h = (X @ W + b).cast(bfloat16)",
+        "TTB011",
+        "(X @ W + b).cast(bfloat16)",
+        "write cast(X @ W + b, bfloat16)",
+    ),
+    "another library's function": (
+        "gelu(h)",
+        "torch.nn.functional.gelu(h)",
+        "TTB011",
+        "torch.nn.functional.gelu(h)",
+        "write gelu(h)",
+    ),
+    "a method that is called otherwise": ("gelu(h)", "h.clamp(0, 6)", "TTB011", "h.clamp(0, 6)", "clip(x, low, high)"),
+    "membership": ("gelu(h)", "h in h", "TTB011", "in", "(X == 1) + (X == 2)"),
     "kernel name with a dash": ("  mlp:", "  mlp-up:", "TTB009", "mlp-up", "mlp_up"),
     "capital kernel name": ("  mlp:", "  MLP:", "TTB009", "MLP", "mlp"),
     "anchor": ("schedule: stripes", "schedule: &s stripes", "TTB003", "&s", "write the value out"),
@@ -116,6 +133,8 @@ def test_panel(name: str, tmp_path: Path) -> None:
 
 # Mistakes whose repair is mechanical: --fix makes the file valid.
 FIXED = [
+    "a method",
+    "another library's function",
     "typo in a key",
     "typo in a kernel's section",
     "typo in a tensor's key",

@@ -49,7 +49,10 @@ DOCUMENT: dict[str, Any] = {
             "compute": "C = A @ B * alpha + beta",
             "block": [32, 32],
             "grid": ["N // 32", 8],
-            "schedule": {"matmul": {"algorithm": "streaming", "noc": 0, "k_block": 64}, "cores": [4, 4]},
+            "schedule": {
+                "matmul": {"algorithm": "streaming", "noc": 0, "k_block": 64, "linked": False},
+                "cores": [4, 4],
+            },
             "verify": {"pcc": 0.99, "rtol": 0.01, "seed": 7, "inputs": "normal", "sizes": {"M": 64}},
             "math": {"fidelity": "LoFi"},
             "target": {"arch": "blackhole"},

@@ -19,7 +19,7 @@ from typing import NoReturn
 from tt_build.cli import compile as compile_command
 from tt_build.cli import completion, estimate, explain, graph, init, schema, show, templates, tune, validate
 from tt_build.cli import run as run_command
-from tt_build.cli.terminal import Failure, Usage
+from tt_build.cli.terminal import Failure, Usage, system_error
 from tt_build.version import __version__
 
 Command = Callable[[argparse.Namespace], int]
@@ -73,8 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"tt-build: {place}{error.strerror or error}", file=sys.stderr)
+        print(f"tt-build: {system_error(error)}", file=sys.stderr)
         return 1
     except Exception:
         return _our_fault()

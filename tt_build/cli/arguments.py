@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tt_build.spec.loader import SpecFile
     from tt_build.spec.model import Declared, Locked
 
+SPEC = Path("kernels.yaml")
 # argparse has no public name for what add_subparsers returns.
 Commands = Any
 
@@ -23,7 +24,7 @@ def add_spec(parser: argparse.ArgumentParser, *, option: bool = False, several: 
             "specs", type=Path, nargs="+", metavar="SPEC", help="kernels.yaml; several with text and github"
         )
     elif option:
-        parser.add_argument("--spec", type=Path, default=Path("kernels.yaml"), help="default: kernels.yaml")
+        parser.add_argument("--spec", type=Path, default=SPEC, help="default: kernels.yaml")
     else:
         parser.add_argument("spec", type=Path, metavar="SPEC", help="kernels.yaml")
     parser.add_argument("--arch", type=_arch, help="architecture of kernels that do not name one")
@@ -50,6 +51,9 @@ def load(options: argparse.Namespace, locks: dict[str, Locked] | None = None) ->
     from tt_build.spec.loader import load_file
     from tt_build.spec.render import render
 
+    if not options.spec.exists():
+        here = f"{options.spec} here" if options.spec == SPEC else options.spec
+        raise Failure(f"there is no {here}; name one with --spec FILE, or start with 'tt-build init'")
     loaded = load_file(options.spec, arch=options.arch, grid=options.grid, locks=locks)
     if loaded.errors:
         shown = "\n\n".join(render(entry.diagnostic, loaded.source) for entry in loaded.errors)
@@ -64,7 +68,15 @@ def declaration(loaded: SpecFile, name: str) -> Declared:
     names = {entry.kernel.name: entry for entry in loaded.declarations}
     if name in names:
         return names[name]
-    family = [known for known in names if known.startswith(f"{name}.")]
-    close = nearest(name, list(names))
-    hint = f"; its variants: {', '.join(family[:8])}" if family else f"; did you mean '{close}'?" if close else ""
+    variants = [entry.kernel.name for entry in family(loaded, name)]
+    programs = [program.name for program in loaded.sequences]
+    close = nearest(name, [*names, *programs])
+    hint = f"; its variants: {', '.join(variants[:8])}" if variants else f"; did you mean '{close}'?" if close else ""
+    if name in programs:
+        hint = "; it is a program: name the kernel of a step"
     raise Usage(f"there is no kernel '{name}' in {loaded.path}{hint}")
+
+
+def family(loaded: SpecFile, name: str) -> list[Declared]:
+    """The variants of a kernel that is named without one."""
+    return [entry for entry in loaded.declarations if entry.kernel.name.startswith(f"{name}.")]

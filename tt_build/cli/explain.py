@@ -13,6 +13,7 @@ from tt_build.spec.nearest import plural
 if TYPE_CHECKING:
     from tt_build.ir.handwritten import VerifiedSources
     from tt_build.ir.stages import VerifiedKernel
+    from tt_build.model.kernel import KernelEstimate
     from tt_build.spec.loader import SpecFile
     from tt_build.spec.model import Declaration, Declared
 
@@ -142,11 +143,15 @@ def _estimate(kernel: VerifiedKernel) -> list[str]:
         return []
     found = estimate(kernel)
     planned = as_planned(kernel, found)
-    lines = ["", f"estimate: {found.cycles:,} cycles, {duration(found.time_ns)}; bound by {BOUNDS[found.bound]}"]
+    what = "estimate" if kernel.matmul_choice is None else "estimate of the whole kernel"
+    lines = ["", f"{what}: {found.cycles:,} cycles, {duration(found.time_ns)}; bound by {_bound(found)}"]
+    busy = {BOUNDS[name]: cycles for name, cycles in found.busy.items()}
+    if found.busy["math"] and found.busy["vector"]:
+        busy["both engines, which one processor drives"] = found.busy["math"] + found.busy["vector"]
     rows: list[tuple[str, ...]] = [("resource, where it is busiest", "cycles", "of the time")]
-    for name, cycles in sorted(found.busy.items(), key=lambda pair: (-pair[1], pair[0])):
+    for name, cycles in sorted(busy.items(), key=lambda pair: (-pair[1], pair[0])):
         if cycles:
-            rows.append((BOUNDS[name], f"{cycles:,}", percent(cycles / found.cycles)))
+            rows.append((name, f"{cycles:,}", percent(cycles / found.cycles)))
     lines += table(rows)
     moved, least = planned.dram_read_bytes + planned.dram_write_bytes, planned.compulsory_bytes
     if least:
@@ -156,6 +161,19 @@ def _estimate(kernel: VerifiedKernel) -> list[str]:
     waits = sorted(found.stalls, key=lambda stall: -stall.cycles)[:4]
     lines += [f"  {wait.processor} waits {wait.cycles:,} cycles for {wait.waits_for}" for wait in waits]
     return lines
+
+
+def _bound(found: KernelEstimate) -> str:
+    """What bounds the kernel, and by which rule where it is not the busiest of the table."""
+    from tt_build.report.figures import BOUNDS
+
+    text, busy = BOUNDS[found.bound], found.busy
+    if found.bound in ("math", "vector") and busy["math"] and busy["vector"]:
+        return f"{text}, counted with the other engine"
+    waits = max(("reader", "writer"), key=lambda name: busy[name])
+    if found.bound == "dram" and busy[waits] > busy["dram"]:
+        return f"{text}, for which {BOUNDS[waits]} waits"
+    return text
 
 
 def _parts(kernel: VerifiedKernel) -> list[str]:
@@ -211,18 +229,26 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     if kernel.flash is not None:
         rows.append(("keys a step", plural(kernel.flash.keys, "tile"), planner))
     elif matmul:
-        rows.append(("inner block", plural(kernel.k_block, "tile"), f"tiles of K {block}"))
+        told = f"tiles of K {_costs(kernel)}" if kernel.block_costs else f"tiles of K {block}"
+        rows.append(("inner block", plural(kernel.k_block, "tile"), told))
     elif kernel.sweeps:
-        rows.append(("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {block}"))
+        rows.append(
+            ("sweep block", plural(kernel.sweep_block, "tile"), f"tiles of what is streamed {_costs(kernel) or block}")
+        )
     else:
-        rows.append(("batch", plural(kernel.batch, "tile"), _batch(kernel) or f"tiles {block}"))
+        rows.append(("batch", plural(kernel.batch, "tile"), f"tiles {_costs(kernel) or block}"))
+    single = not kernel.sweeps and kernel.blocking is None and kernel.attention is None
+    if single and any(r for r in kernel.results if not r.bound):
+        rows.append(("depth", plural(kernel.depth, "block"), "that a circular buffer holds, by the model"))
+    if kernel.in_dst > 1:
+        rows.append(("in DST", plural(kernel.in_dst, "tile"), "a section, configured once for all, by the model"))
     return rows
 
 
-def _batch(kernel: VerifiedKernel) -> str:
+def _costs(kernel: VerifiedKernel) -> str:
     """Between which blocks the cost model chose."""
     told = ", ".join(f"{size}: {time:,}" for size, time in kernel.block_costs)
-    return f"tiles a barrier, by the model's cycles for {told}" if told else ""
+    return f"a barrier, by the model's cycles for {told}" if told else ""
 
 
 def _sweeps(kernel: VerifiedKernel) -> list[tuple[str, ...]]:

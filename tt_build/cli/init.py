@@ -127,9 +127,11 @@ def add(commands: Commands) -> None:
 
 def init(options: argparse.Namespace) -> int:
     """Write the files; with one of them there already nothing is written (exit code 1)."""
-    from tt_build.cli.terminal import Failure
+    from tt_build.cli.terminal import Failure, Usage
     from tt_build.codegen.write import write_group
 
+    if options.folder.exists() and not options.folder.is_dir():
+        raise Usage(f"{options.folder} is a file; name a folder, which may be new")
     files = {options.folder / name: text.encode() for name, text in starter().items()}
     there = [str(path) for path in files if path.exists() or path.is_symlink()]
     if there:

@@ -33,7 +33,8 @@ def matmul_head(kernel: VerifiedKernel) -> str:
     assert kernel.blocking is not None
     rows, columns = kernel.blocking.subblock
     shares = _SHARES[kernel.blocking.shares]
-    head = f"matmul: {kernel.matmul_choice.legal:,} legal plans; {shares}; subblocks of {rows} x {columns} tiles in DST"
+    plans = f"matmul: {kernel.matmul_choice.legal:,} legal plans"
+    head = f"{plans}; {shares}; subblocks of {rows} x {columns} tiles in DST"
     if kernel.lock is None:
         return head
     if not kernel.lock.taken:

@@ -121,7 +121,7 @@ def run_program(options: argparse.Namespace, path: Path) -> int:
     results = (_on_ttnn if options.on == "ttnn" else _on_emulator)(options, loaded, arrays)
     for name, file in targets.items():
         write_array(Path(file), results[name])
-    print(report(program.program, options.on, results, targets))
+    print(report(program.program, options.on, results, targets, program.outputs))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tt_build.ir.plan import Buffer, Plan
+
+
+BUILD = Path("build", "tenstorrent")
+"""Where a build writes, by default."""
+PLAN = "tt.plan.json"
+FIRST = 6
+"""Numbers of an output that are shown where it is not kept."""
 
 
 def add(commands: Commands) -> None:
@@ -46,9 +54,7 @@ def run(options: argparse.Namespace) -> int:
     from tt_build.ir.plan import PlanError, load_plan
     from tt_build.ir.program_plan import FILE as PROGRAM
 
-    path = options.plan
-    if path.is_dir():
-        path = path / PROGRAM if (path / PROGRAM).is_file() else path / "tt.plan.json"
+    path = plan_path(options.plan)
     if path.name == PROGRAM:
         from tt_build.cli.programs import run_program
 
@@ -75,14 +81,45 @@ def run(options: argparse.Namespace) -> int:
     results = run_it(options, path, plan, arrays, scalars)
     for name, file in targets.items():
         write_array(Path(file), results[name])
-    print(report(plan.kernel, options.on, results, targets))
+    print(report(plan.kernel, options.on, results, targets, outputs))
     return 0
 
 
-def report(name: str, where: str, results: dict[str, Any], targets: dict[str, str]) -> str:
-    """What was run and what was written."""
-    wrote = ", ".join(f"{tensor} {list(results[tensor].shape)} to {file}" for tensor, file in targets.items())
-    return f"{name}: ran on {where}" + (f"; wrote {wrote}" if wrote else "")
+def plan_path(path: Path) -> Path:
+    """The ``tt.plan.json`` or ``program.json`` of a path; ``Failure`` where there is none."""
+    from tt_build.ir.program_plan import FILE as PROGRAM
+
+    if path.is_dir():
+        for name in (PROGRAM, PLAN):
+            if (path / name).is_file():
+                return path / name
+        raise Failure(f"there is no {PLAN} and no {PROGRAM} in {path}; {_where_plans_are(path)}")
+    if not path.exists():
+        raise Failure(f"there is no {path}; {_where_plans_are(path)}")
+    return path
+
+
+def _where_plans_are(path: Path) -> str:
+    """A help: the plan of a build with that name, or where plans come from."""
+    built = BUILD / path.name
+    if built.is_dir() and built != path:
+        return f"did you mean {built}?"
+    return f"'scons target=tenstorrent' writes plans to {BUILD}/KERNEL, 'tt-build compile SPEC --output DIR' to DIR"
+
+
+def report(name: str, where: str, results: dict[str, Any], targets: dict[str, str], outputs: Iterable[str]) -> str:
+    """What was run and what was written; what outputs hold where none was."""
+    if targets:
+        wrote = ", ".join(f"{tensor} {list(results[tensor].shape)} to {file}" for tensor, file in targets.items())
+        return f"{name}: ran on {where}; wrote {wrote}"
+    lines = [f"{name}: ran on {where}; nothing was written: --output NAME=FILE.npy keeps an output"]
+    return "\n".join([*lines, *(f"  {output} {_glance(results[output])}" for output in outputs)])
+
+
+def _glance(array: np.ndarray[Any, Any]) -> str:
+    """Shape, dtype and first numbers."""
+    first = ", ".join(f"{value:.6g}" for value in array.ravel()[:FIRST].tolist())
+    return f"{list(array.shape)} {array.dtype}: {first}{', ...' if array.size > FIRST else ''}"
 
 
 def once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
@@ -111,7 +148,7 @@ def read_array(name: str, path: Path, buffer: Buffer) -> np.ndarray[Any, Any]:
     except OSError as error:
         raise Failure(f"input {name}: cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError) as error:
-        raise Failure(f"input {name}: {path} is no .npy file of numbers: {error}") from None
+        raise Failure(f"input {name}: {path} {_why_unread(path, error)}; save one array with numpy.save") from None
     if not isinstance(array, np.ndarray):
         raise Failure(f"input {name}: {path} is an .npz archive; save one array with numpy.save")
     kind = DTYPES[buffer.dtype]
@@ -125,6 +162,18 @@ def read_array(name: str, path: Path, buffer: Buffer) -> np.ndarray[Any, Any]:
     if tuple(array.shape) != tuple(buffer.shape):
         raise Failure(f"input {name}: {path} has shape {list(array.shape)}; the tensor has {list(buffer.shape)}")
     return np.asarray(array, np.float32) if kind.is_float else np.asarray(array)
+
+
+def _why_unread(path: Path, error: Exception) -> str:
+    from numpy.lib.format import MAGIC_PREFIX
+
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC_PREFIX))
+    if not start:
+        return "is empty"
+    if start != MAGIC_PREFIX:
+        return "is no .npy file"
+    return "holds Python objects, not numbers" if "allow_pickle" in str(error) else f"is damaged ({error})"
 
 
 def _scalars(given: dict[str, str], plan: Plan) -> dict[str, float | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -16,6 +17,28 @@ class Usage(Exception):
 
 class Failure(Exception):
     """The work could not be done, with a message for the user: exit code 1."""
+
+
+_MEND = {
+    errno.EACCES: "check the permissions of the file and its folder, or name another place",
+    errno.EPERM: "check the permissions of the file and its folder, or name another place",
+    errno.EROFS: "name a place that can be written",
+    errno.ENOTDIR: "a part of that path is a file: name another place",
+    errno.EISDIR: "it is a folder: name a file",
+    errno.ENOENT: "check the path",
+    errno.ENOSPC: "make room, or name another place",
+}
+
+
+def system_error(error: OSError) -> str:
+    """What the system refused, where, and what to do."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working folder is no longer there\n   help: go to another one, as with: cd /"
+    place = f"{error.filename}: " if error.filename else ""
+    mend = _MEND.get(error.errno or 0)
+    return f"{place}{error.strerror or error}" + (f"\n   help: {mend}" if mend else "")
 
 
 def is_interactive(stream: TextIO) -> bool:

@@ -52,7 +52,7 @@ def tune(options: argparse.Namespace) -> int:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from tt_build.codegen.write import write_group
+    from tt_build.codegen.write import probe, write_group
     from tt_build.spec.lockfile import lock_path
     from tt_build.spec.nearest import plural
     from tt_build.tune.ranking import lock_text
@@ -69,6 +69,8 @@ def _tune(options: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     entries, path = dict(kept), lock_path(options.spec)
+    if small:
+        probe(path)
     for one in small:
         entries[one.name] = _tuned(one, options)
         write_group({path: lock_text(entries)})  # what was found stays where a later run fails

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tt_build.codegen.sfpu import call_of, call_text, init_text
+from tt_build.codegen.sfpu import call_of, call_text, init_text, slot_text
 from tt_build.codegen.templates import Filters, render
 from tt_build.ir.index import Bin, Index, Num, to_cpp
 from tt_build.ir.lowered import (
@@ -21,6 +21,7 @@ from tt_build.ir.lowered import (
     KernelBody,
     Loop,
     MatmulBlock,
+    Pack,
     PatternTile,
     ReadPage,
     Section,
@@ -96,6 +97,8 @@ def _printable(
             done.append(SfpuCallText(init_text(stmt, kernel.math, kernel.program.ops)))
         elif isinstance(stmt, SfpuOp):
             done.append(SfpuCallText(call_text(stmt, kernel.math, scalars, kernel.program.ops)))
+        elif isinstance(stmt, TileOp | Pack):
+            done.append(msgspec.structs.replace(stmt, dst=slot_text(stmt.dst, stmt.lane)))
         elif isinstance(stmt, ReadPage | WritePage):
             done.append(msgspec.structs.replace(stmt, tensor=names[stmt.tensor]))
         elif isinstance(stmt, Loop | When | Block):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 
+from tt_build.ir.index import Index, to_cpp
 from tt_build.ir.lowered import CallWord, SfpuInit, SfpuOp
 from tt_build.ir.stages import MathMode
 from tt_build.lang.functions import SfpuCall
@@ -112,9 +113,18 @@ def init_text(stmt: SfpuInit, math: MathMode, ops: Mapping[str, OpSpec]) -> str:
 
 def call_text(stmt: SfpuOp, math: MathMode, scalars: Mapping[str, str], ops: Mapping[str, OpSpec]) -> str:
     """The call itself; parameters are 32-bit words in hexadecimal, or the constants in ``scalars``, by scalar."""
-    slots = {f"d{i}": str(slot) for i, slot in enumerate(stmt.slots)}
+    slots = {f"d{i}": slot_text(slot, stmt.lane) for i, slot in enumerate(stmt.slots)}
     params = {f"p{i}": _word(word, scalars) for i, word in enumerate(stmt.params)}
-    return call_of(stmt.function, stmt.form, ops).call.format(**slots, **params, out=stmt.out, dst=_dst(math))
+    return call_of(stmt.function, stmt.form, ops).call.format(
+        **slots, **params, out=slot_text(stmt.out, stmt.lane), dst=_dst(math)
+    )
+
+
+def slot_text(slot: int, lane: Index | None) -> str:
+    """A DST slot, of a tile among several where there is a lane."""
+    if lane is None:
+        return str(slot)
+    return f"{slot} + {to_cpp(lane)}" if slot else to_cpp(lane)
 
 
 def _word(word: CallWord, scalars: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ P = TypeVar("P", str, Path)
 
 
 def write_group(files: Mapping[P, bytes]) -> dict[P, Stat]:
-    """Write all files, or raise ``OSError`` and leave none of them half written.
+    """Write all files, or raise ``OSError``, which names the file, and leave none of them half written.
 
     All bytes are on disk under temporary names before the first file takes its place; when that fails, the temporary
     files are removed and the old ones stay. Returns size, mtime, ctime and inode of each file in its place; a file that
@@ -23,21 +24,46 @@ def write_group(files: Mapping[P, bytes]) -> dict[P, Stat]:
     temporary = {path: _beside(os.fspath(path), process) for path in files}
     written: dict[P, os.stat_result] = {}
     stats: dict[P, Stat] = {}
+    at: P | None = None
     try:
         for path, data in files.items():
+            at = path
             written[path] = _write(temporary[path], data)
         for path in files:
+            at = path
             os.replace(temporary[path], path)
         for path, ours in written.items():
             found = os.lstat(path)
             if (found.st_ino, found.st_mtime_ns, found.st_size) == (ours.st_ino, ours.st_mtime_ns, len(files[path])):
                 stats[path] = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    except OSError as error:
+        if at is not None:
+            _of_target(error, os.fspath(at))
+        raise
     finally:
         for path in files:
             if path not in stats:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary[path])
     return stats
+
+
+def probe(path: Path) -> None:
+    """Raise ``OSError``, which names the file, where it could not be written; leaves nothing."""
+    temporary = _beside(os.fspath(path), os.getpid())
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _write(temporary, b"")
+        os.unlink(temporary)
+    except OSError as error:
+        _of_target(error, os.fspath(path))
+        raise
+
+
+def _of_target(error: OSError, path: str) -> None:
+    """The error names the file that was asked for, not the temporary one."""
+    error.filename, error.filename2 = path, None
 
 
 def _beside(path: str, process: int) -> str:

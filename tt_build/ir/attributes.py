@@ -55,7 +55,12 @@ def stamped(kernel: Kernel) -> Attributes:
             for cb in kernel.circular_buffers
         ]
     if isinstance(kernel, BufferedKernel) and kernel.block_costs:
-        attrs["tt_block"] = {"tiles": kernel.batch, "cycles": {str(size): time for size, time in kernel.block_costs}}
+        attrs["tt_block"] = {
+            "tiles": max(kernel.batch, kernel.k_block, kernel.sweep_block),
+            "depth": kernel.depth,
+            "tiles_in_dst": kernel.in_dst,
+            "cycles": {str(size): time for size, time in kernel.block_costs},
+        }
     if isinstance(kernel, PaddedKernel):
         attrs["tt_padding_info"] = {
             p.tensor: {

@@ -18,6 +18,10 @@ TileOpName = Literal["copy", "transpose", "unary_bcast", "add", "sub", "mul", "m
 ChannelName = Literal["all", "row", "column"]
 """Cores that share operands: all with work, those of a row of the grid of units, or of a column."""
 
+Link = Literal["", "linked", "flushed"]
+"""How a multicast and the word behind it go together: each by a path of its own, in one chain over one path, or in a
+chain whose data must have left before the word is sent (Blackhole)."""
+
 BroadcastMode = Literal["", "rows", "cols", "scalar"]
 CallWord = Union[int, str]  # noqa: UP007
 """A parameter of an SFPU call: its 32-bit word, or the name of the run-time scalar that holds it."""
@@ -231,6 +235,7 @@ class SendShared(Struct, frozen=True, kw_only=True, tag="send_shared"):
     targets: int
     ready: int
     sent: int
+    link: Link = ""
 
 
 class ReceiveShared(Struct, frozen=True, kw_only=True, tag="receive_shared"):
@@ -259,6 +264,7 @@ class RotateShared(Struct, frozen=True, kw_only=True, tag="rotate_shared"):
     cores: int
     ready: int
     sent: int
+    link: Link = ""
 
 
 class MatmulBlock(Struct, frozen=True, kw_only=True, tag="matmul_block"):
@@ -310,7 +316,10 @@ class TileInit(Struct, frozen=True, kw_only=True, tag="tile_init"):
 
 
 class TileOp(Struct, frozen=True, kw_only=True, tag="tile_op"):
-    """A matrix-engine or unpacker operation from circular buffers into DST slot ``dst``."""
+    """A matrix-engine or unpacker operation from circular buffers into DST slot ``dst``.
+
+    In a section of several tiles ``lane`` is the tile's number there, which is added to the slot.
+    """
 
     op: TileOpName
     cbs: tuple[str, ...]
@@ -318,6 +327,7 @@ class TileOp(Struct, frozen=True, kw_only=True, tag="tile_op"):
     dst: int
     mode: BroadcastMode = ""
     transpose: bool = False
+    lane: Index | None = None
 
 
 class SfpuInit(Struct, frozen=True, kw_only=True, tag="sfpu_init"):
@@ -328,13 +338,14 @@ class SfpuInit(Struct, frozen=True, kw_only=True, tag="sfpu_init"):
 
 
 class SfpuOp(Struct, frozen=True, kw_only=True, tag="sfpu_op"):
-    """An SFPU function on DST slots; ``params`` are 32-bit words as the call takes them."""
+    """An SFPU function on DST slots; ``params`` are 32-bit words as the call takes them. ``lane`` as in ``TileOp``."""
 
     function: str
     form: str
     slots: tuple[int, ...]
     out: int
     params: tuple[CallWord, ...] = ()
+    lane: Index | None = None
 
 
 class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
@@ -345,11 +356,14 @@ class Reconfig(Struct, frozen=True, kw_only=True, tag="reconfig"):
 
 
 class Pack(Struct, frozen=True, kw_only=True, tag="pack"):
-    """``pack_tile(dst, cb)``: to the next page of the reserved block, or to page ``index`` of it."""
+    """``pack_tile(dst, cb)``: to the next page of the reserved block, or to page ``index`` of it. ``lane`` as in
+    ``TileOp``.
+    """
 
     dst: int
     cb: str
     index: Index | None = None
+    lane: Index | None = None
 
 
 class Section(Struct, frozen=True, kw_only=True, tag="section"):

@@ -19,7 +19,7 @@ import math
 from typing import Literal
 
 from tt_build.ir.index import Index
-from tt_build.ir.lowered import BroadcastMode, CallWord, KernelBody, Stmt
+from tt_build.ir.lowered import BroadcastMode, CallWord, ChannelName, KernelBody, Stmt
 from tt_build.ir.plan import Range
 from tt_build.ir.work import CoreWork, Grid
 from tt_build.lang.program import Program
@@ -143,7 +143,8 @@ class Blocking(Struct, frozen=True, kw_only=True):
     grid of units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0. With
     ``local`` nobody reads the first operand: its rows are the core's own shard. ``k_parts`` cores share a unit, each
     with a part of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first
-    operand's columns, a step each, and send them in turn.
+    operand's columns, a step each, and send them in turn. ``linked`` are the operands whose multicasts keep their path
+    for the word that they have come (``passes.links``).
     """
 
     block: tuple[int, int]
@@ -155,6 +156,7 @@ class Blocking(Struct, frozen=True, kw_only=True):
     local: bool = False
     k_parts: int = 1
     rotates: bool = False
+    linked: tuple[Operand, ...] = ()
 
     def is_shared(self, stream: Stream) -> bool:
         """Whether one core reads the stream for others, or each in turn: cores with turns read all else themselves."""
@@ -680,14 +682,19 @@ class CircularBuffer(Struct, frozen=True, kw_only=True):
 class BufferedKernel(StagedKernel, frozen=True, kw_only=True):
     """After ``memory_space_lower``. ``batch`` units a block, ``k_block`` K tiles a block (1 without a matmul).
 
-    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps). ``block_costs`` has the blocks between
-    which the cost model chose ``batch``: (units, cycles of the busiest core).
+    ``sweep_block`` tiles a block of what a sweep streams (1 without sweeps). ``depth`` blocks of what is streamed fit
+    its circular buffer, and a DST section has up to ``in_dst`` of a block's units. The multicasts of ``linked``
+    channels keep their path for the word behind them. ``block_costs`` has the blocks between which the cost model
+    chose ``batch``, ``k_block`` of a streaming matmul or ``sweep_block``: (tiles, cycles of the busiest core).
     """
 
     circular_buffers: tuple[CircularBuffer, ...]
     batch: int
     k_block: int
     sweep_block: int = 1
+    depth: int = 2
+    in_dst: int = 1
+    linked: tuple[ChannelName, ...] = ()
     block_costs: tuple[tuple[int, int], ...] = ()
 
     def cb(self, name: str) -> CircularBuffer:

@@ -20,36 +20,10 @@ from tt_build.lang.ops import (
 )
 from tt_build.lang.parse import expression_text
 from tt_build.lang.program import Value
-from tt_build.lang.signatures import SIGNATURES, Signature
+from tt_build.lang.signatures import FOREIGN, SIGNATURES, Signature
 from tt_build.lang.syntax import Call, Expr, Name
 from tt_build.spec.nearest import did_you_mean, nearest, plural
 from tt_build.targets.dtypes import DTYPES
-
-_FOREIGN = {
-    "max": "maximum(a, b)",
-    "min": "minimum(a, b)",
-    "transpose": "x.T",
-    "matmul": "a @ b",
-    "dot": "a @ b",
-    "clamp": "clip(x, low, high)",
-    "swish": "silu(x)",
-    "inv": "reciprocal(x)",
-    "recip": "reciprocal(x)",
-    "negative": "neg(x)",
-    "astype": "cast(x, dtype)",
-    "typecast": "cast(x, dtype)",
-    "concatenate": "concat(a, b, axis)",
-    "cat": "concat(a, b, axis)",
-    "layer_norm": "layernorm(x, eps)",
-    "rms_norm": "rmsnorm(x, eps)",
-    "select": "where(c, a, b)",
-    "amax": "max(x, axis=-1)",
-    "amin": "min(x, axis=-1)",
-    "fabs": "abs(x)",
-    "subtract": "a - b",
-    "multiply": "a * b",
-    "divide": "a / b",
-}
 
 
 class Calls(Movement):
@@ -59,6 +33,7 @@ class Calls(Movement):
     exhausted = False
     expansions: Expansions
     broken_ops: frozenset[str] | None = frozenset()
+    absent_ops = ""
     calls_broken_op = False
 
     def call(self, node: Call) -> Operand:
@@ -98,14 +73,16 @@ class Calls(Movement):
                 self.mention(part.id)
 
     def unknown_function(self, name: str, span: Span) -> None:
-        if name not in _FOREIGN and (self.broken_ops is None or name in self.broken_ops):
+        if name not in FOREIGN and (self.broken_ops is None or name in self.broken_ops):
             self.calls_broken_op = True  # its definition was refused
             return
-        if name in _FOREIGN:
-            help_ = f"write {_FOREIGN[name]}"
+        if name in FOREIGN:
+            help_ = f"write {FOREIGN[name]}"
         else:
             near = nearest(name, [*SIGNATURES, *self.kernel.ops])
             help_ = f"did you mean '{near}'?" if near else "the reference lists the functions"
+            if self.absent_ops:  # first, so that nothing is mended mechanically
+                help_ = f"{self.absent_ops}, which would define ops of your own, does not exist\n{help_}"
         self.error("TTB013", f"unknown function '{name}'", span, help_)
 
     def arguments(self, node: Call, signature: Signature) -> tuple[list[Expr], dict[str, Expr]] | None:
@@ -121,7 +98,7 @@ class Calls(Movement):
             first = extra[len(names)]
             help_ = f"write {signature}"
             if signature.name in ("max", "min"):
-                help_ = f"{signature.name} reduces one tensor; of two it is {_FOREIGN[signature.name]}"
+                help_ = f"{signature.name} reduces one tensor; of two it is {FOREIGN[signature.name]}"
             self.error("TTB017", f"too many arguments for '{signature.name}'", (first.start, first.end), help_)
             return None
         given: dict[str, Expr] = dict(zip(names, extra, strict=False))

@@ -43,6 +43,7 @@ def elaborate(
     op_places: Mapping[str, Where] | None = None,
     broken_ops: frozenset[str] | None = frozenset(),
     expansions: Expansions | None = None,
+    absent_ops: str = "",
 ) -> Elaborated:
     """The typed program of ``kernel``; raises ``Rejected`` with every error in it.
 
@@ -51,10 +52,11 @@ def elaborate(
     sizes and scalars whose declaration was refused already: what reads them is not reported, and the program that
     comes back is then none to use. ``op_places`` says where each op of ``kernel.ops`` is defined;
     ``broken_ops`` names those that were refused (None: any may have been): where the text calls one, ``Rejected`` has
-    no diagnostics for that. ``expansions`` counts them for several kernels.
+    no diagnostics for that; ``absent_ops`` is the file that would define them and is not there. ``expansions`` counts
+    them for several kernels.
     """
     walk = _Elaboration(kernel, defaults, parsed or parse(kernel.compute), shape_texts or {}, broken)
-    walk.op_places, walk.broken_ops = op_places or {}, broken_ops
+    walk.op_places, walk.broken_ops, walk.absent_ops = op_places or {}, broken_ops, absent_ops
     walk.expansions = expansions or Expansions()
     return walk.run()
 
@@ -80,7 +82,7 @@ class _Elaboration(Calls):
 
     def run(self) -> Elaborated:
         for problem in self.parsed.problems:
-            self.error(problem.code, problem.message, (problem.start, problem.end), problem.help)
+            self.error(problem.code, problem.message, (problem.start, problem.end), problem.help, fix=problem.fix)
         self.broken |= {problem.target for problem in self.parsed.problems} - self.kernel.inputs.keys()
         for line in self.parsed.assignments:
             self.assign(line)

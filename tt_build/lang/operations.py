@@ -46,14 +46,23 @@ class Operations:
     def at(self, span: Span) -> Where:
         return Where(path=(*self.path, "compute"), span=span)
 
-    def error(self, code: str, message: str, span: Span, help_: str = "", related: tuple[Related, ...] = ()) -> None:
-        word = suggested(help_) if not self.frames else None
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        help_: str = "",
+        related: tuple[Related, ...] = (),
+        *,
+        fix: str | None = None,
+    ) -> None:
+        word = (fix or suggested(help_)) if not self.frames else None
         span = self.builder.stands_for or span
         for name, _ in self.frames[-1:]:
             if name in self.op_places:
                 related = (Related(self.op_places[name], f"in the definition of '{name}'"),)
-        fix = Fix(self.at(span), word) if word is not None else None
-        self.errors.append(Diagnostic(code, message, self.at(span), help_, related, fix=fix))
+        repair = Fix(self.at(span), word) if word is not None else None
+        self.errors.append(Diagnostic(code, message, self.at(span), help_, related, fix=repair))
 
     def declared_shape(self, kind: str, name: str, axis: int | None = None) -> Related:
         """The place where a tensor's shape is declared; says what the size on ``axis`` is where it has a name."""

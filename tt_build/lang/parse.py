@@ -7,6 +7,9 @@ the stack of this parser or of the walks over its trees.
 
 from __future__ import annotations
 
+import msgspec
+
+from tt_build.lang.signatures import FOREIGN, SIGNATURES
 from tt_build.lang.syntax import (
     Assignment,
     Attribute,
@@ -43,7 +46,7 @@ _WORDS = {
     "def": "functions cannot be defined here",
     "import": "functions are built in; the reference lists them",
     "return": "assign to an output instead",
-    "in": "write comparisons",
+    "in": "there is no membership: write comparisons, as in (X == 1) + (X == 2)",
     "is": "write ==",
     "True": "write 1",
     "False": "write 0",
@@ -66,15 +69,19 @@ _CHARACTERS = {
     ":": "there are no slices and no annotations; slice(x, axis, start, stop) takes a part",
 }
 
+_MODULES = frozenset(("torch", "F", "nn", "np", "numpy", "jnp", "jax", "tf", "math", "ttnn", "scipy"))
+
 Parsing = tuple[Expr, int, int, int]  # the node, start and end with its parentheses, depth
 
 
 class _Stop(Exception):
     """Ends the reading of one assignment."""
 
-    def __init__(self, message: str, start: int, end: int, help_: str = "", code: str = "TTB011") -> None:
+    def __init__(
+        self, message: str, start: int, end: int, help_: str = "", code: str = "TTB011", fix: str | None = None
+    ) -> None:
         super().__init__(message)
-        self.problem = SyntaxProblem(code, message, start, end, help_)
+        self.problem = SyntaxProblem(code, message, start, end, help_, fix=fix)
         self.resume = False
 
 
@@ -95,9 +102,7 @@ def parse(text: str) -> Parsed:
         except _Stop as stop:
             problem = stop.problem
             target = word if kind == "name" and word not in _WORDS else ""
-            problems.append(
-                SyntaxProblem(problem.code, problem.message, problem.start, problem.end, problem.help, target)
-            )
+            problems.append(msgspec.structs.replace(problem, target=target))
             reader.next_line(here=stop.resume)
     return Parsed(text, tuple(assignments), tuple(problems))
 
@@ -235,8 +240,31 @@ class _Reader:
             if kind != "name":
                 raise self.unexpected("T")
             self.at += 1
+            if self.peek()[1] == "(":
+                raise self.method(node, name, start, name_end, depth)
             node, end, height = Attribute(start, name_end, node, name), name_end, height + 1
         return node, start, end, height
+
+    def method(self, owner: Expr, name: str, start: int, name_end: int, depth: int) -> _Stop:
+        """``x.f(y)`` and ``module.f(x)``: what to write instead, f(x, y)."""
+        first = owner
+        while isinstance(first, Attribute):
+            first = first.operand
+        called = self.call(name, start, name_end, depth)[0]
+        assert isinstance(called, Call)
+        tensors = any(not isinstance(arg, Number | Unary | Tuple) for arg in called.args)
+        if tensors and isinstance(first, Name) and first.id in _MODULES:
+            message, args = f"there are no modules: '{expression_text(owner)}.{name}'", called.args
+        else:
+            message, args = f"there are no methods: '.{name}()'", (owner, *called.args)
+        if name == "T":
+            help_, fix = "write .T without parentheses", None
+        elif name in FOREIGN and name not in SIGNATURES:
+            help_, fix = f"write {FOREIGN[name]}", None
+        else:
+            text = expression_text(Call(start, called.end, name, name_end, args, called.keywords))
+            help_, fix = f"write {text}", text if name in SIGNATURES else None
+        return _Stop(message, start, called.end, help_, fix=fix)
 
     def atom(self, depth: int) -> Parsing:
         kind, text, start, end = self.peek()

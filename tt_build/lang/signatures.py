@@ -91,3 +91,30 @@ OPERATORS: dict[str, str] = {
     "==": "eq",
     "!=": "ne",
 }
+
+FOREIGN = {
+    "max": "maximum(a, b)",
+    "min": "minimum(a, b)",
+    "transpose": "x.T",
+    "matmul": "a @ b",
+    "dot": "a @ b",
+    "clamp": "clip(x, low, high)",
+    "swish": "silu(x)",
+    "inv": "reciprocal(x)",
+    "recip": "reciprocal(x)",
+    "negative": "neg(x)",
+    "astype": "cast(x, dtype)",
+    "typecast": "cast(x, dtype)",
+    "concatenate": "concat(a, b, axis)",
+    "cat": "concat(a, b, axis)",
+    "layer_norm": "layernorm(x, eps)",
+    "rms_norm": "rmsnorm(x, eps)",
+    "select": "where(c, a, b)",
+    "amax": "max(x, axis=-1)",
+    "amin": "min(x, axis=-1)",
+    "fabs": "abs(x)",
+    "subtract": "a - b",
+    "multiply": "a * b",
+    "divide": "a / b",
+}
+"""What is called so elsewhere, and what to write."""

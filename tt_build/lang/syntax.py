@@ -89,7 +89,8 @@ class Assignment(Node, frozen=True, gc=False):
 class SyntaxProblem(msgspec.Struct, frozen=True):
     """One thing that is not in the language: where, what, and what to write instead. ``code`` is TTB011 or TTB034.
 
-    ``target`` is the name that the line begins with, probably the one that it meant to assign.
+    ``target`` is the name that the line begins with, probably the one that it meant to assign; ``fix`` what takes the
+    place of the text where the repair is mechanical.
     """
 
     code: str
@@ -98,6 +99,7 @@ class SyntaxProblem(msgspec.Struct, frozen=True):
     end: int
     help: str = ""
     target: str = ""
+    fix: str | None = None
 
 
 class Parsed(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from tt_build.ir.lowered import (
     FillTile,
     KernelBody,
     Let,
+    Link,
     Loop,
     MatmulBlock,
     MatmulBlockInit,
@@ -123,10 +124,11 @@ class Sections(Action, frozen=True, gc=False):
 
 
 class Send(Action, frozen=True, gc=False):
-    """Shared operands to the cores of each rectangle: (receivers, bytes)."""
+    """Shared operands to the cores of each rectangle: (receivers, bytes). ``paths`` are reserved for a multicast."""
 
     channel: str
     parcels: tuple[tuple[int, int], ...]
+    paths: int
 
 
 class Receive(Action, frozen=True, gc=False):
@@ -139,6 +141,7 @@ class Turn(Action, frozen=True, gc=False):
     """A core of a row sends its shard to all of them: as long for those who wait as for the one who sends."""
 
     size: int
+    paths: int
 
 
 class Meet(Action, frozen=True, gc=False):
@@ -220,7 +223,8 @@ class Translator:
         elif isinstance(stmt, ReceiveShared):
             found.append(Receive(stmt.channel))
         elif isinstance(stmt, RotateShared):
-            found.append(Turn(stmt.pages * self.page[stmt.cb]))
+            size = stmt.pages * self.page[stmt.cb]
+            found.append(Turn(size, self._paths([size], stmt.link)))
         elif isinstance(stmt, Exchange):
             gets = stmt.to == "all" or evaluate(stmt.part, scope) == 0  # the others send theirs and go on
             found.append(Meet(evaluate(stmt.parts, scope) if gets else 1, stmt.pages * self.page[stmt.cb]))
@@ -242,8 +246,13 @@ class Translator:
         return Transfer(isinstance(stmt, ReadPage), place, count, size)
 
     def _send(self, stmt: SendShared) -> Send:
-        size = sum(block.pages * self.page[block.cb] for block in stmt.blocks)
-        return Send(stmt.channel, tuple((count, size) for count in receivers_of(self.body, self.core, stmt.channel)))
+        sizes = [block.pages * self.page[block.cb] for block in stmt.blocks]
+        parcels = tuple((count, sum(sizes)) for count in receivers_of(self.body, self.core, stmt.channel))
+        return Send(stmt.channel, parcels, self._paths(sizes, stmt.link))
+
+    def _paths(self, sizes: list[int], link: Link) -> int:
+        """How often a path is reserved for blocks of these sizes and the word behind them."""
+        return 1 if link else 1 + sum(-(-size // int(self.figures.multicast_packet)) for size in sizes)
 
     def _loop(self, stmt: Loop, scope: Mapping[str, int], found: list[Action]) -> None:
         """Rounds that are alike and call no buffer are taken together."""
@@ -264,7 +273,7 @@ class Translator:
 
     def _section(self, stmt: Section, scope: Mapping[str, int], found: list[Action]) -> None:
         f = self.figures
-        pack = sum(self.page[p.cb] for p in stmt.packs if isinstance(p, Pack)) / f.pack_rate
+        pack = self._packed(stmt.packs, scope) / f.pack_rate
         pack *= f.pack_accumulate if self.accumulates else 1
         pack += f.init_cycles * sum(isinstance(p, Reconfig) for p in stmt.packs)
         math: list[Action] = []
@@ -275,6 +284,16 @@ class Translator:
             return
         found.append(Begin())
         found += [Compute(0.0, f.section_cycles, 0.0), *math, End(pack)]
+
+    def _packed(self, packs: tuple[Stmt, ...], scope: Mapping[str, int]) -> int:
+        """Bytes that the packer takes out of a section."""
+        size = 0
+        for stmt in packs:
+            if isinstance(stmt, Pack):
+                size += self.page[stmt.cb]
+            elif isinstance(stmt, Loop):
+                size += evaluate(stmt.count, scope) * self._packed(stmt.body, scope)
+        return size
 
     def _cost(self, stmt: TileOp | SfpuOp | MatmulBlock) -> Compute:
         cost = self.costs.get(id(stmt))

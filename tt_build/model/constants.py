@@ -69,6 +69,8 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     write_issue: float
     sender_read_rate: float
     multicast_rate: float
+    multicast_path: float
+    multicast_packet: float
     sender_issue: float
     sender_block: float
     semaphore_cycles: float

@@ -41,6 +41,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     writes; with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers
     (0: those of ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the
     bytes of all their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM.
+    ``behind`` are cycles of the vector engine for an output tile. ``linked`` tells for each operand whether its
+    multicasts keep their path for the word behind them.
     """
 
     m: int
@@ -67,6 +69,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     cores: int = 0
     products: int = 1
     beside: int = 0
+    behind: float = 0.0
+    linked: tuple[bool, bool] = (True, True)
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +140,9 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     computing = max(busy["math"], busy["unpack"], busy["pack"])
     moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
     drain = _drain(c, f, shape)
-    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + drain
+    behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps
+    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + behind + drain
+    busy["math"] += behind
     bound = max(busy, key=lambda name: busy[name])
     if busy[bound] < f.launch_cycles:
         bound = "fixed"
@@ -254,11 +260,17 @@ def _movement(c: Candidate, f: Constants, shape: _Shape, steps: int) -> dict[str
     """The two data-movement processors and the NoC ports of the busiest core."""
     first = _bring(f, c.a_memory, shape.a_core, c.a, steps, shape.a_parcels)
     second = _bring(f, c.b_memory, shape.b_core, c.b, steps, shape.b_parcels)
+    first += _paths(f, c, 0, shape.a_core * c.a, steps, shape.a_parcels)
+    second += _paths(f, c, 1, shape.b_core * c.b, steps, shape.b_parcels)
     write = shape.outputs * (f.write_issue + c.out / _write_rate(c, f)) if c.out_memory != "local" else 0.0
     into_a = shape.a_core * c.a if c.a_memory != "local" or shape.a_parcels else 0
     into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_parcels else 0
     if c.processors == 2:
         return {"reader": second, "writer": first + write, "noc": max(into_a, into_b) / f.noc_rate}
+    if shape.a_parcels and not shape.b_parcels:  # all receive, then all read, and DRAM rests meanwhile
+        second = max(second, _together(f, c.b_memory, shape.b_read * c.b))
+    elif shape.b_parcels and not shape.a_parcels:
+        first = max(first, _together(f, c.a_memory, shape.a_read * c.a))
     return {"reader": first + second, "writer": write, "noc": (into_a + into_b) / f.noc_rate}
 
 
@@ -275,6 +287,19 @@ def _bring(f: Constants, memory: str, tiles: int, size: int, steps: int, parcels
         return 0.0
     latency, rate = (f.dram_read_latency, f.dram_read_rate) if dram else (f.l1_read_latency, f.l1_read_rate)
     return tiles * max(size / rate, f.read_issue) + steps * latency
+
+
+def _together(f: Constants, memory: str, size: int) -> float:
+    """Cycles in which all cores read so many bytes from DRAM at once."""
+    rates = {"dram": f.dram_total_rate, "dram_sharded": f.dram_placed_rate}
+    return size / rates[memory] if memory in rates else 0.0
+
+
+def _paths(f: Constants, c: Candidate, operand: int, size: int, steps: int, parcels: int) -> float:
+    """Cycles in which multicasts that are not linked reserve their paths: packet by packet, beside ``sender_block``."""
+    if c.linked[operand] or not parcels:
+        return 0.0
+    return parcels * steps * -(-size // (steps * f.multicast_packet)) * f.multicast_path
 
 
 def _write_rate(c: Candidate, f: Constants) -> float:

@@ -143,6 +143,7 @@ class _Processor:
         elif isinstance(action, Turn):
             figures = self.core.figures
             moved = action.size / figures.multicast_rate + figures.write_latency
+            moved += action.paths * figures.multicast_path
             self._run(moved + 2 * figures.semaphore_cycles, "turn")
         elif isinstance(action, Meet):
             self._meet(action)
@@ -254,7 +255,8 @@ class _Processor:
         self._wait_until(max((times[number] for times in ready), default=0.0) + figures.semaphore_cycles, "receivers")
         for receivers, size in action.parcels:
             rate = figures.multicast_rate if receivers > 1 else figures.l1_write_rate
-            self._run(size / rate + figures.write_latency, "multicast")
+            paths = action.paths * figures.multicast_path if receivers > 1 else 0.0
+            self._run(size / rate + paths + figures.write_latency, "multicast")
         signals.sent[self.core.index, action.channel].append(self.clock)
         self.parcels[action.channel] += 1
         return True

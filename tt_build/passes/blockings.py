@@ -25,7 +25,7 @@ from tt_build.ir.stages import (
     memory_of,
 )
 from tt_build.ir.work import Grid
-from tt_build.model.constants import Constants, load_constants
+from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
 from tt_build.passes.placement import Placement
@@ -58,6 +58,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
     subblock: tuple[int, int] | None = None
     noc: int | None = None
     depth: int | None = None
+    linked: bool | None = None
     order: str = ""
     policy: str = ""
 
@@ -67,6 +68,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     ``held`` are bytes of operands behind the product: of a column of the block's tiles, of a row of them, and a unit.
     ``behind`` are their tile bytes: of operands that are rows, columns, one number a matrix, one number, and all of it.
+    ``behind_cycles`` are those of the vector engine for a tile behind the product.
     ``gathered`` tells whether the output's own buffer can gather the product in one step along K, and in several.
     ``in_dram`` and ``behind_in_dram`` are tile bytes of tensors in DRAM alone: of first operands, second, and outputs,
     and of what ``behind`` lists. ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of
@@ -93,6 +95,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     gathered: tuple[bool, bool]
     behind_in_dram: tuple[int, int, int, int, int]
     in_dram: tuple[int, int, int]
+    behind_cycles: float = 0.0
     placement: Placement | None = None
     bank_columns: int = 0
     fixed: Fixed = Fixed()
@@ -443,7 +446,8 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
     """Blocks of which each core has as many rows and columns of blocks as the others; the largest that fit L1.
 
     Where the output does not fit L1 in one block a core, several follow each other: smaller blocks would let results
-    leave earlier, and read operands again.
+    leave earlier, and read operands again. Where blocks of all cores fit beside short steps along K alone, there are
+    smaller ones, too: in each step the packer adds to the whole product.
     """
     fixed = problem.fixed.block
     if fixed is not None:
@@ -460,16 +464,24 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
             block = -(-problem.m // parts[0]), -(-problem.n // parts[1])
             if (-(-problem.m // block[0]), -(-problem.n // block[1])) != parts:
                 continue
-            smallest = Blocking(block=block, k_block=1, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
-            if l1_bytes(problem, smallest) <= problem.budget:
-                fits = True
+            if l1_bytes(problem, _least(problem, block, 1)) <= problem.budget:
+                wide = min(WIDE_STEP, problem.k) if across * down == problem.cores[0] * problem.cores[1] else 1
+                fits |= l1_bytes(problem, _least(problem, block, wide)) <= problem.budget
                 yield block
         if fits:
             return
 
 
+def _least(problem: Problem, block: tuple[int, int], k_block: int) -> Blocking:
+    """The blocking with the smallest buffers."""
+    return Blocking(block=block, k_block=k_block, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
+
+
 _MOST_ROUNDS = 64
 """Blocks of a core at most."""
+
+WIDE_STEP = 4
+"""K tiles of a step in which the matrix engine takes longer than the packer."""
 
 
 def _steps(problem: Problem, algorithm: str, block: tuple[int, int], parts: Parts | None = None) -> Iterator[Blocking]:
@@ -480,9 +492,12 @@ def _steps(problem: Problem, algorithm: str, block: tuple[int, int], parts: Part
     if math.prod(subblock) > problem.dst_tiles or block[0] % subblock[0] or block[1] % subblock[1]:
         return
     # a shared first operand is small, and NoC 1 reads DRAM slowly; with parts of K it has the exchange
-    nocs = (0, 1) if algorithm == "mcast_1d_in0" and parts is None else (0,)
+    nocs = (0, 1) if algorithm in ("mcast_1d_in0", "mcast_2d") and parts is None else (0,)
     for size in [min(fixed.k_block, k)] if fixed.k_block else sorted(sizes):
         for noc in nocs if fixed.noc is None else (fixed.noc,):
+            linked = _linked(problem, SHARES[algorithm], noc) if parts is None and fixed.linked is not False else ()
+            if fixed.linked and (not linked or linked != SHARES[algorithm]):
+                continue
             yield Blocking(
                 block=block,
                 k_block=size,
@@ -492,7 +507,17 @@ def _steps(problem: Problem, algorithm: str, block: tuple[int, int], parts: Part
                 shares=SHARES[algorithm],
                 local=problem.placement is not None and problem.placement.local,
                 k_parts=parts.count if parts is not None else 1,
+                linked=linked,
             )
+
+
+def _linked(problem: Problem, shares: tuple[Operand, ...], noc: int) -> tuple[Operand, ...]:
+    """The operands whose multicasts are alone on their NoC (``passes.links``): rows and columns of cores cross, and so
+    does what all cores share.
+    """
+    nocs: list[int] = [noc if operand == "in0" else 0 for operand in shares]
+    taken = [*nocs, *([0] if problem.behind[3] else [])]
+    return tuple(operand for operand, own in zip(shares, nocs, strict=True) if taken.count(own) == 1)
 
 
 def _turns(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
@@ -651,7 +676,9 @@ def _modelled(
         phases=problem.phases,
         depth=blocking.depth,
         processors=2 if blocking.noc == 1 else 1,
+        linked=("in0" in blocking.linked, "in1" in blocking.linked),
         products=problem.matmuls,
+        behind=problem.behind_cycles,
     )
 
 
@@ -726,10 +753,18 @@ def problem_of(
             sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(seconds.values())),
             sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(kernel.outputs)),
         ),
+        behind_cycles=_behind_cycles(kernel, arch),
         placement=placement,
         bank_columns=_bank_columns(kernel, seconds, arch),
         fixed=fixed,
     )
+
+
+def _behind_cycles(kernel: DefaultedKernel, arch: Arch) -> float:
+    """Cycles of the vector engine for a tile of the output, of what is as large as that."""
+    program, output = kernel.program, kernel.outputs[0]
+    values = [v for v in program.values if v.args and v.op not in ("matmul", "cast") and v.shape[-2:] == output.matrix]
+    return sum(vector_cycles(arch.name, v.op, approximate=kernel.math.approximate) for v in values)
 
 
 def _bank_columns(kernel: DefaultedKernel, seconds: dict[tuple[int, bool], Tensor], arch: Arch) -> int:

@@ -63,6 +63,7 @@ def candidate_of(problem: Problem, plan: LockedPlan) -> Candidate | None:
         order=plan.order,
         policy=plan.policy,
         k_split=plan.k_split,
+        linked=problem.fixed.linked,
     )
     found = legal(msgspec.structs.replace(problem, fixed=wanted))
     stated = _stated(problem)

@@ -49,6 +49,34 @@ def unit_loop(kernel: PaddedKernel, before: list[Stmt], inner: list[Stmt], after
     )
 
 
+def in_dst(kernel: PaddedKernel) -> Index:
+    """Units a DST section, at most."""
+    return dim("tiles_in_dst", kernel.in_dst)
+
+
+def section_loop(kernel: PaddedKernel, before: list[Stmt], inner: list[Stmt], after: list[Stmt]) -> Loop:
+    """Blocks as those of ``unit_loop``, and in each ``inner`` for every section of up to ``in_dst`` units.
+
+    There ``first`` is the place of the first of them in its block, and ``lanes`` says how many there are.
+    """
+    size = batch(kernel)
+    tiles = Let(name="tiles", value=minimum(size, var("num_tiles") - var("block") * size))
+    body: list[Stmt] = [Let(name="first", value=num(0)), Let(name="lanes", value=var("tiles")), *inner]
+    if kernel.in_dst < kernel.batch:
+        first = Let(name="first", value=var("group") * in_dst(kernel))
+        lanes = Let(name="lanes", value=minimum(in_dst(kernel), var("tiles") - var("first")))
+        count = ceil_div(var("tiles"), in_dst(kernel))
+        body = [Loop(var="group", count=count, body=(first, lanes, *inner))]
+    return Loop(var="block", count=ceil_div(var("num_tiles"), size), body=(tiles, *before, *body, *after))
+
+
+def lane_loop(kernel: PaddedKernel, inner: list[Stmt]) -> Loop:
+    """``inner`` for each unit of a section; ``lane`` is its place there, ``i`` that in the block."""
+    i = Let(name="i", value=var("first") + var("lane"))
+    unit = Let(name="unit", value=var("block") * batch(kernel) + var("i"))
+    return Loop(var="lane", count=var("lanes"), body=(i, unit, *definitions(kernel), *inner))
+
+
 def unit_slot(kernel: PaddedKernel) -> Index:
     """Position of the current unit in its block."""
     return var("i") if kernel.batch > 1 else num(0)

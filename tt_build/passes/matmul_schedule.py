@@ -24,7 +24,7 @@ from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
 from tt_build.targets import Arch
 
-_KEYS = ("block", "k_block", "k_split", "subblock", "noc", "depth", "order")
+_KEYS = ("block", "k_block", "k_split", "subblock", "noc", "depth", "linked", "order")
 
 
 def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> Choice | None:
@@ -47,6 +47,7 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
     alike = cut_down(problem, full.taken) if full is not None else None
     if alike is not None:
         return alike
+    _check_block(kernel, problem)
     found = first(problem) if any_plan else choose(problem)
     if found is None and asked:
         _refuse_fixed(kernel, problem)
@@ -116,6 +117,7 @@ def _fixed(kernel: DefaultedKernel, stated: MatmulSchedule) -> Fixed:
         subblock=_pair(_tiles(kernel, "subblock", stated.subblock)),
         noc=stated.noc,
         depth=stated.depth,
+        linked=stated.linked,
         order=stated.order or (choice.order if "order" in choice.stated else ""),
         policy=choice.policy if "policy" in choice.stated else "",
     )
@@ -164,7 +166,7 @@ def _refuse_fixed(kernel: DefaultedKernel, problem: Problem) -> NoReturn:
     if fixed.subblock is not None:
         _check_subblock(kernel, problem, fixed)
     taken = Fixed()
-    for key in ("algorithm", "k_split", "block", "policy", "order", "noc", "depth", "k_block", "subblock"):
+    for key in ("algorithm", "k_split", "block", "policy", "order", "noc", "linked", "depth", "k_block", "subblock"):
         value = getattr(fixed, key)
         if value == getattr(taken, key):
             continue
@@ -205,9 +207,27 @@ def _why(problem: Problem, taken: Fixed, key: str) -> str:
         return ": it needs at least 2 x 2 cores"
     if key == "algorithm":
         return f": {problem.m} x {problem.n} output tiles give its cores no equal number of blocks"
+    if key == "linked":
+        return ": nothing is sent" if taken.algorithm == "reuse" else ": multicasts would cross on NoC 0"
     if key in ("depth", "k_block"):
         return f" within {problem.budget} B of L1"
     return ": its cores would not all have as many blocks, or L1 would not hold them"
+
+
+def _check_block(kernel: DefaultedKernel, problem: Problem) -> None:
+    """Refuse a block that is larger than the output: what is beyond it would take L1 for nothing."""
+    block, output = problem.fixed.block, (problem.m, problem.n)
+    if block is None or (block[0] <= output[0] and block[1] <= output[1]):
+        return
+    stated = kernel.choice.matmul is not None and kernel.choice.matmul.block is not None
+    better = [min(size, whole) * TILE for size, whole in zip(block, output, strict=True)]
+    refuse(
+        kernel,
+        "TTB202",
+        f"a block of {block[0]} x {block[1]} tiles is larger than the output of {output[0]} x {output[1]}",
+        path=("schedule", "matmul", "block") if stated else ("block",),
+        help=f"write block: {better}, or leave it out",
+    )
 
 
 def _check_subblock(kernel: DefaultedKernel, problem: Problem, fixed: Fixed) -> None:

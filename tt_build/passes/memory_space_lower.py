@@ -1,9 +1,9 @@
 """Pass ``memory_space_lower``: StagedKernel -> BufferedKernel.
 
 Needs   streams, sections and the architecture's L1.
-Gives   circular buffers with ids, formats, page sizes and depths; the units and K tiles a block; of an elementwise
-        kernel the block that the cost model finds fastest. Every move is a
-        whole block and a depth is a multiple of its block, so that pointers always wrap exactly.
+Gives   circular buffers with ids, formats, page sizes and depths; the units and K tiles a block and the tiles a DST
+        section, as ``passes.barriers`` chooses them. Every move is a whole block and a depth is a multiple of its
+        block, so that pointers always wrap exactly.
         A tensor whose shard is the core's own work has its circular buffer on the shard.
 Rejects what does not fit L1 even with blocks of one tile (TTB301), more circular buffers than there are (TTB302),
         L1 tensors that fill L1 themselves (TTB303).
@@ -19,53 +19,40 @@ from tt_build.ir.stages import (
     BufferedKernel,
     CircularBuffer,
     MappedKernel,
-    MatmulStep,
     Parts,
     StagedKernel,
     Sweep,
 )
-from tt_build.model.constants import has_figures
-from tt_build.model.streaming import BLOCKS, choose, cycles, share_of
+from tt_build.passes.barriers import DEPTH, MAX_BLOCK, SMALLEST, Barriers, block_of_sweeps, plan_barriers
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
 from tt_build.passes.l1_tensors import bytes_in_l1, l1_tensor_bytes
+from tt_build.passes.links import linked_channels
 from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
-
-MAX_BLOCK = 16  # tiles a barrier: beyond this the NoC is saturated (bytes in flight per barrier)
-DEPTH = 2  # blocks: one is filled while the other is drained
 
 
 def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     """Place every stream in L1."""
     if kernel.sweeps or kernel.contractions or kernel.attention is not None:
         return _sweeps(kernel, arch)
-    k_tiles = max(
-        (s.k_tiles for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep)), default=1
-    )
-    has_matmul = any(stream.per == "k" for stream in kernel.streams)
-    longest = max(item.count for item in kernel.work)
     budget = _budget(kernel, arch)
-    largest = min(MAX_BLOCK, k_tiles if has_matmul else longest)
-    if not any(stream.per in ("unit", "k") for stream in kernel.streams) and all(r.bound for r in kernel.results):
-        largest = 1  # nothing is moved: no blocks
-    costs = () if has_matmul or largest == 1 or not has_figures(arch.name) else block_costs(kernel, largest)
-    for block in range(choose(costs) if costs else largest, 0, -1):
-        batch, k_block = (1, block) if has_matmul else (block, 1)
-        buffers = _buffers(kernel, batch, k_block)
-        if sum(cb.size for cb in buffers) <= budget:
-            break
-    else:
-        _refuse_l1(kernel, buffers, budget, arch)
+    plan = plan_barriers(kernel, arch, lambda one: sum(cb.size for cb in _buffers(kernel, one)) <= budget)
+    if plan is None:
+        _refuse_l1(kernel, _buffers(kernel, SMALLEST), budget, arch)
+    buffers = _buffers(kernel, plan)
     _check_count(kernel, buffers, arch)
-    return extend(BufferedKernel, kernel, circular_buffers=buffers, batch=batch, k_block=k_block, block_costs=costs)
-
-
-def block_costs(kernel: StagedKernel, largest: int) -> tuple[tuple[int, int], ...]:
-    """Blocks of an elementwise kernel that may be taken, each with the model's cycles of the busiest core."""
-    share = share_of(kernel)
-    sizes = sorted({min(size, largest) for size in BLOCKS})
-    return tuple((size, cycles(share, size, kernel.arch)) for size in sizes)
+    return extend(
+        BufferedKernel,
+        kernel,
+        circular_buffers=buffers,
+        batch=plan.batch,
+        k_block=plan.k_block,
+        depth=plan.depth,
+        in_dst=plan.in_dst,
+        linked=linked_channels(kernel),
+        block_costs=plan.costs,
+    )
 
 
 def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch: Arch) -> None:
@@ -80,7 +67,9 @@ def _check_count(kernel: StagedKernel, buffers: tuple[CircularBuffer, ...], arch
 
 
 def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
-    """Two units deep where that fits, else one; then the largest blocks of what a sweep streams."""
+    """Two units deep where that fits, else one; then the largest blocks of what a sweep streams, or, where nothing but
+    sweeps is done, those that the model finds as fast as any.
+    """
     budget = _budget(kernel, arch)
     longest = max((line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps), default=1)
     k_block = kernel.blocking.k_block if kernel.blocking is not None else 1
@@ -89,8 +78,18 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
             buffers = sweep_buffers(kernel, block, depth)
             if sum(cb.size for cb in buffers) <= budget:
                 _check_count(kernel, buffers, arch)
+                lines = tuple(line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps)
+                block, costs = block_of_sweeps(kernel, arch, lines, block, depth)
                 return extend(
-                    BufferedKernel, kernel, circular_buffers=buffers, batch=1, k_block=k_block, sweep_block=block
+                    BufferedKernel,
+                    kernel,
+                    circular_buffers=sweep_buffers(kernel, block, depth),
+                    batch=1,
+                    k_block=k_block,
+                    sweep_block=block,
+                    depth=depth,
+                    linked=linked_channels(kernel),
+                    block_costs=costs,
                 )
     return _refuse_l1(kernel, buffers, budget, arch)
 
@@ -194,8 +193,8 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     return tuple(buffers.placed)
 
 
-def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBuffer, ...]:
-    buffers = _Buffers()
+def _buffers(kernel: StagedKernel, plan: Barriers) -> tuple[CircularBuffer, ...]:
+    buffers, batch, k_block = _Buffers(), plan.batch, plan.k_block
     add = buffers.add
     for stream in kernel.streams:
         dtype = kernel.tensor(stream.tensor).dtype
@@ -204,7 +203,7 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
             add(stream.cb, dtype, pages, pages, unpack_to_dest=stream.unpack_to_dest, buffer=stream.tensor)
             continue
         block = {"unit": batch, "k": k_block, "core": stream.extent[0] * stream.extent[1]}[stream.per]
-        depth = 1 if stream.per == "core" else DEPTH
+        depth = 1 if stream.per == "core" else plan.depth
         add(stream.cb, dtype, block, depth * block, unpack_to_dest=stream.unpack_to_dest)
     for pattern in kernel.patterns:
         add(pattern.cb, PATTERN_DTYPE, pattern.tiles, pattern.tiles)
@@ -214,7 +213,7 @@ def _buffers(kernel: StagedKernel, batch: int, k_block: int) -> tuple[CircularBu
             pages = _shard_pages(kernel, result.tensor)
             add(result.cb, dtype, pages, pages, buffer=result.tensor)
         else:
-            add(result.cb, dtype, batch, DEPTH * batch)
+            add(result.cb, dtype, batch, plan.depth * batch)
     for mask in kernel.masks:
         add(mask.cb, "bfloat16", 1, 1)
     turned = {t.target for t in kernel.transposes}
@@ -238,13 +237,19 @@ def refuse_tensors(kernel: MappedKernel | BoundSources, arch: Arch) -> None:
     named = {buffer.name: size for buffer, size in sizes.items()}
     # each tensor needs a circular buffer besides
     least = sum(DEPTH * DTYPES[buffer.dtype].tile_bytes for buffer in kernel.buffers)
-    advice = moved_to_dram(named, sum(sizes.values()) + least - arch.l1_allocatable)
+    advice = [moved_to_dram(named, sum(sizes.values()) + least - arch.l1_allocatable)]
+    all_cores = kernel.core_grid[0] * kernel.core_grid[1]
+    advice += [
+        f"cut '{buffer.name}' into smaller shards: they lie on {len(buffer.shards.cores)} of {all_cores} cores"
+        for buffer in sizes
+        if buffer.shards is not None and buffer.shards.memory == "l1" and len(buffer.shards.cores) < all_cores
+    ]
     refuse(
         kernel,
         "TTB303",
         f"the tensors in L1 take {sum(sizes.values())} B of each core; {arch.name} has {arch.l1_allocatable} B",
         path=("inputs" if largest.role == "input" else "outputs", largest.name, "layout"),
-        help=f"{advice}, or use more cores\n{l1_table((), named)}",
+        help=f"{', or '.join(filter(None, advice))}\n{l1_table((), named)}",
     )
 
 

@@ -1,15 +1,20 @@
 """Proofs about DST, used by ``verify_ir``: slots within the capacity, written before they are read, clean where the
-engine adds to them.
+engine adds to them; the tiles of a section, where it has several, apart from each other.
 """
 
 from __future__ import annotations
 
-from tt_build.ir.lowered import Block, Loop, MatmulBlock, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
+import msgspec
+
+from tt_build.ir.index import Bin, Dim, Index, Num, Var
+from tt_build.ir.lowered import Block, Let, Loop, MatmulBlock, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
 from tt_build.ir.stages import LoweredKernel
 from tt_build.lang.ops import scratch_of
 from tt_build.passes.proof import fail
 from tt_build.passes.tensorize_steps import FILL
 from tt_build.targets import DTYPES, Arch
+
+_Operation = TileOp | SfpuOp | Pack
 
 
 def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
@@ -19,16 +24,20 @@ def check_dst(kernel: LoweredKernel, arch: Arch) -> int:
     _check_operands(kernel)
     for body in kernel.bodies:
         _check_outside(kernel, body.body)
+        defined = [stmt for stmt in walk(body.body) if isinstance(stmt, Let)]
         for section in walk(body.body):
             if not isinstance(section, Section):
                 continue
+            lanes = _lanes(kernel, section, defined)
+            math, packs = (_spread(part, lanes) for part in (section.math, section.packs))
             written: set[int] = set()
-            _check_math(kernel, section.math, written, capacity)
-            if not section.packs or any(not isinstance(s, Pack) or s.dst not in written for s in _operations(section)):
+            _check_math(kernel, math, written, capacity)
+            operations = [s for s in walk(packs) if isinstance(s, TileOp | MatmulBlock | SfpuOp | Pack)]
+            if not packs or any(not isinstance(s, Pack) or s.dst not in written for s in operations):
                 fail(kernel, "TTB404", "a section packs nothing, or a slot that nothing wrote")
             if any(not 0 <= slot < capacity for slot in written):
                 fail(kernel, "TTB404", f"DST slots {sorted(written)} of {capacity}")
-            slots = [slot for s in walk(section.math) if isinstance(s, SfpuOp) for slot in s.slots]
+            slots = [slot for s in walk(math) if isinstance(s, SfpuOp) for slot in s.slots]
             most = max(most, 1 + max((*written, *slots)))
     return most
 
@@ -47,8 +56,55 @@ def _check_operands(kernel: LoweredKernel) -> None:
             fail(kernel, "TTB402", f"the matrix engine would compute with integers in {', '.join(stmt.cbs)}")
 
 
-def _operations(section: Section) -> list[Stmt]:
-    return [s for s in walk(section.packs) if isinstance(s, TileOp | MatmulBlock | SfpuOp | Pack)]
+def _lanes(kernel: LoweredKernel, section: Section, defined: list[Let]) -> int:
+    """How many tiles a section has at most: each of its operations is in a loop over all of them, or none is.
+
+    Slots of different use are so far apart that no tile has another one's.
+    """
+    statements = (*section.math, *section.packs)
+    operations = [s for s in walk(statements) if isinstance(s, _Operation)]
+    if all(stmt.lane is None for stmt in operations):
+        return 1
+    loops = [stmt for stmt in statements if isinstance(stmt, Loop)]
+    over = [stmt for loop in loops for stmt in loop.body if isinstance(stmt, _Operation) and stmt.lane == Var(loop.var)]
+    if len(over) != len(operations) or len({loop.count for loop in loops}) != 1:
+        fail(kernel, "TTB404", "not every step of a section is done for all of its tiles")
+    lanes = _at_most(loops[0].count, defined)
+    if lanes is None:
+        fail(kernel, "TTB404", "a section of as many tiles as there are")
+    slots = {slot for stmt in over for slot in _all_slots(stmt)}
+    if any(slot % lanes for slot in slots):
+        fail(kernel, "TTB404", f"{lanes} tiles in DST from slots {sorted(slots)} on")
+    return lanes
+
+
+def _all_slots(stmt: _Operation) -> tuple[int, ...]:
+    return (*stmt.slots, stmt.out) if isinstance(stmt, SfpuOp) else (stmt.dst,)
+
+
+def _at_most(index: Index, defined: list[Let]) -> int | None:
+    """A number that the index does not exceed; None where none is known."""
+    if isinstance(index, Num | Dim):
+        return index.value
+    if isinstance(index, Bin):
+        known = [value for value in (_at_most(index.a, defined), _at_most(index.b, defined)) if value is not None]
+        return min(known) if known and index.op == "min" else None
+    found = [_at_most(stmt.value, defined) for stmt in defined if stmt.name == index.name]
+    return max((value for value in found if value is not None), default=None) if None not in found else None
+
+
+def _spread(statements: tuple[Stmt, ...], lanes: int) -> tuple[Stmt, ...]:
+    """The statements of a section of that many tiles, each for every tile."""
+    if lanes == 1:
+        return statements
+    loops = [stmt for stmt in statements if isinstance(stmt, Loop)]
+    return tuple(_of_lane(stmt, lane) for loop in loops for lane in range(lanes) for stmt in loop.body)
+
+
+def _of_lane(stmt: Stmt, lane: int) -> Stmt:
+    if isinstance(stmt, SfpuOp):
+        return msgspec.structs.replace(stmt, slots=tuple(slot + lane for slot in stmt.slots), out=stmt.out + lane)
+    return msgspec.structs.replace(stmt, dst=stmt.dst + lane) if isinstance(stmt, TileOp | Pack) else stmt
 
 
 def _check_outside(kernel: LoweredKernel, statements: tuple[Stmt, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -76,6 +76,7 @@ def check_shared(kernel: LoweredKernel, body: KernelBody) -> dict[tuple[int, int
     names = {send.channel for send, _ in pairs} | {stmt.channel for stmt in rotating}
     if {channel.name for channel in body.channels} != names or len(body.channels) != len(names):
         fail(kernel, "TTB405", f"{body.role} has arguments for channels {body.channels}, and uses {sorted(names)}")
+    _check_links(kernel, [*(send for send, _ in pairs), *rotating], names)
     words: dict[tuple[int, int], dict[ChannelName, Coordinates]] = {item.core: {} for item in kernel.work}
     for channel in body.channels:
         sends = [send for send, _ in pairs if send.channel == channel.name]
@@ -87,6 +88,31 @@ def check_shared(kernel: LoweredKernel, body: KernelBody) -> dict[tuple[int, int
         for core, found in _channel_words(kernel, channel, sends, 1 if body.role == "writer" else 0).items():
             words[core][channel.name] = found
     return words
+
+
+def _check_links(
+    kernel: LoweredKernel, sends: Sequence[SendShared | RotateShared], names: Collection[ChannelName]
+) -> None:
+    """Chains of multicasts are as planned and as the architecture needs them, and no two senders' paths cross.
+
+    A chain is alone on its NoC, which is that of its kernel: no other channel is there, and where groups of cores send
+    at the same time each is a row of the grid of cores, or each a column (TTB402).
+    """
+    for stmt in sends:
+        wanted = "" if stmt.channel not in kernel.linked else "flushed" if kernel.arch == "blackhole" else "linked"
+        if stmt.link != wanted:
+            fail(kernel, "TTB402", f"a multicast of channel {stmt.channel} is '{stmt.link}', not '{wanted}'")
+    linked = {stmt.channel for stmt in sends if stmt.link}
+    if not linked:
+        return
+    if len(names) > 1:
+        fail(kernel, "TTB402", f"multicasts of channels {sorted(names)} are linked on one NoC, and cross")
+    found = _groups(kernel, linked.pop())
+    if len(found) == 1:
+        return
+    lines = [[{core[axis] for core in members} for members in found] for axis in (0, 1)]
+    if not any(sum(map(len, line)) == len(line) == len(set().union(*line)) for line in lines):
+        fail(kernel, "TTB402", f"linked multicasts of {len(found)} groups of cores cross")
 
 
 def _parcels(kernel: LoweredKernel, body: KernelBody) -> Iterator[tuple[SendShared, ReceiveShared]]:

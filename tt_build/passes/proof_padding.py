@@ -29,7 +29,7 @@ def check_block_padding(kernel: LoweredKernel) -> None:
             fail(kernel, "TTB408", f"{mask.cb} is made with elements of {fill.element_bytes} B")
     for body in kernel.bodies:
         for number, section in _sections(body.body, -1):
-            for pack in section.packs:
+            for pack in walk(section.packs):
                 if isinstance(pack, Pack) and DTYPES[kernel.cb(pack.cb).dtype].is_block:
                     _check_pack(kernel, pack, section, columns_of(kernel, number))
 

@@ -62,8 +62,10 @@ _PARTS: dict[str, Part] = {
     "the masks of ragged edges": lambda k: (k.masks, k.zero_fills),
     "the streams": lambda k: (k.streams, k.transposes, k.results, k.contractions),
     "whether cores share operands": lambda k: [[channel.name for channel in body.channels] for body in k.bodies],
+    "whether multicasts are linked": lambda k: k.linked,
     "how the matmul is blocked": lambda k: _blocking(k),
     "how the attention is blocked": lambda k: _flash(k),
+    "the tiles a DST section takes": lambda k: _count(k.in_dst),
     "the DST sections": lambda k: (k.sections, k.intermediates, k.sweeps),
 }
 

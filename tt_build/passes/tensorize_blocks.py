@@ -22,6 +22,7 @@ from tt_build.ir.stages import Operand, OutputStream, PaddedKernel, Stream
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, pointer_of, popped
 from tt_build.passes.channels import SHARED_ALONG, semaphores
+from tt_build.passes.links import link_of
 from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.sweep_loops import block, block_edges, block_span, every_tile, part, place_in
 from tt_build.passes.tensorize_reader import announced, mask_tile
@@ -131,6 +132,7 @@ def _in_turn(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
         cores=kernel.grid.x,
         ready=ready,
         sent=sent,
+        link=link_of(kernel.arch) if "row" in kernel.linked else "",
     )
     return filled([stream.cb], num(kernel.cb(stream.cb).block), [rotate])
 

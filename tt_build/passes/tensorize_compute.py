@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tt_build.ir.index import Index, num, var
 from tt_build.ir.lowered import (
     Pack,
@@ -9,6 +11,7 @@ from tt_build.ir.lowered import (
     Push,
     Reserve,
     Section,
+    SfpuOp,
     Startup,
     Stmt,
     TileOp,
@@ -56,26 +59,32 @@ class _Compute:
         early = [] if self.matmul else self.unit
         before: list[Stmt] = [Wait(cb=cb, pages=size) for cb in early]
         before += [Reserve(cb=cb, pages=size) for cb in results]
-        inner: list[Stmt] = loops.definitions(kernel)
-        inner += [s for turn in kernel.transposes for s in self._transpose(turn)]
-        for section in kernel.sections:
-            inner += self._section(section)
-        inner += [Pop(cb=cb, pages=num(1)) for cb in self.temporary]
         after: list[Stmt] = [Pop(cb=cb, pages=size) for cb in self.unit]
         after += [Push(cb=cb, pages=size) for cb in results]
+        loop = loops.unit_loop(kernel, before, self._unit(), after)
+        if kernel.in_dst > 1:
+            loop = loops.section_loop(kernel, before, [self._section_of_several(kernel.sections[0])], after)
         body: tuple[Stmt, ...] = (
             self._startup(),
             *(Wait(cb=p.cb, pages=num(p.tiles)) for p in kernel.patterns),
             *(Wait(cb=cb, pages=self._whole(cb)) for cb in self.resident),
             *(Wait(cb=cb, pages=self._whole(cb)) for cb in self.local),
             *(Reserve(cb=cb, pages=self._whole(cb)) for cb in self.local_results),
-            loops.unit_loop(kernel, before, inner, after),
+            loop,
             *(Pop(cb=cb, pages=self._whole(cb)) for cb in self.resident),
             *(Pop(cb=p.cb, pages=num(p.tiles)) for p in kernel.patterns),
             *(Pop(cb=cb, pages=self._whole(cb)) for cb in self.local),
             *(Push(cb=cb, pages=self._whole(cb)) for cb in self.local_results),
         )
         return place_inits(body, kernel)
+
+    def _unit(self) -> list[Stmt]:
+        """What a unit computes."""
+        inner: list[Stmt] = loops.definitions(self.kernel)
+        inner += [s for turn in self.kernel.transposes for s in self._transpose(turn)]
+        for section in self.kernel.sections:
+            inner += self._section(section)
+        return [*inner, *(Pop(cb=cb, pages=num(1)) for cb in self.temporary)]
 
     def _startup(self) -> Startup:
         kernel = self.kernel
@@ -102,14 +111,33 @@ class _Compute:
         after: list[Stmt] = [Push(cb=turn.target, pages=size), Pop(cb=turn.source, pages=size)]
         return [loops.k_loop(kernel, before, [section], after)]
 
+    def _section_of_several(self, plan: SectionPlan) -> Section:
+        """A section that takes one step after the other for all of its units, so that each is configured once."""
+        math = [self._in_lanes(stmt) for step in plan.steps for stmt in self._step(step)]
+        return Section(math=tuple(math), packs=tuple(self._in_lanes(pack) for pack in self._packs(plan)))
+
+    def _in_lanes(self, stmt: Stmt) -> Stmt:
+        """The statement for each unit of a section: slots of the same use lie side by side."""
+        assert isinstance(stmt, TileOp | SfpuOp | Pack), stmt
+        lanes = self.kernel.in_dst
+        if isinstance(stmt, SfpuOp):
+            slots = tuple(slot * lanes for slot in stmt.slots)
+            spread: Stmt = msgspec.structs.replace(stmt, slots=slots, out=stmt.out * lanes, lane=var("lane"))
+        else:
+            spread = msgspec.structs.replace(stmt, dst=stmt.dst * lanes, lane=var("lane"))
+        return loops.lane_loop(self.kernel, [spread])
+
+    def _packs(self, plan: SectionPlan) -> list[Pack]:
+        return [
+            Pack(dst=slot, cb=cb, index=var("shard_page") if cb in self.local_results else None)
+            for slot, cb in plan.stores
+        ]
+
     def _section(self, plan: SectionPlan) -> list[Stmt]:
         math: list[Stmt] = []
         for step in plan.steps:
             math += self._step(step)
-        packs = tuple(
-            Pack(dst=slot, cb=cb, index=var("shard_page") if cb in self.local_results else None)
-            for slot, cb in plan.stores
-        )
+        packs = tuple(self._packs(plan))
         stored = [cb for _, cb in plan.stores if cb in self.temporary]
         return [
             *(Reserve(cb=cb, pages=num(1)) for cb in stored),

@@ -25,6 +25,7 @@ from tt_build.ir.lowered import (
 from tt_build.ir.stages import PaddedKernel, Stream
 from tt_build.passes.blocks import pointer_of
 from tt_build.passes.channels import CHANNELS, IS_SENDER, groups, semaphores
+from tt_build.passes.links import link_of
 from tt_build.passes.read_tiles import read_tile
 from tt_build.passes.sweep_loops import every_tile, part, place_in
 
@@ -64,6 +65,7 @@ def parcel(kernel: PaddedKernel, channel: ChannelName, cbs: Sequence[str], lande
         targets=len(group.rectangles),
         ready=ready,
         sent=sent,
+        link=link_of(kernel.arch) if channel in kernel.linked else "",
     )
     sends = var(IS_SENDER[channel])
     return [

@@ -431,5 +431,15 @@ _code(
     mend="Use bfloat16, put `causal` inside the softmax, or accept it with `allow: [TTB107]`.",
     warning=True,
 )
+_code(
+    "TTB108",
+    "A file without kernels",
+    what="The file has neither `kernels` nor `programs`, includes no others and has no policies for those that include "
+    "it.",
+    why="Nothing is built from it; often `kernels:` was forgotten.",
+    example="version: 1",
+    mend="Write `kernels:` with the kernels below it, or `include:` with the files that have them.",
+    warning=True,
+)
 register(_code)
 register_programs(_code)

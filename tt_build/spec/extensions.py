@@ -27,6 +27,7 @@ class Extensions(msgspec.Struct, frozen=True):
     """Ops by name and where each is defined; texts of templates by name; the index of ``ops.yaml`` among the files.
 
     ``broken``: what was refused, so that a call of it is not reported again; None where the file says nothing reliable.
+    ``absent``: the name of the ops' file where the folder has none.
     """
 
     ops: dict[str, OpSpec] = {}
@@ -34,6 +35,7 @@ class Extensions(msgspec.Struct, frozen=True):
     templates: dict[str, str] = {}
     file: int | None = None
     broken: frozenset[str] | None = frozenset()
+    absent: str = ""
 
 
 def read_extensions(node: Node, source: SourceMap, problems: list[Diagnostic]) -> Extensions:
@@ -62,7 +64,8 @@ def read_extensions(node: Node, source: SourceMap, problems: list[Diagnostic]) -
     problems += templates.problems
     places = {op: Where(path=("ops", op), on_key=True, file=file) for op in ops}
     unread = file is not None and (root is None or (isinstance(root, Mapping) and root.incomplete))
-    return Extensions(ops, places, texts, file, None if unread else broken)
+    absent = f"{name}/{OPS_FILE}" if file is None else ""
+    return Extensions(ops, places, texts, file, None if unread else broken, absent)
 
 
 def _folder(fields: Fields, node: Node, home: Path) -> tuple[str, Path] | None:

@@ -126,6 +126,16 @@ class Fields:
                 self.error("TTB007", f"{owner} has no '{name}'", path, f"add '{name}: ...'", key=True)
         return found
 
+    def word_in_place(self, node: Node, path: Path, key: str, words: Collection[str]) -> bool:
+        """Whether a word stands where a mapping with it belongs, as in ``matmul: reuse``; reported."""
+        near = nearest(node.value, words) if isinstance(node, Scalar) else None
+        if near is None or not isinstance(node, Scalar):
+            return False
+        meant = f"{{{key}: {near}}}"
+        message = f"'{path[-1]}' must be a mapping, not '{_cut(node.value)}'"
+        self.error("TTB005", message, path, f"write {meant}", fix=meant)
+        return True
+
     def unknown_key(self, name: str, path: Path, known: Collection[str], node: Mapping) -> str | None:
         """Reports it; the known key that was probably meant."""
         if len(self.problems) >= MOST_PROBLEMS:
@@ -138,7 +148,7 @@ class Fields:
     def named(self, node: Node, path: Path, what: str) -> dict[str, Node]:
         """A mapping with names of the user's own as keys."""
         if not isinstance(node, Mapping):
-            self.wrong_type(node, path, f"a mapping of {several(what)}")
+            self.wrong_type(node, path, f"a mapping of {several(what)}", f"write each {what} below its name")
             return {}
         found = {}
         for name, (key, value) in node.entries.items():
@@ -169,14 +179,16 @@ class Fields:
             return False
         return True
 
-    def items(self, node: Node, path: Path, wanted: str, counts: Collection[int] = ()) -> list[Node] | None:
+    def items(
+        self, node: Node, path: Path, wanted: str, counts: Collection[int] = (), help_: str = ""
+    ) -> list[Node] | None:
         """The items of a list, as many as ``counts`` allows."""
         if not isinstance(node, Sequence):
-            self.wrong_type(node, path, wanted)
+            self.wrong_type(node, path, wanted, help_)
             return None
         if counts and len(node.items) not in counts:
             if not self.cut_call(node, path):
-                self.error("TTB005", f"'{path[-1]}' must be {wanted}, not {len(node.items)} items", path)
+                self.error("TTB005", f"'{path[-1]}' must be {wanted}, not {len(node.items)} items", path, help_)
             return None
         return None if self.cut_call(node, path) else node.items
 

@@ -31,6 +31,7 @@ from tt_build.spec.model import (
     VerifySpec,
 )
 from tt_build.spec.schedules import LARGEST, Policies
+from tt_build.spec.shapes import MOST_AXES, shape_help
 from tt_build.spec.targets import Wish, read_target, resolve
 
 KEYS = (
@@ -66,6 +67,7 @@ class Context(msgspec.Struct, frozen=True):
     op_places: dict[str, Where] = {}
     broken_ops: frozenset[str] | None = frozenset()
     expansions: Expansions | None = None
+    absent_ops: str = ""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -218,7 +220,9 @@ class KernelReader:
         if broken is None:
             for problem in parsed.problems:
                 span = (problem.start, problem.end)
-                self.fields.error(problem.code, problem.message, (*self.path, "compute"), problem.help, span=span)
+                self.fields.error(
+                    problem.code, problem.message, (*self.path, "compute"), problem.help, span=span, fix=problem.fix
+                )
             return (), kernel
         ops = used_ops([line.value for line in parsed.assignments], self.context.ops)
         kernel = msgspec.structs.replace(kernel, ops=ops) if ops else kernel
@@ -232,6 +236,7 @@ class KernelReader:
                 op_places=self.context.op_places,
                 broken_ops=self.context.broken_ops,
                 expansions=self.context.expansions,
+                absent_ops=self.context.absent_ops,
             )
         except Rejected as rejected:
             self.unusable = not rejected.diagnostics
@@ -308,7 +313,8 @@ class KernelReader:
         return TensorSpec(shape=shape, dtype=dtype, layout=layout, format=form or "tile")
 
     def shape(self, name: str, node: Node, path: Path, sizes: MappingType[str, int]) -> tuple[int, ...] | None:
-        items = self.fields.items(node, path, "a list of 1 to 4 sizes, as in [rows, columns]", (1, 2, 3, 4))
+        wanted = "a list of 1 to 4 sizes, as in [rows, columns]"
+        items = self.fields.items(node, path, wanted, range(1, MOST_AXES + 1), shape_help(node))
         if items is None:
             return None
         found = [self.fields.integer(item, (*path, at), 1, LARGEST, sizes) for at, item in enumerate(items)]

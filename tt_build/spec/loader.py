@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FILE_KEYS = ("version", "include", "extensions", "target", "defaults", "policies", "kernels", "programs")
 VERSION = 1
+_DECLARING = frozenset(("include", "policies", "kernels", "programs"))
 
 
 class SpecFile(msgspec.Struct):
@@ -110,6 +111,7 @@ class _Loading:
 
     def run(self) -> SpecFile:
         roots = [self.top(file) for file in range(len(self.source.files))]
+        self.without_kernels(roots[0])
         self.read_extensions(roots)
         for file, entries in enumerate(roots):
             self.read_policies(file, entries.get("policies"))
@@ -163,6 +165,14 @@ class _Loading:
             self.version(fields, entries["version"])
         self.problems += fields.problems
         return entries
+
+    def without_kernels(self, entries: dict[str, Node]) -> None:
+        """Warns of a file that declares nothing, unless something else of it is wrong."""
+        if self.problems or "version" not in entries or not entries.keys().isdisjoint(_DECLARING):
+            return
+        fields = Fields(0)
+        fields.warning("TTB108", "the file has no kernels", ("version",), "add 'kernels:' with a kernel", key=True)
+        self.problems += fields.problems
 
     def version(self, fields: Fields, node: Node) -> None:
         if isinstance(node, Scalar) and node.value == str(VERSION):
@@ -227,11 +237,13 @@ class _Loading:
         folder, target = self.source.files[file].path.parent, (self.command_line, wish)
         own = self.extensions
         context = Context(
-            file, folder, defaults, self.policies, target, own.ops, own.places, own.broken, self.expansions
+            file, folder, defaults, self.policies, target, own.ops, own.places, own.broken, self.expansions, own.absent
         )
         node = entries.get("kernels")
         if node is not None and not isinstance(node, Mapping):
-            fields.wrong_type(node, ("kernels",), "a mapping of kernels")
+            fields.wrong_type(
+                node, ("kernels",), "a mapping of kernels", "write each kernel below its name: {gemm: {inputs: ...}}"
+            )
         if isinstance(node, Mapping):
             for name, (key, value) in node.entries.items():
                 if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:
@@ -328,7 +340,9 @@ class _Loading:
     def sequences_of(self, file: int, node: Node, known: Known) -> None:
         fields = Fields(file)
         if not isinstance(node, Mapping):
-            fields.wrong_type(node, ("programs",), "a mapping of programs")
+            fields.wrong_type(
+                node, ("programs",), "a mapping of programs", "write each program below its name: {mlp: {inputs: ...}}"
+            )
         else:
             for name, (key, value) in node.entries.items():
                 if len(self.problems) + len(fields.problems) > MOST_PROBLEMS:

@@ -49,6 +49,7 @@ class MatmulSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     subblock: tuple[int, int] | None = None
     noc: int | None = None
     depth: int | None = None
+    linked: bool | None = None
     order: str | None = None
 
 

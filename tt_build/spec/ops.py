@@ -167,7 +167,8 @@ class OpsReader:
             return ""
         tree = parse_expression(text)
         if isinstance(tree, SyntaxProblem):
-            self.fields.error(tree.code, tree.message, path, tree.help, span=(tree.start, tree.end))
+            place = (tree.start, tree.end)
+            self.fields.error(tree.code, tree.message, path, tree.help, span=place, fix=tree.fix)
             return ""
         before, read = len(self.fields.problems), self.checked(tree, path, (*operands, *parameters))
         for name in (*operands, *parameters):

@@ -98,8 +98,10 @@ def core_region(fields: Fields, node: Node, path: Path) -> CoreRegion | None:
 
 
 def matmul_schedule(fields: Fields, node: Node, path: Path) -> MatmulSchedule | None:
-    """``{algorithm, block, k_block, k_split, subblock, noc, depth, order}``."""
-    known = ("algorithm", "block", "k_block", "k_split", "subblock", "noc", "depth", "order")
+    """``{algorithm, block, k_block, k_split, subblock, noc, depth, linked, order}``."""
+    known = ("algorithm", "block", "k_block", "k_split", "subblock", "noc", "depth", "linked", "order")
+    if fields.word_in_place(node, path, "algorithm", ALGORITHMS):
+        return None
     entries = fields.mapping(node, path, known, help_="write {algorithm: auto}")
     if entries is None:
         return None
@@ -114,6 +116,7 @@ def matmul_schedule(fields: Fields, node: Node, path: Path) -> MatmulSchedule | 
     limits = {"k_block": (1, LARGEST), "k_split": (1, MOST_CORES), "noc": (0, 1), "depth": (1, DEEPEST)}
     numbers = {key: fields.integer(entries[key], (*path, key), *limits[key]) for key in limits if key in entries}
     order = fields.word(entries["order"], (*path, "order"), ORDERS, "order") if "order" in entries else None
+    linked = fields.boolean(entries["linked"], (*path, "linked")) if "linked" in entries else None
     return MatmulSchedule(
         algorithm=algorithm or "auto",
         block=pairs.get("block"),
@@ -122,6 +125,7 @@ def matmul_schedule(fields: Fields, node: Node, path: Path) -> MatmulSchedule | 
         k_split=numbers.get("k_split"),
         noc=numbers.get("noc"),
         depth=numbers.get("depth"),
+        linked=linked,
         order=order,
     )
 

@@ -162,6 +162,10 @@ def _definitions() -> Schema:
                         "subblock": _pair(size, "Subblock within DST, rows and columns, in elements."),
                         "noc": _integer(0, 1, "The NoC that reads the first operand."),
                         "depth": _integer(1, 64, "Blocks that a circular buffer holds."),
+                        "linked": {
+                            "type": "boolean",
+                            "description": "Whether a multicast and the word behind it keep the path that they share.",
+                        },
                         "order": _enum(ORDERS, "Order of super-blocks."),
                     },
                     description="How a matmul is computed; what is left out is the planner's choice.",

@@ -25,6 +25,8 @@ class Wish(msgspec.Struct, frozen=True):
 
 def read_target(fields: Fields, node: Node, path: Path) -> Wish:
     """``target: {arch, grid}``."""
+    if fields.word_in_place(node, path, "arch", available_archs()):
+        return Wish()
     entries = fields.mapping(node, path, _KEYS, help_="write {arch: wormhole_b0, grid: [8, 8]}")
     if entries is None:
         return Wish()

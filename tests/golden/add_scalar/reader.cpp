@@ -30,7 +30,7 @@ void kernel_main() {
         noc_async_read_page(0, s_tensor, s_l1);
         noc_async_read_barrier();
         {
-            // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
+            // When the other cores have reserved the pages, they get the operands that all share, then the word of it, over one path.
             constexpr uint32_t targets = 2;
             const uint32_t sent = get_semaphore(1);
             noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 63);
@@ -48,8 +48,7 @@ void kernel_main() {
                     noc_async_write_barrier();
                     noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                 } else {
-                    noc_async_write_multicast(s_l1, get_noc_multicast_addr(left, top, right, bottom, s_l1), get_tile_size(cb_s), cores);
-                    noc_async_writes_flushed();
+                    noc_async_write_multicast(s_l1, get_noc_multicast_addr(left, top, right, bottom, s_l1), get_tile_size(cb_s), cores, true);
                     noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                 }
             }

@@ -167,15 +167,15 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(32768, {{0, tt::DataFormat::Float16_b}})  // cb_a
+        CircularBufferConfig(16384, {{0, tt::DataFormat::Float16_b}})  // cb_a
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(32768, {{1, tt::DataFormat::Float16_b}})  // cb_b
+        CircularBufferConfig(16384, {{1, tt::DataFormat::Float16_b}})  // cb_b
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(4096, {{2, tt::DataFormat::Float16_b}})  // cb_c
+        CircularBufferConfig(2048, {{2, tt::DataFormat::Float16_b}})  // cb_c
             .set_page_size(2, 2048));
 
     // reader: reader.cpp

@@ -2,7 +2,7 @@
 //   h = X @ W + b
 //   Y = gelu(h)
 // grid 8 x 8 x 1, policy rectangular, order row_major, 64 of 8 x 8 cores
-// runtime arguments: x_address, w_address, b_address, rect_x, rect_y, rect_width, num_tiles, sends_row, sends_column, row sender, 1 rectangle of receivers, column sender, 1 rectangle of receivers
+// runtime arguments: w_address, b_address, rect_x, rect_width, num_tiles, sends_column, column sender, 1 rectangle of receivers
 
 #include <cstdint>
 
@@ -11,87 +11,31 @@
 void kernel_main() {
     constexpr uint32_t k_steps = get_compile_time_arg_val(0);
     constexpr uint32_t k_tiles_per_step = get_compile_time_arg_val(1);
-    constexpr uint32_t x_width = get_compile_time_arg_val(2);
-    constexpr uint32_t unit_columns = get_compile_time_arg_val(3);
-    constexpr uint32_t w_width = get_compile_time_arg_val(4);
-    constexpr auto x_args = TensorAccessorArgs<5>();
-    constexpr auto w_args = TensorAccessorArgs<x_args.next_compile_time_args_offset()>();
+    constexpr uint32_t unit_columns = get_compile_time_arg_val(2);
+    constexpr uint32_t w_width = get_compile_time_arg_val(3);
+    constexpr auto w_args = TensorAccessorArgs<4>();
     constexpr auto b_args = TensorAccessorArgs<w_args.next_compile_time_args_offset()>();
-    constexpr uint32_t cb_x = 0;
     constexpr uint32_t cb_w = 1;
     constexpr uint32_t cb_b = 2;
-    constexpr uint32_t x_bytes = get_tile_size(cb_x);
     constexpr uint32_t w_bytes = get_tile_size(cb_w);
     constexpr uint32_t b_bytes = get_tile_size(cb_b);
 
-    const uint32_t x_address = get_arg_val<uint32_t>(0);
-    const uint32_t w_address = get_arg_val<uint32_t>(1);
-    const uint32_t b_address = get_arg_val<uint32_t>(2);
-    const uint32_t rect_x = get_arg_val<uint32_t>(3);
-    const uint32_t rect_y = get_arg_val<uint32_t>(4);
-    const uint32_t rect_width = get_arg_val<uint32_t>(5);
-    const uint32_t num_tiles = get_arg_val<uint32_t>(6);
-    const uint32_t sends_row = get_arg_val<uint32_t>(7);
-    const uint32_t sends_column = get_arg_val<uint32_t>(8);
-    const uint32_t row_sender_x = get_arg_val<uint32_t>(9);
-    const uint32_t row_sender_y = get_arg_val<uint32_t>(10);
-    constexpr uint32_t first_row_target = 11;
-    const uint32_t column_sender_x = get_arg_val<uint32_t>(16);
-    const uint32_t column_sender_y = get_arg_val<uint32_t>(17);
-    constexpr uint32_t first_column_target = 18;
-    const auto x_tensor = TensorAccessor(x_args, x_address);
+    const uint32_t w_address = get_arg_val<uint32_t>(0);
+    const uint32_t b_address = get_arg_val<uint32_t>(1);
+    const uint32_t rect_x = get_arg_val<uint32_t>(2);
+    const uint32_t rect_width = get_arg_val<uint32_t>(3);
+    const uint32_t num_tiles = get_arg_val<uint32_t>(4);
+    const uint32_t sends_column = get_arg_val<uint32_t>(5);
+    const uint32_t column_sender_x = get_arg_val<uint32_t>(6);
+    const uint32_t column_sender_y = get_arg_val<uint32_t>(7);
+    constexpr uint32_t first_column_target = 8;
     const auto w_tensor = TensorAccessor(w_args, w_address);
     const auto b_tensor = TensorAccessor(b_args, b_address);
 
     for (uint32_t unit = 0; unit < num_tiles; ++unit) {
         const uint32_t column = unit % rect_width;
-        const uint32_t row = unit / rect_width;
         const uint32_t bx = rect_x + column;
-        const uint32_t by = rect_y + row;
         for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
-            cb_reserve_back(cb_x, 10);
-            const uint32_t x_l1 = get_write_ptr(cb_x);
-            if (sends_row == 1) {
-                for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
-                    const uint32_t k = k_step * k_tiles_per_step + kk;
-                    noc_async_read_page(by * x_width + k, x_tensor, x_l1 + kk * x_bytes);
-                }
-                noc_async_read_barrier();
-                {
-                    // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
-                    constexpr uint32_t targets = 1;
-                    const uint32_t sent = get_semaphore(1);
-                    noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 7);
-                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 0);
-                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
-                    for (uint32_t target = 0; target < targets; ++target) {
-                        const uint32_t at = first_row_target + 5 * target;
-                        const uint32_t left = get_arg_val<uint32_t>(at);
-                        const uint32_t top = get_arg_val<uint32_t>(at + 1);
-                        const uint32_t right = get_arg_val<uint32_t>(at + 2);
-                        const uint32_t bottom = get_arg_val<uint32_t>(at + 3);
-                        const uint32_t cores = get_arg_val<uint32_t>(at + 4);
-                        if (cores == 1) {
-                            noc_async_write(x_l1, get_noc_addr(left, top, x_l1), 10 * get_tile_size(cb_x));
-                            noc_async_write_barrier();
-                            noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
-                        } else {
-                            noc_async_write_multicast(x_l1, get_noc_multicast_addr(left, top, right, bottom, x_l1), 10 * get_tile_size(cb_x), cores);
-                            noc_async_writes_flushed();
-                            noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
-                        }
-                    }
-                    noc_async_write_barrier();
-                    noc_async_atomic_barrier();
-                }
-            }
-            if (sends_row == 0) {
-                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 0);
-                noc_semaphore_inc(get_noc_addr(row_sender_x, row_sender_y, get_semaphore(0)), 1);
-                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
-                noc_async_atomic_barrier();
-            }
-            cb_push_back(cb_x, 10);
             cb_reserve_back(cb_w, 20);
             const uint32_t w_l1 = get_write_ptr(cb_w);
             if (sends_column == 1) {
@@ -103,7 +47,7 @@ void kernel_main() {
                 }
                 noc_async_read_barrier();
                 {
-                    // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
+                    // When the other cores have reserved the pages, they get the operands that all share, then the word of it, over one path.
                     constexpr uint32_t targets = 1;
                     const uint32_t sent = get_semaphore(3);
                     noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 7);
@@ -121,8 +65,7 @@ void kernel_main() {
                             noc_async_write_barrier();
                             noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                         } else {
-                            noc_async_write_multicast(w_l1, get_noc_multicast_addr(left, top, right, bottom, w_l1), 20 * get_tile_size(cb_w), cores);
-                            noc_async_writes_flushed();
+                            noc_async_write_multicast(w_l1, get_noc_multicast_addr(left, top, right, bottom, w_l1), 20 * get_tile_size(cb_w), cores, true);
                             noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                         }
                     }
@@ -146,7 +89,7 @@ void kernel_main() {
             }
             noc_async_read_barrier();
             {
-                // When the other cores have reserved the pages, they get the operands that all share, then the word of it.
+                // When the other cores have reserved the pages, they get the operands that all share, then the word of it, over one path.
                 constexpr uint32_t targets = 1;
                 const uint32_t sent = get_semaphore(3);
                 noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(2)), 7);
@@ -164,8 +107,7 @@ void kernel_main() {
                         noc_async_write_barrier();
                         noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
                     } else {
-                        noc_async_write_multicast(b_l1, get_noc_multicast_addr(left, top, right, bottom, b_l1), 2 * get_tile_size(cb_b), cores);
-                        noc_async_writes_flushed();
+                        noc_async_write_multicast(b_l1, get_noc_multicast_addr(left, top, right, bottom, b_l1), 2 * get_tile_size(cb_b), cores, true);
                         noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
                     }
                 }

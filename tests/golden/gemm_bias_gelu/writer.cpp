@@ -2,25 +2,37 @@
 //   h = X @ W + b
 //   Y = gelu(h)
 // grid 8 x 8 x 1, policy rectangular, order row_major, 64 of 8 x 8 cores
-// runtime arguments: y_address, rect_x, rect_y, rect_width, num_tiles
+// runtime arguments: x_address, y_address, rect_x, rect_y, rect_width, num_tiles, sends_row, row sender, 1 rectangle of receivers
 
 #include <cstdint>
 
 #include "api/dataflow/dataflow_api.h"
 
 void kernel_main() {
-    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(0);
-    constexpr uint32_t unit_columns = get_compile_time_arg_val(1);
-    constexpr uint32_t y_width = get_compile_time_arg_val(2);
-    constexpr auto y_args = TensorAccessorArgs<3>();
+    constexpr uint32_t k_steps = get_compile_time_arg_val(0);
+    constexpr uint32_t k_tiles_per_step = get_compile_time_arg_val(1);
+    constexpr uint32_t x_width = get_compile_time_arg_val(2);
+    constexpr uint32_t tiles_per_block = get_compile_time_arg_val(3);
+    constexpr uint32_t unit_columns = get_compile_time_arg_val(4);
+    constexpr uint32_t y_width = get_compile_time_arg_val(5);
+    constexpr auto x_args = TensorAccessorArgs<6>();
+    constexpr auto y_args = TensorAccessorArgs<x_args.next_compile_time_args_offset()>();
+    constexpr uint32_t cb_x = 0;
     constexpr uint32_t cb_y = 3;
+    constexpr uint32_t x_bytes = get_tile_size(cb_x);
     constexpr uint32_t y_bytes = get_tile_size(cb_y);
 
-    const uint32_t y_address = get_arg_val<uint32_t>(0);
-    const uint32_t rect_x = get_arg_val<uint32_t>(1);
-    const uint32_t rect_y = get_arg_val<uint32_t>(2);
-    const uint32_t rect_width = get_arg_val<uint32_t>(3);
-    const uint32_t num_tiles = get_arg_val<uint32_t>(4);
+    const uint32_t x_address = get_arg_val<uint32_t>(0);
+    const uint32_t y_address = get_arg_val<uint32_t>(1);
+    const uint32_t rect_x = get_arg_val<uint32_t>(2);
+    const uint32_t rect_y = get_arg_val<uint32_t>(3);
+    const uint32_t rect_width = get_arg_val<uint32_t>(4);
+    const uint32_t num_tiles = get_arg_val<uint32_t>(5);
+    const uint32_t sends_row = get_arg_val<uint32_t>(6);
+    const uint32_t row_sender_x = get_arg_val<uint32_t>(7);
+    const uint32_t row_sender_y = get_arg_val<uint32_t>(8);
+    constexpr uint32_t first_row_target = 9;
+    const auto x_tensor = TensorAccessor(x_args, x_address);
     const auto y_tensor = TensorAccessor(y_args, y_address);
 
     for (uint32_t unit = 0; unit < num_tiles; ++unit) {
@@ -28,6 +40,50 @@ void kernel_main() {
         const uint32_t row = unit / rect_width;
         const uint32_t bx = rect_x + column;
         const uint32_t by = rect_y + row;
+        for (uint32_t k_step = 0; k_step < k_steps; ++k_step) {
+            cb_reserve_back(cb_x, 10);
+            const uint32_t x_l1 = get_write_ptr(cb_x);
+            if (sends_row == 1) {
+                for (uint32_t kk = 0; kk < k_tiles_per_step; ++kk) {
+                    const uint32_t k = k_step * k_tiles_per_step + kk;
+                    noc_async_read_page(by * x_width + k, x_tensor, x_l1 + kk * x_bytes);
+                }
+                noc_async_read_barrier();
+                {
+                    // When the other cores have reserved the pages, they get the operands that all share, then the word of it, over one path.
+                    constexpr uint32_t targets = 1;
+                    const uint32_t sent = get_semaphore(1);
+                    noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 7);
+                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(0)), 0);
+                    noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
+                    for (uint32_t target = 0; target < targets; ++target) {
+                        const uint32_t at = first_row_target + 5 * target;
+                        const uint32_t left = get_arg_val<uint32_t>(at);
+                        const uint32_t top = get_arg_val<uint32_t>(at + 1);
+                        const uint32_t right = get_arg_val<uint32_t>(at + 2);
+                        const uint32_t bottom = get_arg_val<uint32_t>(at + 3);
+                        const uint32_t cores = get_arg_val<uint32_t>(at + 4);
+                        if (cores == 1) {
+                            noc_async_write(x_l1, get_noc_addr(left, top, x_l1), 10 * get_tile_size(cb_x));
+                            noc_async_write_barrier();
+                            noc_semaphore_inc(get_noc_addr(left, top, sent), 1);
+                        } else {
+                            noc_async_write_multicast(x_l1, get_noc_multicast_addr(left, top, right, bottom, x_l1), 10 * get_tile_size(cb_x), cores, true);
+                            noc_semaphore_set_multicast(sent, get_noc_multicast_addr(left, top, right, bottom, sent), cores);
+                        }
+                    }
+                    noc_async_write_barrier();
+                    noc_async_atomic_barrier();
+                }
+            }
+            if (sends_row == 0) {
+                noc_semaphore_set(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 0);
+                noc_semaphore_inc(get_noc_addr(row_sender_x, row_sender_y, get_semaphore(0)), 1);
+                noc_semaphore_wait(reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_semaphore(1)), 1);
+                noc_async_atomic_barrier();
+            }
+            cb_push_back(cb_x, 10);
+        }
         {
             // sweep 1: y from the product
             cb_wait_front(cb_y, tiles_per_block);

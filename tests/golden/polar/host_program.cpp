@@ -190,19 +190,19 @@ int run(const Options& options) {
     // Circular buffers
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(4096, {{0, tt::DataFormat::Float16_b}})  // cb_x
+        CircularBufferConfig(2048, {{0, tt::DataFormat::Float16_b}})  // cb_x
             .set_page_size(0, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(4096, {{1, tt::DataFormat::Float16_b}})  // cb_y
+        CircularBufferConfig(2048, {{1, tt::DataFormat::Float16_b}})  // cb_y
             .set_page_size(1, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(4096, {{2, tt::DataFormat::Float16_b}})  // cb_r
+        CircularBufferConfig(2048, {{2, tt::DataFormat::Float16_b}})  // cb_r
             .set_page_size(2, 2048));
     CreateCircularBuffer(
         program, cores,
-        CircularBufferConfig(4096, {{3, tt::DataFormat::Float16_b}})  // cb_q
+        CircularBufferConfig(2048, {{3, tt::DataFormat::Float16_b}})  // cb_q
             .set_page_size(3, 2048));
     CreateCircularBuffer(
         program, cores,

@@ -390,6 +390,7 @@ void emu_matmul_init(uint32_t in0, uint32_t in1, uint32_t transpose, uint32_t ct
     s.rt = rt;
     s.kt = t->proc == UNPACK ? kt : 0;
     set_setup(t, s);
+    if (t->proc == MATH) t->core->compute.recorded = nullptr;
 }
 
 static void matmul(Thread* t, uint32_t in0, uint32_t in1, uint32_t i0, uint32_t i1, uint32_t dst, int transpose, uint32_t ct, uint32_t rt,
@@ -420,6 +421,9 @@ static void matmul(Thread* t, uint32_t in0, uint32_t in1, uint32_t i0, uint32_t 
         src_given(t);
         return;
     }
+    if (t->core->compute.recorded)
+        fail("EMU315", format("%s runs over instructions that %s has recorded over the matmul's own", what, t->core->compute.recorded),
+             "call matmul_init (or matmul_block_init) again after it: both use the replay buffer");
     open_section(t, what);
     SrcEntry& e = src_take(t);
     for (uint32_t r = 0; r < rt; ++r)
@@ -899,6 +903,10 @@ void emu_sfpu_init(uint32_t init, uint32_t variant) {
     need_start(t, "SFPU init");
     t->core->compute.sfpu_init = init;
     t->core->compute.sfpu_variant = variant & 0xFFFF;
+    // Both record 28 and more instructions from slot 0 of the replay buffer on; a matmul has its own from slot 16 on.
+    if (init == static_cast<uint32_t>(num::SfpuOp::gcd)) t->core->compute.recorded = "gcd_tile_init";
+    if (init == static_cast<uint32_t>(num::SfpuOp::exp) && (variant & 1) && !(variant >> 1 & 1))
+        t->core->compute.recorded = "exp_tile_init without clamping";
 }
 static std::string init_name(uint32_t init) {
     switch (init) {
@@ -942,6 +950,8 @@ void emu_sfpu(uint32_t op, uint32_t init, uint32_t variant, int32_t vector_mode,
         x = existing(t, dst[0], what.c_str());
     }
     for (uint32_t i = 1; i < num_in; ++i) more[i - 1] = &existing(t, dst[i], what.c_str());
+    // Accurate, with results of 16 bits, it records 20 instructions (on Blackhole fewer).
+    if (sf == num::SfpuOp::exp && !(variant & 1) && !t->kernel->fp32 && g.arch == "wormhole_b0") c.recorded = "exp_tile";
     Section& section = c.section[c.math_section];
     uint8_t origin = 0;
     for (uint32_t i = 0; i < num_in; ++i) origin = worse(origin, section.origin[dst[i]]);

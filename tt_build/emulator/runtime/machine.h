@@ -104,6 +104,7 @@ struct Compute {
     float relu_threshold = 0;
     const void* l1_acc_pc = nullptr;
     uint32_t sfpu_init = NO_INDEX, sfpu_variant = 0;
+    const char* recorded = nullptr;  // who has written over the replay buffer since a matmul's init recorded into it
     Section section[2];
     int sections = 2, capacity = 8;
     int math_section = 0, pack_section = 0, committed = 0;
@@ -136,7 +137,8 @@ struct Thread {
     uint64_t read_state[2] = {}, write_state[2] = {};
     uint32_t read_state_size[2] = {}, write_state_size[2] = {};
     bool read_state_set[2] = {}, write_state_set[2] = {};
-    bool linked[2] = {};
+    bool linked[2] = {};        // inside a chain of linked multicasts, per NoC
+    uint32_t linked_to[2] = {};  // the rectangle that it goes to
     const void* linked_pc = nullptr;
     uint32_t polled = 0, polls = 0;  // the L1 word that the text reads again and again
     // What this thread has issued and not yet waited for, whether or not it happens to be done: luck is no barrier.

@@ -290,14 +290,23 @@ void check_rectangle(Thread* t, int noc, uint64_t dst, uint32_t size, uint32_t n
     g.mcast_delivered += semaphore ? 0 : uint64_t(size) * num_dests;
 }
 
-void check_link(Thread* t, int noc, bool linked) {
-    t->linked[noc] = linked;
-    t->linked_pc = t->pc;
-}
 void need_no_link(Thread* t, int noc, const char* what) {
-    if (t->linked[noc])
-        fail("EMU212", format("%s between a linked multicast and the transfer that closes the chain", what),
-             "end the chain with a linked=false multicast before anything else uses the NoC");
+    for (int proc : {BRISC, NCRISC}) {
+        const Thread* other = t->core->threads[proc];
+        if (other && other->linked[noc])
+            fail("EMU212", format("%s between a linked multicast and the transfer that closes the chain", what),
+                 "end the chain with a linked=false multicast before anything else uses the NoC");
+    }
+}
+// A multicast on that NoC: the next of this thread's chain, or the first of one.
+void check_link(Thread* t, int noc, uint64_t dst, bool linked, const char* what) {
+    const uint32_t rectangle = static_cast<uint32_t>(dst >> 36);
+    if (!t->linked[noc]) need_no_link(t, noc, what);
+    else if (t->linked_to[noc] != rectangle)
+        fail("EMU212", format("%s to another rectangle than the linked multicast before it", what), "a chain keeps one path: end it with linked=false first");
+    t->linked[noc] = linked;
+    t->linked_to[noc] = rectangle;
+    t->linked_pc = t->pc;
 }
 }  // namespace
 
@@ -536,9 +545,9 @@ void emu_multicast(uint32_t src, uint64_t dst, uint32_t size, uint32_t num_dests
     for (uint32_t i = 0; i < size; i += 64)
         if (t->core->shadow[src + i] == SHADOW_IN_FLIGHT)
             fail("EMU201", format("%s: sends data whose NoC read may still be under way", what), "call noc_async_read_barrier before sending it on");
+    check_link(t, noc, dst, linked, what);
     Txn& x = issue(t, noc, TxnKind::Multicast, src, dst, size);
     x.loopback = loopback;
-    check_link(t, noc, linked);
     if (random_below(4) == 0) yield();
 }
 
@@ -591,6 +600,7 @@ static void writes_done(Thread* t, int noc, bool acknowledged) {
 void emu_write_barrier(uint8_t noc_arg) {
     Thread* t = EMU_ENTER();
     check_processor(t, "noc_async_write_barrier");
+    need_no_link(t, noc_of(t, noc_arg), "noc_async_write_barrier");
     writes_done(t, noc_of(t, noc_arg), true);
 }
 void emu_writes_flushed(uint8_t noc_arg) {
@@ -613,6 +623,7 @@ void emu_full_barrier(uint8_t noc_arg) {
     Thread* t = EMU_ENTER();
     check_processor(t, "noc_async_full_barrier");
     const int noc = noc_of(t, noc_arg);
+    need_no_link(t, noc, "noc_async_full_barrier");
     take_time();
     finish_reads(t->core, t->core->reads[t->proc][noc]);
     writes_done(t, noc, true);
@@ -625,6 +636,7 @@ void emu_inline_write(uint64_t dst, uint32_t value, uint8_t noc_arg) {
     check_processor(t, "noc_inline_dw_write");
     const Place p = resolve(dst, 4, t, t->pc, "noc_inline_dw_write");
     if (!p.core) fail("EMU206", "noc_inline_dw_write to DRAM", "inline writes go to L1 only");
+    need_no_link(t, noc_of(t, noc_arg), "noc_inline_dw_write");
     Txn& x = issue(t, noc_of(t, noc_arg), TxnKind::Write, 0, dst, 4);
     x.inline_value = true;
     x.value = value;
@@ -669,6 +681,7 @@ void emu_semaphore_inc(uint64_t addr, uint32_t by, uint8_t noc_arg) {
     const Place p = resolve(addr, 4, t, t->pc, "noc_semaphore_inc");
     if (!p.core) fail("EMU401", "noc_semaphore_inc on a DRAM address", "semaphores are in L1");
     semaphore_at(p.core, p.addr, "noc_semaphore_inc");
+    need_no_link(t, noc_of(t, noc_arg), "noc_semaphore_inc");
     issue(t, noc_of(t, noc_arg), TxnKind::Increment, 0, addr, 4).value = by;
     if (random_below(4) == 0) yield();
 }
@@ -676,6 +689,7 @@ void emu_semaphore_inc_multicast(uint64_t addr, uint32_t by, uint32_t num_dests,
     Thread* t = EMU_ENTER();
     const int noc = noc_of(t, noc_arg);
     check_rectangle(t, noc, addr, 4, num_dests, false, "noc_semaphore_inc_multicast", true);
+    need_no_link(t, noc, "noc_semaphore_inc_multicast");
     issue(t, noc, TxnKind::IncrementMulticast, 0, addr, 4).value = by;
 }
 void emu_semaphore_set_remote(uint32_t src, uint64_t dst, uint8_t noc_arg) {
@@ -684,6 +698,7 @@ void emu_semaphore_set_remote(uint32_t src, uint64_t dst, uint8_t noc_arg) {
     if (!p.core) fail("EMU401", "noc_semaphore_set_remote on a DRAM address", "semaphores are in L1");
     semaphore_at(t->core, src, "noc_semaphore_set_remote (source)");
     semaphore_at(p.core, p.addr, "noc_semaphore_set_remote");
+    need_no_link(t, noc_of(t, noc_arg), "noc_semaphore_set_remote");
     Txn& x = issue(t, noc_of(t, noc_arg), TxnKind::Write, src, dst, 4);
     x.semaphore = true;
 }
@@ -693,10 +708,10 @@ void emu_semaphore_set_multicast(uint32_t src, uint64_t dst, uint32_t num_dests,
     const int noc = noc_of(t, noc_arg);
     semaphore_at(t->core, src, what);
     check_rectangle(t, noc, dst, 4, num_dests, loopback, what, true);
+    check_link(t, noc, dst, linked, what);
     Txn& x = issue(t, noc, TxnKind::Multicast, src, dst, 4);
     x.loopback = loopback;
     x.semaphore = true;
-    check_link(t, noc, linked);
     if (random_below(4) == 0) yield();
 }
 

@@ -125,6 +125,8 @@ void wake(Core* core) {
 
 void block(Wait wait, uint32_t a, uint32_t b) {
     Thread* t = g.current;
+    if (wait != Wait::Yield && (t->linked[0] || t->linked[1]))
+        fail("EMU212", "a wait between a linked multicast and the transfer that closes the chain", "end the chain first: while it is open nobody else gets through its path");
     t->wait = wait;
     t->wait_a = a;
     t->wait_b = b;
