@@ -49,7 +49,7 @@ def read_target(fields: Fields, node: Node, path: Path) -> Wish:
     return Wish(arch, grid, path)
 
 
-def resolve(fields: Fields, wishes: tuple[Wish, ...], kernel: Path) -> TargetSpec | None:
+def resolve(fields: Fields, wishes: tuple[Wish, ...]) -> TargetSpec | None:
     """The first wish that names a key wins; the grid must lie within the architecture's."""
     archs = next((wish for wish in wishes if wish.arch is not None), None)
     grids = next((wish for wish in wishes if wish.grid is not None), None)
