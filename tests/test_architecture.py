@@ -40,7 +40,7 @@ MAY_IMPORT = {
         "sdk",
     },
 }
-FREE = {"version", "resources", "decoding"}
+FREE = {"version", "resources", "decoding", "children"}
 ANYTHING = {"cli", "__main__", "__init__"}
 
 

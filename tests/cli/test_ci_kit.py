@@ -33,6 +33,14 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_init_says_what_its_workflow_still_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "new")]) == 0
+    *_, build, install = capsys.readouterr().out.splitlines()
+    assert build == "next: scons target=tenstorrent"
+    assert "pip install ADDRESS" in install
+    assert "pip install tt-build" in (tmp_path / "new/.github/workflows/kernels.yml").read_text()
+
+
 def steps(repository: Path) -> list[str]:
     workflow = yaml.safe_load((repository / ".github/workflows/kernels.yml").read_text())
     return [step["run"] for step in workflow["jobs"]["build"]["steps"] if "run" in step]

@@ -32,7 +32,7 @@ def test_a_clean_tree_elsewhere_runs_no_step(warm: tuple[Tree, str], tmp_path: P
     second = Tree(tmp_path / "second", SPEC)
     output = second.scons(argument, "cache_mode=ro")
     assert second.steps(output) == []
-    assert "22 steps from the cache" in output
+    assert "0 steps for 2 kernels (gemm, add), 22 steps from the cache" in output
     assert "22 hits, 0 misses, 0 stored" in output
     assert second.files() == first.files()
 
@@ -67,7 +67,14 @@ def test_read_only_stores_nothing(tmp_path: Path) -> None:
 def test_an_unusable_folder_fails_no_build(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     tree = Tree(tmp_path / "tree", SPEC)
-    assert len(tree.steps(tree.scons(f"cache={tmp_path / 'cache'}"))) == 22
+    output = tree.scons(f"cache={tmp_path / 'cache'}")
+    assert len(tree.steps(output)) == 22
+    assert output.count(f"the cache {tmp_path / 'cache'} cannot be ") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "tree", SPEC)
+    assert tree.scons("cache=/proc/foo").count("the cache /proc/foo cannot be written (") == 1
 
 
 def test_the_least_recently_used_go_first(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_a_program_is_built_verified_and_rebuilt(tmp_path: Path) -> None:
     assert {"add:verify", "residual:verify", "residual:generate"} <= set(steps)
     assert not any(step.startswith("norm:") for step in steps)
 
+    steps = tree.steps(tree.scons("verify-residual"))
+    assert steps == []
+    dry = tree.scons("-n", "check-sdk-residual")
+    assert dry.count("sdk_check.json") == 2
+    assert "verify.json" not in dry
+
     tree.edit("{A: x, B: h}", "{A: h, B: h}")
     steps = tree.steps(tree.scons("program-residual"))
     assert steps == ["residual:generate"]

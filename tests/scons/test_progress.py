@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from tt_build.scons import progress as module
 from tt_build.scons.progress import Progress
 
 
@@ -33,3 +34,15 @@ def test_a_bar_on_a_terminal_but_not_in_ci(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CI", "true")
     progress.step("add", "pass")
     assert stream.getvalue().endswith("verify 2/2 add: pass\n")
+
+
+def test_lines_are_seconds_apart_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress("check", stream, every=3.0)
+    progress.expected = 8
+    for number in range(8):
+        now[0] += 1
+        progress.step(f"k{number}", "checked")
+    assert stream.getvalue() == "check 3/8 k2: checked\ncheck 6/8 k5: checked\n"

@@ -152,7 +152,7 @@ def test_results_are_cached_by_content(tmp_path: Path, monkeypatch: pytest.Monke
     def no_compiler(*_: object, **__: object) -> None:
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr("tt_build.sdk.gate.subprocess.run", no_compiler)
+    monkeypatch.setattr("tt_build.sdk.gate.run_child", no_compiler)
     assert check(plan) == first
     assert only_error(first).line == line
     (plan.parent / "writer.cpp").write_text((plan.parent / "writer.cpp").read_text() + "\n")
@@ -163,5 +163,5 @@ def test_results_are_cached_by_content(tmp_path: Path, monkeypatch: pytest.Monke
 def test_other_folder_hits_the_same_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(DATA / "gemm" / "tt.plan.json")
     plan, _ = planted(tmp_path, "writer.cpp", "// Writes", "// Writes")
-    monkeypatch.setattr("tt_build.sdk.gate.subprocess.run", None)
+    monkeypatch.setattr("tt_build.sdk.gate.run_child", None)
     assert check(plan) == []

@@ -140,6 +140,7 @@ def init(options: argparse.Namespace) -> int:
     for path in files:
         print(path)
     print("next: scons target=tenstorrent")
+    print("for CI: say in .github/workflows/kernels.yml where tt-build is installed from (pip install ADDRESS)")
     return 0
 
 

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tt_build.children import run_child
 from tt_build.emulator import toolchain
 from tt_build.emulator.describe import RawPages, Run, Settings, pages_of
 from tt_build.emulator.formats import from_device, poison_mask
@@ -179,7 +180,7 @@ def _check_inputs(plan: Plan, inputs: Mapping[str, NDArray[Any] | RawPages]) -> 
 def _execute(folder: Path, timeout: float) -> str:
     command = [str(toolchain.engine()), *(str(folder / n) for n in ("description", "data", "result", "output"))]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        done = run_child(command, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         text = f"the run did not end within {timeout:g} s"
         raise EmulationError(

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tt_build.children import run_child
+
 HERE = Path(__file__).parent
 INCLUDE = HERE / "include"
 RUNTIME = HERE / "runtime"
@@ -108,7 +110,7 @@ def published(target: Path) -> Iterator[Path]:
 
 def run_compiler(arguments: Iterable[str]) -> tuple[int, str]:
     """Exit code and messages of one compiler call."""
-    done = subprocess.run([compiler(), *arguments], capture_output=True, text=True, check=False)
+    done = run_child([compiler(), *arguments])
     return done.returncode, done.stderr
 
 

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import SCons.Action
 
+from tt_build.children import Interrupted
 from tt_build.codegen.files import emit
 from tt_build.codegen.program import emit_program
 from tt_build.codegen.write import write_group
 from tt_build.decoding import decode
 from tt_build.passes.pipeline import CHAINS, Pass, read_stage
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.messages import say
 from tt_build.scons.nodes import StepTarget, digest_of
 from tt_build.scons.reading import PROGRAM
 from tt_build.scons.signatures import CODEGEN, PROGRAM_CODEGEN, signature_of
@@ -65,6 +67,9 @@ class SignedAction(SCons.Action.FunctionAction):  # type: ignore[misc]
             status = self._function(target, source, env)
         except Rejected as rejected:
             self.state.report(kernel, rejected)
+            status = 1
+        except Interrupted:
+            say(f"tt-build: {self.label} of {kernel} was interrupted")
             status = 1
         except OSError as error:
             message = f"tt-build: cannot write {error.filename or target[0]}: {error.strerror}"

@@ -29,6 +29,7 @@ class FolderCache:
     def __init__(self, folder: Path, *, writes: bool, limit: int = LIMIT) -> None:
         self._folder, self._writes, self._limit = folder, writes, limit
         self._statistics = Statistics()
+        self._told = threading.Event()
 
     def get(self, key: str) -> Entry | None:
         """The outputs of the step with that key, verified; None when there are none to be had."""
@@ -37,8 +38,12 @@ class FolderCache:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(handle, "rb") as file:
                 data = file.read()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             self._statistics.count(misses=1)
+            return None
+        except (NotADirectoryError, PermissionError) as error:
+            self._statistics.count(misses=1)
+            self._unusable("read", error)
             return None
         except OSError as error:
             self._bad(key, error.strerror or str(error))
@@ -65,9 +70,10 @@ class FolderCache:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary.write_bytes(data)
             os.replace(temporary, path)
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            self._unusable("written", error)
             return
         self._statistics.count(stored=1, bytes_written=len(data))
 
@@ -78,6 +84,12 @@ class FolderCache:
 
     def _path(self, key: str) -> Path:
         return self._folder / "steps" / key[:2] / key
+
+    def _unusable(self, done: str, error: OSError) -> None:
+        """Say, once a build, that an entry cannot be read or written."""
+        if not self._told.is_set():
+            self._told.set()
+            say(f"tt-build: the cache {self._folder} cannot be {done} ({error.strerror}); the build goes on")
 
     def _bad(self, key: str, reason: str) -> None:
         """Move a bad entry aside, so that it can be looked at and never fetched again."""

@@ -6,10 +6,13 @@ computed is kept for the steps of this build; with several jobs, processes share
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,13 +24,18 @@ from tt_build.scons.actions import Step, functions, steps
 from tt_build.scons.compiler import Compiler
 from tt_build.scons.ledger import step_key
 from tt_build.scons.notes import Notes
+from tt_build.scons.progress import Progress
 from tt_build.scons.reading import PROGRAM, Reading
 from tt_build.scons.state import State
 from tt_build.spec.diagnostics import Diagnostic, Rejected
 from tt_build.spec.model import Declaration
 
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
 _WORTH_PROCESSES = 24  # kernels; fewer are done before the processes are up
 _CHUNK = 8
+_QUIET_SECONDS = 3.0  # between two lines on how far the check has come
 
 # key, outputs, seconds of each step
 Rows = list[tuple[str, list[bytes], float]]
@@ -93,6 +101,7 @@ def _run(names: list[str], reading: Reading, state: State, compiler: Compiler, j
             (data,) = state.ahead(signature, data, step)
         return data
 
+    progress = _progress(len(names) + len(cached))
     for name in (*names, *cached):
         kind, data = reading.kind(name), reading.data(name)
         try:
@@ -106,7 +115,14 @@ def _run(names: list[str], reading: Reading, state: State, compiler: Compiler, j
                 state.ahead(signature, verified, generate)
         except Rejected as error:
             said[name] = error.diagnostics
+        progress.step(name, "rejected" if name in said else "checked")
     return said
+
+
+def _progress(expected: int) -> Progress:
+    progress = Progress("check", every=_QUIET_SECONDS)
+    progress.expected = expected
+    return progress
 
 
 def _warnings(data: bytes, verified: bytes) -> tuple[Diagnostic, ...]:
@@ -175,24 +191,45 @@ def _run_in_processes(
     idle, so forking is safe.
     """
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor, as_completed
 
     said: Said = {}
     signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     context = multiprocessing.get_context("fork")
     chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        work = (
-            (signatures, reading.templates, [(reading.kind(name), reading.data(name)) for name in chunk])
-            for chunk in chunks
-        )
-        for chunk, results in zip(chunks, pool.map(_whole_chains, work), strict=True):
-            for name, (rows, diagnostics) in zip(chunk, results, strict=True):
+    progress = _progress(len(names))
+    work = {}
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts) as pool, _stopping(pool):
+        for chunk in chunks:
+            declarations = [(reading.kind(name), reading.data(name)) for name in chunk]
+            work[pool.submit(_whole_chains, (signatures, reading.templates, declarations))] = chunk
+        for future in as_completed(work):
+            for name, (rows, diagnostics) in zip(work[future], future.result(), strict=True):
                 for key, outputs, seconds in rows:
                     state.computed(key, outputs, seconds)
                 if diagnostics:
                     said[name] = diagnostics
-    return said
+                progress.step(name, "rejected" if name in said else "checked")
+    return {name: said[name] for name in names if name in said}
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; this build's own ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Where the block is left early, the processes end now instead of with all that they were given."""
+    import multiprocessing
+
+    try:
+        yield
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        pool.shutdown(cancel_futures=True)
+        raise
 
 
 def _whole_chains(

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import SCons.SConsign
 
 from tt_build.scons.folders import FOLDERS
 from tt_build.scons.lock import remove_lock
@@ -42,8 +46,19 @@ def remove_state(session: Session) -> None:
             with contextlib.suppress(OSError):
                 (session.common / file).unlink()
         remove_lock(session.common)
-        for folder in (root, session.common, root.parent):
+        for folder in (root, session.common):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+        with contextlib.suppress(OSError):
+            _remove_record(session)
+            root.parent.rmdir()
 
     atexit.register(remove)
+
+
+def _remove_record(session: Session) -> None:
+    """Remove SCons' own record where it lies in the output folder and nothing else does."""
+    folder = session.root.parent
+    record = Path(session.env.Dir("#").get_abspath(), f"{SCons.SConsign.DB_Name}.dblite")
+    if record.parent == folder and os.listdir(folder) == [record.name]:
+        record.unlink()

@@ -51,7 +51,8 @@ class Extras:
             return
         chains, nodes, generated = session.chains(), session.declared[name], session.generated(name)
         env = chains.env
-        chains.alias(CHECK_SDK, chains.extra(name, SDK_RESULT, self._sdk, generated))
+        checked = chains.extra(name, SDK_RESULT, self._sdk, generated)
+        self._alias(CHECK_SDK, name, checked)
         declaration = session.reading.declarations([name])[name]
         self._declare_report(name, declaration.kernel.description)
         smaller = declaration.smaller if isinstance(declaration, Declaration) else None
@@ -64,9 +65,14 @@ class Extras:
             session.remove_smaller(name)
         sources = session.runs[name] = [*nodes[-len(generated) :], nodes[0], request]
         self._verify.progress.expected += 1
-        chains.alias(VERIFY, generated)
-        chains.alias(VERIFY, chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",)))
+        verified = chains.extra(name, VERIFY_RESULT, self._verify, sources, ("verify.failed.json",))
+        self._alias(VERIFY, name, [*generated, *verified])
         chains.alias(RUN, env.AlwaysBuild(chains.extra(name, RUN_RESULT, self._device, sources)))
+
+    def _alias(self, kind: str, name: str, nodes: list[Any]) -> None:
+        """Of all kernels, and of this one."""
+        for alias in (kind, f"{kind}-{name}"):
+            self._session.chains().alias(alias, nodes)
 
     def _declare_report(self, name: str, description: str) -> None:
         session = self._session
@@ -103,5 +109,6 @@ class Extras:
         ran = chains.extra(name, RUN_RESULT, self._device_program, sources)
         for node in (*verified, *ran):
             node.attributes.tt_kernels = kernels
-        chains.alias(VERIFY, [made, *verified])
+        self._alias(VERIFY, name, [made, *verified])
+        chains.alias(f"{CHECK_SDK}-{name}", [chains.alias(f"{CHECK_SDK}-{kernel}", []) for kernel in kernels])
         chains.alias(RUN, chains.env.AlwaysBuild(ran))

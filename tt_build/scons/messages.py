@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TextIO
 
@@ -12,5 +14,15 @@ def say(message: str, stream: TextIO | None = None) -> None:
     ``print`` writes text and line end apart, and another thread's message comes between.
     """
     stream = stream or sys.stderr
-    stream.write(f"{message}\n")
-    stream.flush()
+    with contextlib.suppress(BrokenPipeError):
+        stream.write(f"{message}\n")
+        stream.flush()
+
+
+def tell(message: str) -> None:
+    """Write a message to standard output at the end of a build, whose reader (``| head``) may have gone."""
+    try:
+        sys.stdout.write(f"{message}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at exit goes there

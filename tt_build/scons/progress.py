@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TextIO
 
 from tt_build.scons.messages import say
@@ -12,10 +13,14 @@ WIDTH = 24
 
 
 class Progress:
-    """Counts what is done of ``expected``; what turns out to be up to date is never counted."""
+    """Counts what is done of ``expected``; what turns out to be up to date is never counted.
 
-    def __init__(self, label: str, stream: TextIO | None = None) -> None:
+    Between two lines lie ``every`` seconds or more, and so before the first.
+    """
+
+    def __init__(self, label: str, stream: TextIO | None = None, *, every: float = 0.0) -> None:
         self.label = label
+        self._every, self._said = every, time.monotonic()
         self.expected = 0
         self.done = 0
         self._stream = stream or sys.stderr
@@ -23,6 +28,9 @@ class Progress:
     def step(self, name: str, outcome: str) -> None:
         """One more is done."""
         self.done += 1
+        if time.monotonic() - self._said < self._every:
+            return
+        self._said = time.monotonic()
         say(self.text(name, outcome, bar=self._stream.isatty() and "CI" not in os.environ), self._stream)
 
     def text(self, name: str, outcome: str, *, bar: bool) -> str:

@@ -141,7 +141,7 @@ class Reading:
 
     def _load(self) -> None:
         from tt_build.spec.loader import load_file
-        from tt_build.spec.render import render
+        from tt_build.spec.render import report
 
         loaded = load_file(self.source, arch=self._arch, grid=self._grid)
         self._whole = loaded
@@ -152,7 +152,7 @@ class Reading:
             self._add_program(program)
         self.templates = loaded.templates
         self.failed = list(loaded.rejected) or ([loaded.path.name] if loaded.errors else [])
-        self.text = "\n\n".join(render(entry.diagnostic, loaded.source) for entry in loaded.diagnostics)
+        self.text = report([entry.diagnostic for entry in loaded.diagnostics], loaded.source)
         self.changed, self._note = True, None
         if not self.failed and self._unmoved():
             self._note = self._noted(loaded)

@@ -19,6 +19,8 @@ from tt_build.report.page import page
 from tt_build.report.text import summary, text
 from tt_build.scons.actions import SignedAction, publish, read_source
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.interrupt import interruptible
+from tt_build.scons.messages import tell
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 
@@ -52,15 +54,17 @@ class GatherAction(SignedAction):
         first, last, described = map(read_source, source)
         kernel = target[0].attributes.tt_step.kernel
         description = described.decode()
-        if self._kind == HANDWRITTEN:
-            found = gather(read_stage(last, VerifiedSources), description)
-        else:
-            verified = read_stage(last, VerifiedKernel)
-            found = gather(verified, description, compare(read_stage(first, DefaultedKernel), verified))
+        found = interruptible(lambda: self._gather(first, last, description))
         publish(target, [to_text(msgspec.to_builtins(found))])
         self.progress.step(kernel, "estimated" if found.estimate is not None else "no estimate")
         self.state.ran(kernel, ALIAS)
         return 0
+
+    def _gather(self, first: bytes, last: bytes, description: str) -> KernelReport:
+        if self._kind == HANDWRITTEN:
+            return gather(read_stage(last, VerifiedSources), description)
+        verified = read_stage(last, VerifiedKernel)
+        return gather(verified, description, compare(read_stage(first, DefaultedKernel), verified))
 
 
 class PageAction(SignedAction):
@@ -71,7 +75,7 @@ class PageAction(SignedAction):
         self._lines: list[str] = []
         signature = f"{compiler.signature('tt_build.report.page')} {compiler.signature('tt_build.report.text')} {title}"
         super().__init__(self._execute, ALIAS, signature, state)
-        atexit.register(lambda: print("\n".join(self._lines)) if self._lines else None)
+        atexit.register(lambda: tell("\n".join(self._lines)) if self._lines else None)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
         reports = [decode(read_source(node), KernelReport) for node in source]

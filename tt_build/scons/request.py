@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from tt_build.scons.state import Store
 
 
+EXTRAS = ("verify", "check-sdk", "run", "report")
+"""Aliases of what no plain build makes."""
+OF_ONE = ("verify", "check-sdk")
+"""Those that are there for one kernel, too: ``verify-NAME``."""
+_STARTS = tuple(f"{kind}-" for kind in ("kernel", "program", *OF_ONE))
 EXTRA_FILES = ("verify.json", "sdk_check.json", "run.ttnn.json", "report.json")
 EXTRA_ENDS = ("report.html", "report.txt")
 
@@ -91,9 +96,13 @@ class Request:
 
 
 def named(target: str) -> str:
-    """The kernel of ``kernel-NAME``, the program of ``program-NAME``; empty for other targets."""
-    kind, _, name = target.partition("-")
-    return name if kind in ("kernel", "program") else ""
+    """The kernel of ``kernel-NAME`` and ``verify-NAME``, the program of ``program-NAME``; empty for other targets."""
+    return next((target[len(start) :] for start in _STARTS if target.startswith(start)), "")
+
+
+def kind_of(target: str) -> str:
+    """The extra that a target asks for, of all kernels or of one; empty where it is none."""
+    return target if target in EXTRAS else next((one for one in OF_ONE if target.startswith(f"{one}-")), "")
 
 
 CACHES: dict[str, Store] = {}

@@ -8,7 +8,8 @@ from typing import Any
 
 from tt_build.scons.actions import SignedAction, publish
 from tt_build.scons.compiler import Compiler
-from tt_build.scons.messages import say
+from tt_build.scons.interrupt import interruptible
+from tt_build.scons.messages import say, tell
 from tt_build.scons.state import State
 from tt_build.sdk.cache import SdkUnavailable
 from tt_build.sdk.gate import CheckResult, check_to_file, errors
@@ -26,8 +27,9 @@ def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
     def run(target: Any, source: Any, env: Any) -> int:
         plan = next(Path(node.get_abspath()) for node in source if node.name == "tt.plan.json")
         result = Path(target[0].get_abspath())
+        jobs = 1 if env.GetOption("num_jobs") > 1 else None
         try:
-            outcome = check_to_file(plan, result, sdk=sdk, jobs=1 if env.GetOption("num_jobs") > 1 else None)
+            outcome = interruptible(lambda: check_to_file(plan, result, sdk=sdk, jobs=jobs))
         except SdkUnavailable as error:
             say(f"tt-build: {error}")
             return 1
@@ -53,4 +55,4 @@ def _summary(outcomes: list[CheckResult]) -> None:
         compiles = sum(outcome.compiles for outcome in outcomes)
         verdict = f"{len(bad)} rejected: {', '.join(bad)}" if bad else "no findings"
         release = outcomes[0].release
-        print(f"check-sdk: {len(outcomes)} kernels, {compiles} compiles against TT-Metalium {release}: {verdict}")
+        tell(f"check-sdk: {len(outcomes)} kernels, {compiles} compiles against TT-Metalium {release}: {verdict}")

@@ -102,6 +102,8 @@ def credentials_for(url: str) -> str | None:
     if os.environ.get(USER):
         return f"{os.environ[USER]}:{os.environ.get(PASSWORD, '')}"
     path = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))
+    if os.environ.get("NETRC") and not path.exists():
+        say(f"tt-build: NETRC names {path}, which does not exist; the cache is asked without a password")
     with contextlib.suppress(FileNotFoundError):
         try:
             found = netrc.netrc(path).authenticators(parts.hostname)

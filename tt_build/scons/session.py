@@ -28,12 +28,14 @@ from tt_build.scons.lock import hold_lock
 from tt_build.scons.messages import say
 from tt_build.scons.notes import Notes
 from tt_build.scons.reading import PROGRAM, Reading
-from tt_build.scons.request import Request
+from tt_build.scons.request import EXTRAS as EXTRA_ALIASES
+from tt_build.scons.request import OF_ONE, Request
 from tt_build.scons.statefile import read_state, write_state
 from tt_build.scons.trace import Trace
 
 if TYPE_CHECKING:
     from tt_build.scons.chains import Chains
+    from tt_build.scons.extras import Extras
     from tt_build.scons.state import State
     from tt_build.spec.diagnostics import Diagnostic, Rejected
 
@@ -63,6 +65,7 @@ class Session:
         self.state: State | None = None
         self._chains: Chains | None = None
         self._extras: set[str] = set()
+        self._makers: Extras | None = None
         self.runs: dict[str, list[Any]] = {}  # of each kernel what a run of it is made of
         self.known: list[str] = []  # kernels that have, or had, files of ours
 
@@ -265,7 +268,7 @@ class Session:
             program = self.reading.kind(name) == PROGRAM
             needed = [self.declare(kernel) for kernel in self.reading.program(name).kernels] if program else []
             self.chains().env.Depends(nodes, needed)
-            self.chains().alias(f"program-{name}" if program else f"kernel-{name}", [*self.generated(name), *needed])
+            self.chains().alias(f"{self._alias_kind(name)}-{name}", [*self.generated(name), *needed])
         return self.generated(name)
 
     def generated(self, name: str) -> list[Any]:
@@ -283,16 +286,24 @@ class Session:
         self._extras.update(fresh)
         if fresh:
             self.reading.declarations([name for name in fresh if name not in programs])
-            extras = Extras(self)
+            self._makers = self._makers or Extras(self)
             for name in fresh:
                 self.declare(name)
-                extras.declare(name)
-            extras.declare_page()
+                self._makers.declare(name)
+            self._makers.declare_page()
 
     def buildable(self) -> list[str]:
         """The kernels that are not rejected, in file order."""
         failed = set(self.failed)
         return [name for name in self.reading.digests if name not in failed]
+
+    def aliases(self) -> list[str]:
+        """The targets that can be named."""
+        of_one = [f"{kind}-{name}" for name in self.buildable() for kind in (self._alias_kind(name), *OF_ONE)]
+        return [*EXTRA_ALIASES, *of_one]
+
+    def _alias_kind(self, name: str) -> str:
+        return "program" if self.reading.kind(name) == PROGRAM else "kernel"
 
     # After SCons built
 

@@ -44,7 +44,7 @@ class State:
         self._size = 0
         self._absent: set[str] = set()
         self._steps: dict[str, list[str]] = {}
-        self._cached = 0
+        self._cached: dict[str, int] = {}
         self._messages: dict[str, list[str]] = {}
 
     def step(self, key: str, data: bytes, step: Callable[[bytes], list[bytes]]) -> tuple[list[bytes], bool]:
@@ -141,7 +141,7 @@ class State:
         """Count a step that ran, or one whose outputs the cache gave."""
         with self._lock:
             if cached:
-                self._cached += 1
+                self._cached[kernel] = self._cached.get(kernel, 0) + 1
             else:
                 self._steps.setdefault(kernel, []).append(label)
 
@@ -157,13 +157,14 @@ class State:
     def summary(self, seconds: float) -> str:
         """One line on what was done, after the diagnostics of what failed, once more."""
         steps = sum(map(len, self._steps.values()))
-        names = list(self._steps)
+        names = list(dict.fromkeys((*self._steps, *self._cached)))
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         line = f"tt-build: {steps} step{'s' * (steps != 1)} for {len(names)} kernel{'s' * (len(names) != 1)}" + (
             f" ({shown})" if shown else ""
         )
         if self._cached:
-            line += f", {self._cached} steps from the cache"
+            cached = sum(self._cached.values())
+            line += f", {cached} step{'s' * (cached != 1)} from the cache"
         if self._messages:
             line += f", {len(self._messages)} failed: {', '.join(self._messages)}"
         again = [message for messages in self._messages.values() for message in messages]

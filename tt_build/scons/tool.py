@@ -26,13 +26,18 @@ import SCons.Script
 from SCons.Variables import Variables
 
 from tt_build.scons.clean import remove_state
-from tt_build.scons.messages import say
-from tt_build.scons.request import CACHES, Request, named
+from tt_build.scons.messages import say, tell
+from tt_build.scons.refusals import Question, all_is_read, no_such_kernel, refuse, said_plainly, succeeded, suggest
+from tt_build.scons.request import CACHES, EXTRAS, Request, kind_of, named
 from tt_build.scons.session import Generated, Session
 from tt_build.scons.variables import NAMES, add_options, unknown_variables
 
-ASKED_FOR = {"verify", "check-sdk", "run", "report"}
-"""Aliases of what no plain build makes."""
+TARGETS_HELP = """
+targets:
+  verify, check-sdk, run, report      what no plain build makes, of every kernel
+  kernel-NAME, program-NAME           one kernel, one program
+  verify-NAME, check-sdk-NAME         the same of one kernel or program
+"""
 
 
 def options(variables: Variables) -> None:
@@ -54,8 +59,8 @@ def generate(env: Any) -> None:
     declared.Update(env)
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
-        SCons.Script.Help(declared.GenerateHelpText(env), append=True)
-    if ASKED_FOR & set(map(str, SCons.Script.COMMAND_LINE_TARGETS)):
+        SCons.Script.Help(declared.GenerateHelpText(env) + TARGETS_HELP, append=True)
+    if any(kind_of(str(target)) for target in SCons.Script.COMMAND_LINE_TARGETS):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:
         SCons.Script.SetOption("stack_size", 8192)  # KiB; SCons' 256 end before Python's recursion limit
@@ -105,6 +110,11 @@ def tt_kernels(
     """
     if SCons.Script.GetOption("help"):
         return []
+    with said_plainly():
+        return _kernels(env, spec, out, arch, grid)
+
+
+def _kernels(env: Any, spec: str | None, out: str | None, arch: str | None, grid: tuple[int, int] | None) -> Any:
     source = Path(env.File(spec or env["spec"]).srcnode().get_abspath())
     if not (out or env["out"]):
         raise SCons.Errors.UserError("out= is empty; name the folder of everything that is built")
@@ -127,7 +137,9 @@ def tt_kernels(
         SCons.Script.Exit(1)
     session.remove_orphans()
     _SESSIONS.append(session)
-    if request.explain in session.reading.digests:
+    if request.explain and request.explain not in session.reading.digests:
+        env.Default(_question(request.explain))
+    elif request.explain:
         from tt_build.scons.explain import explain
 
         print("\n".join(explain(session, request.explain)))
@@ -185,15 +197,42 @@ class _Nothing(SCons.Node.Alias.Alias):  # type: ignore[misc]
         return True
 
 
+def _question(explained: str) -> Any:
+    """The target that refuses to explain what no specification has."""
+    name = "tt-build question"
+    node = SCons.Node.Alias.default_ans.get(name)
+    if node is None:
+        node = SCons.Node.Alias.default_ans[name] = Question(name)
+        node.side_effect = True
+        node.problem = lambda: _unexplained(explained)
+    return node
+
+
+def _unexplained(name: str) -> str:
+    known = [kernel for session in _SESSIONS for kernel in (*session.reading.digests, *session.failed)]
+    return "" if not name or name in known else no_such_kernel(name, known)
+
+
 def _offer(session: Session) -> None:
-    """Let names of targets find what is not declared yet: ``kernel-NAME``, ``program-NAME``, the aliases of extras."""
+    """Let names of targets find what is not declared yet: the aliases of kernels, programs and extras."""
     buildable = set(session.buildable())
 
+    busy: list[str] = []
+
     def lookup(name: str, **_: Any) -> Any:
-        if name in ASKED_FOR:
-            session.declare_extras(session.buildable())
-        elif named(name) in buildable:
-            session.declare(named(name))
+        if busy:  # what is declared here is looked up, too
+            return None
+        if all_is_read() and (text := _unexplained(session.request.explain)):
+            refuse(text)
+        busy.append(name)
+        with said_plainly():
+            if name in EXTRAS:
+                session.declare_extras(session.buildable())
+            elif named(name) in buildable and kind_of(name):
+                session.declare_extras([named(name)])
+            elif named(name) in buildable:
+                session.declare(named(name))
+        busy.clear()
         return None  # the alias that is there now is found as any other
 
     SCons.Node.arg2nodes_lookups.insert(0, lookup)
@@ -226,14 +265,16 @@ def _finish() -> None:
         if session.open and session.request.explain in session.declared:
             from tt_build.scons.explain import outcome
 
-            print(outcome(session, session.request.explain))
+            tell(outcome(session, session.request.explain))
         if session.state is not None and not session.state.idle:
             idle = False
-            print(session.state.summary(time.monotonic() - session.started))
+            tell(session.state.summary(time.monotonic() - session.started))
         if not session.request.dry and not session.request.clean:
             session.trace.write(session.common / "trace.json")
     for cache in CACHES.values():
-        print(cache.finish())
+        tell(cache.finish())
     plain = _SESSIONS and not any(s.request.dry or s.request.clean or s.request.silent for s in _SESSIONS)
-    if idle and plain and not any(session.failed for session in _SESSIONS):
-        print(f"tt-build: {kernels} kernels up to date")
+    if not succeeded():
+        suggest(alias for session in _SESSIONS for alias in session.aliases())
+    elif idle and plain and not any(session.failed for session in _SESSIONS):
+        tell(f"tt-build: {kernels} kernels up to date")

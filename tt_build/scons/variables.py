@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import SCons.Script
 from SCons.Variables import BoolVariable, EnumVariable, Variables
+
+from tt_build.scons.refusals import refuse
 
 NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on", "rehash", "explain", "plan", "cache", "cache_mode")
 
@@ -19,12 +21,12 @@ def add_options(variables: Variables) -> None:
         ("spec", "the specification", "kernels.yaml"),
         ("out", "folder of everything that is built", "build"),
         ("grid", "worker cores as COLUMNSxROWS, for kernels that do not name a grid", ""),
-        EnumVariable("on", "where 'scons run' runs the kernels", "ttnn", allowed_values=("ttnn",)),
-        BoolVariable("rehash", "compare contents of outputs, not only size, times and inode", False),
+        _choice("on", "where 'scons run' runs the kernels", "ttnn", ("ttnn",)),
+        _flag("rehash", "compare contents of outputs, not only size, times and inode"),
         ("cache", "cache of steps: a folder, https://HOST/PATH, or FOLDER,https://HOST/PATH", ""),
-        EnumVariable("cache_mode", "ro: fetch only", "rw", allowed_values=("rw", "ro")),
+        _choice("cache_mode", "ro: fetch only", "rw", ("rw", "ro")),
         ("explain", "a kernel of which to say why each step runs", ""),
-        BoolVariable("plan", "show what would run and how files would change; write nothing", False),
+        _flag("plan", "show what would run and how files would change; write nothing"),
     )
 
 
@@ -37,10 +39,36 @@ def _choices() -> tuple[Any, ...]:
 
     targets, archs, sdks = available_targets(), available_archs(), available_sdks()
     return (
-        EnumVariable("target", "backend to build for", targets[0], allowed_values=targets),
-        EnumVariable("arch", "architecture of kernels that do not name one", "", allowed_values=("", *archs)),
-        EnumVariable("sdk", "TT-Metalium version to check against", newest_sdk(), sdks),
+        _choice("target", "backend to build for", targets[0], targets),
+        _choice("arch", "architecture of kernels that do not name one", "", ("", *archs)),
+        _choice("sdk", "TT-Metalium version to check against", newest_sdk(), sdks),
     )
+
+
+def _choice(name: str, help_: str, default: str, allowed: Sequence[str]) -> tuple[Any, ...]:
+    """One of a few texts; another one ends the build with the nearest."""
+
+    def check(name: str, value: str, env: Any) -> None:
+        if value not in allowed:
+            known = [text for text in allowed if text]
+            near = difflib.get_close_matches(value, known, 1)
+            meant = f"did you mean '{near[0]}'? " if near else ""
+            refuse(f"{name}={value}: {meant}known: {', '.join(known)}")
+
+    return (*EnumVariable(name, help_, default, allowed)[:3], check, None)
+
+
+def _flag(name: str, help_: str) -> tuple[Any, ...]:
+    """Yes or no."""
+    *shown, check, convert = BoolVariable(name, help_, False)
+
+    def converted(value: str) -> Any:
+        try:
+            return convert(value)
+        except ValueError:
+            return refuse(f"{name}={value}: write yes or no")
+
+    return (*shown, check, converted)
 
 
 def parse_grid(text: str) -> tuple[int, int] | None:

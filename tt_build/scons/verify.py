@@ -16,6 +16,8 @@ from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes.pipeline import read_stage
 from tt_build.scons.actions import SignedAction, publish, read_source
 from tt_build.scons.compiler import Compiler
+from tt_build.scons.interrupt import interruptible
+from tt_build.scons.messages import tell
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 from tt_build.spec.model import Declaration, Declared, VerifySpec
@@ -71,7 +73,7 @@ class VerifyAction(SignedAction):
         summarize(self._verdicts)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        return self.conclude(verify(*job_of(source)), target)
+        return self.conclude(interruptible(lambda: verify(*job_of(source))), target)
 
     def conclude(self, verdict: Verdict, target: Any) -> int:
         """Write the verdict and keep it for the table; the status of the step."""
@@ -97,7 +99,7 @@ class VerifyProgramAction(SignedAction):
         super().__init__(self._execute, ALIAS, compiler.signature("tt_build.verify.programs"), state)
 
     def _execute(self, target: Any, source: Any, env: Any) -> int:
-        return self._conclude(verify_program(program_job_of(target, source)), target)
+        return self._conclude(interruptible(lambda: verify_program(program_job_of(target, source))), target)
 
 
 def program_job_of(target: Any, source: list[Any]) -> ProgramJob:
@@ -115,14 +117,14 @@ def summarize(verdicts: list[Verdict]) -> None:
 def _table(verdicts: list[Verdict]) -> None:
     if not verdicts:
         return
-    print(f"{'kernel':<24} {'output':<10} {'PCC':>10} {'max ulp':>9} {'DRAM bytes':>12}  verdict")
+    tell(f"{'kernel':<24} {'output':<10} {'PCC':>10} {'max ulp':>9} {'DRAM bytes':>12}  verdict")
     for verdict in verdicts:
         counters = verdict.counters
         moved = counters.get("dram_read_bytes", 0) + counters.get("dram_write_bytes", 0)
         for name, result in verdict.outputs.items() or [("-", None)]:
             pcc = f"{result.pcc:.6f}" if result else "-"
             ulp = f"{result.max_ulp_error:.2f}" if result and not isinstance(result.max_ulp_error, str) else "-"
-            print(f"{verdict.kernel:<24} {name:<10} {pcc:>10} {ulp:>9} {moved:>12}  {verdict.status}")
+            tell(f"{verdict.kernel:<24} {name:<10} {pcc:>10} {ulp:>9} {moved:>12}  {verdict.status}")
 
 
 def describe(verdict: Verdict) -> str:

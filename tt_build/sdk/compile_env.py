@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import subprocess
 from pathlib import Path
 
 import msgspec
 
+from tt_build.children import run_child
 from tt_build.ir.plan import AccessorRef, KernelConfig, Plan, PlanKernel
 from tt_build.sdk.cache import build_folder, cache_root
 from tt_build.sdk.descriptors import descriptors
@@ -188,7 +188,7 @@ def prelude() -> Path:
         (target / "prelude.h").write_text(text)
         options = [compiler(), "-x", "c++-header", *TARGET_FLAGS, *JIT_FLAGS]
         # A precompiled header only saves time: where it cannot be made, the plain one is read.
-        subprocess.run([*options, "prelude.h", "-o", "prelude.h.gch"], cwd=target, capture_output=True, check=False)
+        run_child([*options, "prelude.h", "-o", "prelude.h.gch"], cwd=target)
 
     return build_folder(cache_root() / "prelude" / key, fill) / "prelude.h"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from tt_build.children import run_child
 from tt_build.decoding import decode
 from tt_build.ir.plan import AccessorRef, Plan, PlanKernel, load_plan
 from tt_build.sdk.cache import cache_root, write_file
@@ -90,7 +90,7 @@ def _check_one(sdk: Sdk, plan: Plan, job: _Job, arch: Arch, folder: Path, use_ca
             (generated / name).write_text(text)
         line = command(sdk, plan, job.kernel, job.processor, arch, folder=generated, source=source)
         environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(line, capture_output=True, text=True, cwd=generated, env=environment, check=False)
+        done = run_child(line, cwd=generated, env=environment)
     findings = parse(
         done.stderr,
         kernel=plan.kernel,

@@ -10,12 +10,12 @@ import functools
 import hashlib
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import msgspec
 
+from tt_build.children import run_child
 from tt_build.decoding import decode
 from tt_build.sdk.cache import SdkUnavailable, build_folder, cache_root, write_file
 from tt_build.sdk.compile_env import MESSAGES
@@ -86,7 +86,7 @@ def _compile(sdk: Sdk, kernel: str, source: Path, digest: str, use_cache: bool) 
     with tempfile.TemporaryDirectory(prefix="tt-build-host.") as temporary:
         target = Path(temporary) / "host_program.o"
         command = [compiler(), "-c", *_FLAGS, *MESSAGES, "-include", str(_prelude(digest)), f"-I{STUB}"]
-        done = subprocess.run([*command, str(source), "-o", str(target)], capture_output=True, text=True, check=False)
+        done = run_child([*command, str(source), "-o", str(target)])
         findings = parse(
             done.stderr, kernel=kernel, source=source, display=source.name, root=STUB, processor="host", sdk=sdk
         )
@@ -113,7 +113,7 @@ def _prelude(digest: str) -> Path:
     def fill(target: Path) -> None:
         (target / "host.h").write_text(text)
         command = [compiler(), "-x", "c++-header", *_FLAGS, f"-I{STUB}", "host.h", "-o", "host.h.gch"]
-        subprocess.run(command, cwd=target, capture_output=True, check=False)
+        run_child(command, cwd=target)
 
     return build_folder(cache_root() / "prelude" / f"host-{key}", fill) / "host.h"
 
@@ -122,7 +122,9 @@ def _nm(*arguments: str) -> str:
     tool = shutil.which("nm")
     if tool is None:
         raise SdkUnavailable("the SDK gate needs nm: install it with: sudo apt-get install binutils")
-    return subprocess.run([tool, *arguments], capture_output=True, text=True, check=True).stdout
+    done = run_child([tool, *arguments])
+    done.check_returncode()
+    return done.stdout
 
 
 def _function(symbol: str) -> str:

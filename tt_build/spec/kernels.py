@@ -170,7 +170,7 @@ class KernelReader:
         wishes = self.context.target
         if "target" in entries:
             wishes = (read_target(self.fields, entries["target"], (*self.path, "target")), *wishes)
-        target = resolve(self.fields, wishes, self.path)
+        target = resolve(self.fields, wishes)
         found = self.fields.problems
         problems = tuple([entry for entry in found if entry.severity == "error" or entry.code not in allow])
         if target is None or self.unusable or any(problem.severity == "error" for problem in problems):

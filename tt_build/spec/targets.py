@@ -49,7 +49,7 @@ def read_target(fields: Fields, node: Node, path: Path) -> Wish:
     return Wish(arch, grid, path)
 
 
-def resolve(fields: Fields, wishes: tuple[Wish, ...], kernel: Path) -> TargetSpec | None:
+def resolve(fields: Fields, wishes: tuple[Wish, ...]) -> TargetSpec | None:
     """The first wish that names a key wins; the grid must lie within the architecture's."""
     archs = next((wish for wish in wishes if wish.arch is not None), None)
     grids = next((wish for wish in wishes if wish.grid is not None), None)
@@ -65,11 +65,10 @@ def resolve(fields: Fields, wishes: tuple[Wish, ...], kernel: Path) -> TargetSpe
     if archs is not None and archs.path is not None and archs is not grids:
         related = (Related(fields.where((*archs.path, "arch")), "the architecture is chosen here"),)
     if grids.path is None:
-        place = (*archs.path, "arch") if archs is not None and archs.path is not None else kernel
         message = (
             f"grid={x}x{y} of the command line does not fit {arch.name}, which has {arch.grid[0]} x {arch.grid[1]}"
         )
-        fields.error("TTB032", message, place, help_, key=place == kernel)
+        fields.error("TTB032", message, ("kernels",), help_, key=True, related=related)
     else:
         fields.error("TTB032", message, (*grids.path, "grid"), help_, related=related)
     return None
