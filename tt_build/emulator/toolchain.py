@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -108,9 +109,19 @@ def published(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+def limit_compilers(count: int) -> None:
+    """From now on this process runs at most so many compilers at once; the cores, if this was never called."""
+    global _slots
+    _slots = threading.BoundedSemaphore(count)
+
+
 def run_compiler(arguments: Iterable[str]) -> tuple[int, str]:
     """Exit code and messages of one compiler call."""
-    done = run_child([compiler(), *arguments])
+    with _slots:
+        done = run_child([compiler(), *arguments])
     return done.returncode, done.stderr
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tt_build.emulator.toolchain import limit_compilers
 from tt_build.passes.pipeline import CHAINS
 from tt_build.scons.reading import PROGRAM
 from tt_build.scons.report import ALIAS as REPORT
@@ -36,6 +37,7 @@ class Extras:
     def __init__(self, session: Session) -> None:
         self._session = session
         state, compiler = session.work(), session.compiler
+        limit_compilers(session.request.jobs)  # of all steps together: -j 1 is one core
         self._verify = VerifyAction(compiler, state)
         self._verify_program = VerifyProgramAction(compiler, state, self._verify)
         self._device = RunAction(compiler, state)

@@ -27,9 +27,8 @@ def check_action(sdk: str, compiler: Compiler, state: State) -> SignedAction:
     def run(target: Any, source: Any, env: Any) -> int:
         plan = next(Path(node.get_abspath()) for node in source if node.name == "tt.plan.json")
         result = Path(target[0].get_abspath())
-        jobs = 1 if env.GetOption("num_jobs") > 1 else None
         try:
-            outcome = interruptible(lambda: check_to_file(plan, result, sdk=sdk, jobs=jobs))
+            outcome = interruptible(lambda: check_to_file(plan, result, sdk=sdk, jobs=1))
         except SdkUnavailable as error:
             say(f"tt-build: {error}")
             return 1
