@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -77,8 +78,10 @@ class _Writer:
         lines, outputs = [], {}
         for name in ("Y", "Z")[: draw(st.sampled_from([1, 1, 1, 2]))]:
             shape = (self.rows, self.columns)
-            if name == "Z" and any(word in lines[0] for word in ("axis=", "norm(")) and draw(st.booleans()):
-                shape = self.collapsed(shape)[0]
+            if name == "Z" and draw(st.booleans()):
+                small = self.collapsed(shape)[0]
+                lost = {axis for axis in (-2, -1) if small[axis] != shape[axis]}
+                shape = small if lost <= _reduced(lines[0]) else shape  # along what nothing reduces outputs are alike
             text = self.expression(shape, draw(st.integers(3, 7)), least=True)
             # a leaf of the whole shape settles the shape of the sum
             lines.append(f"{name} = {text} + {tensors.tensor(shape, whole=True)}")
@@ -142,6 +145,12 @@ class _Writer:
         text = f"{op}({inner}, axis={axis})"
         count = math.prod((self.rows, self.columns)) // math.prod(small)
         return f"({text} * {1.0 / count:.6g})" if op == "sum" else text
+
+
+def _reduced(text: str) -> set[int]:
+    """The axes over which a text reduces."""
+    found = {int(number) for axes in re.findall(r"axis=\(?([-\d, ]+)", text) for number in axes.split(",")}
+    return found | ({-1} if "norm(" in text else set())
 
 
 KINDS = [expressions(reduced=reduced, ragged=ragged) for reduced in (True, False) for ragged in (True, False)]

@@ -11,6 +11,7 @@ Rejects programs that no algorithm lowers yet (TTB201), policies, orders and alg
 from __future__ import annotations
 
 import math
+from typing import NoReturn
 
 import msgspec
 from msgspec.structs import astuple
@@ -210,15 +211,19 @@ def _full_shape(kernel: DefaultedKernel) -> tuple[int, ...]:
     first = kernel.outputs[0]
     for other in kernel.outputs[1:]:
         if (other.batch, other.matrix) != (first.batch, first.matrix):
-            refuse(
-                kernel,
-                "TTB201",
-                f"outputs of different shapes, '{first.name}' {list(first.shape)} and '{other.name}' "
-                f"{list(other.shape)}, cannot be lowered in one kernel yet",
-                path=("outputs", other.name),
-                help="declare one kernel for each shape",
-            )
+            _refuse_shapes(kernel, first, other)
     return (*first.batch, *first.matrix)
+
+
+def _refuse_shapes(kernel: DefaultedKernel, one: Tensor, other: Tensor) -> NoReturn:
+    refuse(
+        kernel,
+        "TTB201",
+        f"outputs of different shapes, '{one.name}' {list(one.shape)} and '{other.name}' "
+        f"{list(other.shape)}, cannot be lowered in one kernel yet",
+        path=("outputs", other.name),
+        help="declare one kernel for each shape",
+    )
 
 
 def _algorithm(kernel: DefaultedKernel) -> str:
@@ -277,6 +282,9 @@ def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Pa
     if not axes:
         return (1, 1), Grid(x=out_columns, y=out_rows, z=z), None
     height, width = (-(-extent // TILE) for extent in extents(kernel))
+    for other in kernel.outputs:  # each unit writes its own part of each output
+        if any(axis not in axes and other.matrix[axis] != output.matrix[axis] for axis in (-2, -1)):
+            _refuse_shapes(kernel, output, other)
     unit = height if -2 in axes else 1, width if -1 in axes else 1
     grid = Grid(x=width // unit[1], y=height // unit[0], z=z)
     parts = parts_of(program, REDUCTIONS, computed_shapes(program), unit, grid.units)

@@ -26,7 +26,7 @@ from tt_build.passes.proof import fail
 from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_padding import columns_of
 from tt_build.passes.proof_rows import check_form, pages_moved, tile_fields, with_parts
-from tt_build.passes.proof_views import check_patterns, fields_of, pattern_slots, tiles_at
+from tt_build.passes.proof_views import Tiles, check_patterns, fields_of, pattern_slots, tiles_at
 
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Tile id of the unit, row and column in the unit."""
@@ -197,12 +197,15 @@ class _Proof:
     def _check_slot(self, index: np.ndarray, visit: Visit, cb: str, places: Places) -> None:
         """The tile of the place itself, or the one that a value of the program turns there."""
         slot, turned = self._slot(visit, cb, places), set[tuple[str, int]]()
+        matrix, row, column = self._matrix_place(places)
+        touched = column + index - slot  # the column of what the stream carries that lies there
         for roll, base in self.rolls.get(cb, {}).items():
             stream = self.streams[cb]
             look = functools.partial(tiles_at, self.kernel, transposed=stream.transpose, spread=True)
-            column = 2 if stream.transpose else 3  # where the value's column lies in the tensor
-            own, there = (look(value, *self._matrix_place(places)).place[column] for value in (base, roll))
-            if np.array_equal(index, slot - own + there):
+            if np.any((touched < 0) | (touched * TILE >= self.program.values[base].shape[-1])):
+                continue
+            carried = stream.view if stream.view >= 0 else base
+            if _same_tiles(look(carried, matrix, row, touched), look(roll, matrix, row, column)):
                 turned.add((cb, roll))
         self.met |= turned
         if not turned:
@@ -213,7 +216,8 @@ class _Proof:
         the one that they turn. Not those that have a stream of their own.
         """
         values, own = self.program.values, {other.view for other in self.streams.values()}
-        carried = [stream.view] if stream.view >= 0 else [i for i in range(len(values)) if self._is_plain(i, stream)]
+        plain = [i for i in range(len(values)) if self._is_plain(i, stream)]
+        carried = plain if stream.view < 0 else [stream.view, *(i for i in plain if not stream.transpose)]
         base = {index: index for index in carried}
         found: dict[int, int] = {}
         for index, value in enumerate(values):
@@ -266,8 +270,9 @@ class _Proof:
         if set(self.read) != set(self.streams) or not planned <= self.used or set(self.written) != set(self.results):
             missing = sorted(planned - self.used | set(self.streams) - set(self.read))
             self._fail(f"nothing reads or brings {missing}")
+        met = {roll for _, roll in self.met}
         for cb, rolls in self.rolls.items():
-            if any((cb, roll) not in self.met for roll in rolls):
+            if not met.issuperset(rolls):
                 self._fail(f"{cb} is not turned as the program does")
         for cb, tiles in self.written.items():
             if not np.array_equal(tiles, np.arange(tile_fields(self.kernel, self.results[cb].tensor)[0].size)):
@@ -455,6 +460,10 @@ def _padded(fields: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """Page, rows, column and columns; the last three 0 where the page is a tile."""
     zero = np.zeros_like(fields[0])
     return (*fields, zero, zero, zero)[:4]
+
+
+def _same_tiles(one: Tiles, two: Tiles) -> bool:
+    return all(map(np.array_equal, (one.source, *one.place), (two.source, *two.place)))
 
 
 def _place(extent: tuple[int, int], places: Places) -> np.ndarray:
