@@ -93,11 +93,17 @@ class Browser:
         """Click the first element of that selector, as a person would."""
         element = self._ask("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
         self._ask("POST", f"/element/{element}/click", {})
+        self._settle()
 
     def press(self, keys: str) -> None:
         """Keys, to whatever has the focus."""
         element = self._ask("GET", "/element/active")[ELEMENT]
         self._ask("POST", f"/element/{element}/value", {"text": keys})
+        self._settle()
+
+    def _settle(self) -> None:
+        """Until the page has dealt with what it was told: a changed fragment is an event of its own, later on."""
+        self.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)))")
 
     def messages(self) -> list[str]:
         """What the page wrote to the console, errors and refused loads among it."""
