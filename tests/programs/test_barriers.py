@@ -56,7 +56,7 @@ PROGRAMS["integers"]["kernel"]["outputs"]["C"]["dtype"] = "int32"
 
 
 def forced(plan: Barriers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_space_lower, "plan_barriers", lambda *_: plan)
+    monkeypatch.setattr(memory_space_lower, "plan_barriers", lambda *_, **__: plan)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -48,19 +48,24 @@ class Barriers(msgspec.Struct, frozen=True, kw_only=True):
 SMALLEST = Barriers(depth=1)
 
 
-def plan_barriers(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bool]) -> Barriers | None:
-    """The best of what ``fits`` L1; None where nothing does."""
+def plan_barriers(
+    kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bool], *, any_plan: bool = False
+) -> Barriers | None:
+    """The best of what ``fits`` L1, or with ``any_plan`` any of it; None where nothing does."""
     if any(stream.per == "k" for stream in kernel.streams):
-        return _of_products(kernel, arch, fits)
+        return _of_products(kernel, arch, fits, any_plan=any_plan)
     longest, modelled = max(item.count for item in kernel.work), has_figures(arch.name)
     if not any(stream.per == "unit" for stream in kernel.streams) and all(r.bound for r in kernel.results):
         if not fits(Barriers()):
             return None
         return _in_place(kernel, arch, longest) if modelled else Barriers()
     largest = min(MAX_BLOCK, longest)
-    legal = [plan for plan in _all(largest, Barriers(), "batch") if fits(plan)]
-    if not legal or not modelled:
-        return _first(legal)
+    fitting = (plan for plan in _all(largest, Barriers(), "batch") if fits(plan))
+    if any_plan or not modelled:
+        return next(fitting, None)
+    legal = [*fitting]
+    if not legal:
+        return None
     share = _share(kernel, arch)
 
     def cost(plan: Barriers) -> int:
@@ -87,13 +92,18 @@ def _share(kernel: StagedKernel, arch: Arch) -> Share:
     return msgspec.structs.replace(share, tiles=max(item.count for item in work), cores=len(work))
 
 
-def _of_products(kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bool]) -> Barriers | None:
+def _of_products(
+    kernel: StagedKernel, arch: Arch, fits: Callable[[Barriers], bool], *, any_plan: bool
+) -> Barriers | None:
     """Tiles of K a barrier of a streaming matmul. One whose first operand is transposed first has a step of its own."""
     k_tiles = max(s.k_tiles for section in kernel.sections for s in section.steps if isinstance(s, MatmulStep))
     largest = min(MAX_BLOCK, k_tiles)
-    legal = [plan for plan in _all(largest, Barriers(), "k_block") if fits(plan)]
-    if not legal or kernel.transposes or not has_figures(arch.name):
-        return _first(legal)
+    fitting = (plan for plan in _all(largest, Barriers(), "k_block") if fits(plan))
+    if any_plan or kernel.transposes or not has_figures(arch.name):
+        return next(fitting, None)
+    legal = [*fitting]
+    if not legal:
+        return None
     products = msgspec.structs.replace(products_of(kernel), share=_share(kernel, arch))
 
     def cost(plan: Barriers) -> int:
@@ -127,15 +137,10 @@ def block_of_sweeps(
 
 
 def _all(largest: int, plan: Barriers, key: str) -> list[Barriers]:
-    """All blocks and depths, the usual depth and the largest block first."""
+    """All blocks and depths, the usual depth and the largest block first: what is taken without a model."""
     sizes = sorted({*(min(size, largest) for size in BLOCKS)}, reverse=True)
     depths = (DEPTH, *(depth for depth in DEPTHS if depth != DEPTH))
     return [msgspec.structs.replace(plan, depth=depth, **{key: size}) for depth in depths for size in sizes]
-
-
-def _first(legal: list[Barriers]) -> Barriers | None:
-    """Without a model: the largest block, twice where that fits."""
-    return next(iter(legal), None)
 
 
 def _usual(plans: list[Barriers]) -> int:

@@ -32,12 +32,14 @@ from tt_build.passes.views import PATTERN_DTYPE
 from tt_build.targets import DTYPES, Arch
 
 
-def apply(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
-    """Place every stream in L1."""
+def apply(kernel: StagedKernel, arch: Arch, *, any_plan: bool = False) -> BufferedKernel:
+    """Place every stream in L1. ``any_plan``: in blocks that fit, not the fastest: enough to tell whether any do."""
     if kernel.sweeps or kernel.contractions or kernel.attention is not None:
         return _sweeps(kernel, arch)
     budget = _budget(kernel, arch)
-    plan = plan_barriers(kernel, arch, lambda one: sum(cb.size for cb in _buffers(kernel, one)) <= budget)
+    plan = plan_barriers(
+        kernel, arch, lambda one: sum(cb.size for cb in _buffers(kernel, one)) <= budget, any_plan=any_plan
+    )
     if plan is None:
         _refuse_l1(kernel, _buffers(kernel, SMALLEST), budget, arch)
     buffers = _buffers(kernel, plan)

@@ -188,14 +188,17 @@ def judge(declaration: Declared, program: Program | None = None) -> tuple[Diagno
     if isinstance(declaration, Declaration) and declaration.smaller is not None:
         return warnings_of(declaration, lower(declaration)[0])
     arch = load_arch(declaration.target.arch)
+    choosing: dict[str, Any] = {}
+    if isinstance(declaration, Declaration) and declaration.locked is None:  # any choice tells that there is one
+        choosing = {module.__name__: module.apply for module in (infer_schedule, memory_space_lower)}
     kernel: Any = declaration
     for step in CHAINS[kind_of(declaration)]:
         if not step.judges:
             break
         if program is not None and step.module == apply_defaults.__name__:
             kernel = apply_defaults.apply(kernel, program)
-        elif step.module == infer_schedule.__name__ and kernel.locked is None:
-            kernel = infer_schedule.apply(kernel, arch, any_plan=True)
+        elif step.module in choosing:
+            kernel = choosing[step.module](kernel, arch, any_plan=True)
         else:
             kernel = step.run(kernel, arch)
     return warnings_of(declaration, kernel)
