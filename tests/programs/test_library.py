@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.library_table import BEGIN, END, HEAD, PAGE, STATIC, declarations, static_cells, table
+from benchmarks.library_table import BEGIN, HEAD, PAGE, STATIC, declarations, static_cells, table
+from benchmarks.pages import END
 from tt_build.passes.pipeline import compile_kernel
 
 
