@@ -106,7 +106,7 @@ def test_without_a_temporary_folder_the_whole_file_is_read(tmp_path: Path, monke
     path.write_text(BASE.replace("A + B", "A - B"))
     wanted = state(read(path, None))
 
-    def refused(**_: object) -> str:
+    def refused(*_: object) -> str:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkdtemp", refused)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tt_build.lang.program import Program, Value
-
-BLOCK_FLOATS = ("bfloat8_b", "bfloat4_b")
+from tt_build.targets.dtypes import DTYPES
 
 # What is infinite where one operand is, and what moves elements. Others make a finite number of it, or of any.
 _MOVES = ("transpose", "permute", "slice", "concat", "repeat", "rotate_half")
@@ -33,8 +32,8 @@ def block_floats_of(program: Program, outputs: dict[str, str]) -> Iterator[tuple
     """
     infinite = _infinite(program.values)
     for binding in program.outputs:
-        if binding.value in infinite and outputs[binding.tensor] in BLOCK_FLOATS:
+        if binding.value in infinite and DTYPES[outputs[binding.tensor]].is_block:
             yield binding.tensor, binding.value
     for number in sorted(infinite):
-        if program.values[number].op == "cast" and program.values[number].dtype in BLOCK_FLOATS:
+        if program.values[number].op == "cast" and DTYPES[program.values[number].dtype].is_block:
             yield "", number

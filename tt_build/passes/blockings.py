@@ -26,7 +26,7 @@ from tt_build.ir.stages import (
 )
 from tt_build.ir.work import Grid
 from tt_build.model.constants import Constants, load_constants, vector_cycles
-from tt_build.model.matmul import Algorithm, Memory, estimate
+from tt_build.model.matmul import PHASES, Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
 from tt_build.passes.placement import Placement
 from tt_build.passes.shards import shards_of
@@ -741,7 +741,7 @@ def problem_of(
         out_bytes=DTYPES[output.dtype].tile_bytes,
         written_bytes=sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs),
         product_bytes=(4096 if wide else 2048) * len(matmuls),
-        phases={"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}[kernel.math.fidelity],
+        phases=PHASES[kernel.math.fidelity],
         dst_tiles=arch.dst_capacity(fp32=wide),
         budget=budget,
         held=_held(kernel),

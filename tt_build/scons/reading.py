@@ -264,7 +264,6 @@ class Reading:
 
     def _load_items(self, keys: list[str]) -> dict[str, dict[str, str]] | None:
         """Load a text of frame and these items; None where it says anything or is not what the split says."""
-        import shutil
         import tempfile
 
         from tt_build.spec.loader import load_file
@@ -277,17 +276,12 @@ class Reading:
         chosen = [(key, text) for _, key, text in self._split.items if key in wanted]
         head, tail = self._split.head, self._split.tail
         try:
-            folder = Path(tempfile.mkdtemp(prefix="tt-build-"))
+            with tempfile.TemporaryDirectory(prefix="tt-build-", ignore_cleanup_errors=True) as folder:
+                path = Path(folder) / self.source.name
+                path.write_text(head + "".join(text for _, text in chosen) + tail, encoding="utf-8", newline="")
+                loaded = load_file(path, arch=self._arch, grid=self._grid, locks=locks)
         except OSError:
             return None
-        try:
-            path = folder / self.source.name
-            path.write_text(head + "".join(text for _, text in chosen) + tail, encoding="utf-8", newline="")
-            loaded = load_file(path, arch=self._arch, grid=self._grid, locks=locks)
-        except OSError:
-            return None
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         if loaded.diagnostics or loaded.rejected:
             return None
         line = head.count("\n")

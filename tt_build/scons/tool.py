@@ -15,7 +15,7 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +184,14 @@ def _declare(session: Session) -> None:
 
 def _nothing_to_do() -> Any:
     """A target that is always up to date and says nothing: SCons wants one."""
-    name = "tt-build"
+    return _target("tt-build", _Nothing)
+
+
+def _target(name: str, kind: Callable[[str], Any]) -> Any:
+    """The target of that name, made at the first call."""
     node = SCons.Node.Alias.default_ans.get(name)
     if node is None:
-        node = SCons.Node.Alias.default_ans[name] = _Nothing(name)
+        node = SCons.Node.Alias.default_ans[name] = kind(name)
         node.side_effect = True  # else SCons says that there is nothing to be done; our own line says more
     return node
 
@@ -199,12 +203,8 @@ class _Nothing(SCons.Node.Alias.Alias):  # type: ignore[misc]
 
 def _question(explained: str) -> Any:
     """The target that refuses to explain what no specification has."""
-    name = "tt-build question"
-    node = SCons.Node.Alias.default_ans.get(name)
-    if node is None:
-        node = SCons.Node.Alias.default_ans[name] = Question(name)
-        node.side_effect = True
-        node.problem = lambda: _unexplained(explained)
+    node = _target("tt-build question", Question)
+    node.problem = lambda: _unexplained(explained)
     return node
 
 
