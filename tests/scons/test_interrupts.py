@@ -52,10 +52,13 @@ def test_an_interrupted_verification_is_no_verdict(tmp_path: Path, group: bool) 
     engine = tmp_path / "engine"
     engine.write_text("#!/bin/sh\nexec sleep 60\n")
     engine.chmod(0o755)
-    patched = (
+    boot = (
         "import pathlib\nfrom tt_build.emulator import toolchain\n"
         f"def engine():\n    print('engine starts', flush=True)\n    return pathlib.Path({str(engine)!r})\n"
         "toolchain.engine = engine\n"
+    )
+    patched = (
+        f"from tt_build.scons import workers\nworkers.BOOT = workers.BOOT.replace('from {{', {boot!r} + 'from {{')\n"
     )
     tree = Tree(tmp_path / "tree", SPEC, patched + Tree.SCONSTRUCT)
     said, seconds = interrupt(tree, "engine starts", "verify", group=group)
