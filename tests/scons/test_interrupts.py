@@ -128,3 +128,17 @@ def test_work_that_can_be_interrupted_gives_its_result_or_its_error() -> None:
     assert interruptible(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         interruptible(lambda: 1 // 0)
+
+
+def test_without_a_compiler_each_kernel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    output = Tree(tmp_path / "tree", SPEC).scons("verify", "-k", code=2)
+    assert "tt-build: the emulator needs no-such-compiler; install it" in output
+    assert "Traceback" not in output
+
+
+def test_a_fault_of_a_process_is_reported_as_ours(tmp_path: Path) -> None:
+    patched = "from tt_build.scons import workers\nworkers.BOOT = 'import sys; sys.exit(5)'\n"
+    output = Tree(tmp_path / "tree", SPEC, patched + Tree.SCONSTRUCT).scons("verify", code=2)
+    assert "this is a fault of tt-build; please report it" in output
+    assert "exit code 5" in output

@@ -19,7 +19,7 @@ from tt_build.scons.outcomes import Answer, Outcome, summarize
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 from tt_build.scons.tasks import Question, Task, kernel_task, program_task
-from tt_build.scons.workers import Workers
+from tt_build.scons.workers import WorkerFault, Workers
 
 RESULT = "verify.json"
 ALIAS = "verify"
@@ -50,7 +50,10 @@ class Verifier:
 
     def _verify(self, task: Task, target: Any) -> int:
         question = msgspec.json.encode(Question(task))
-        answer = decode(interruptible(lambda: self._workers.ask(question)), Answer)
+        try:
+            answer = decode(interruptible(lambda: self._workers.ask(question)), Answer)
+        except WorkerFault as fault:
+            answer = Answer(error=f"this is a fault of tt-build; please report it:\n{fault}")
         if answer.outcome is not None:
             return self._conclude(answer.outcome, target)
         self._state.failed(target[0].attributes.tt_step.kernel, f"tt-build: {answer.error}")

@@ -1,0 +1,116 @@
+"""Processes that serve a build: reused, never more than are asked at once, and gone when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tt_build import children
+from tt_build.children import Interrupted
+from tt_build.scons.workers import WorkerFault, Workers
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    made = Workers("tests.scons.worker", 3)
+    yield made
+    made.close()
+
+
+def ask(workers: Workers, do: str) -> tuple[int, int, str]:
+    jobs, process, said = json.loads(workers.ask(json.dumps({"do": do}).encode()))
+    return jobs, process, said
+
+
+def test_a_process_answers_one_question_after_the_other(workers: Workers) -> None:
+    jobs, process, said = ask(workers, "echo")
+    assert (jobs, said) == (3, "echo")
+    assert process != os.getpid()
+    assert ask(workers, "again") == (3, process, "again")
+
+
+def test_what_the_work_prints_is_no_answer(workers: Workers) -> None:
+    assert ask(workers, "print")[2] == "print"
+
+
+def test_modules_come_from_where_this_process_has_them(workers: Workers) -> None:
+    assert json.loads(ask(workers, "modules")[2]) == sorted(sys.path)
+
+
+def test_questions_at_once_go_to_processes_of_their_own(workers: Workers) -> None:
+    workers.start(2)
+    barrier, found = threading.Barrier(3), set[int]()
+
+    def one() -> None:
+        barrier.wait()
+        found.add(ask(workers, "pause")[1])
+
+    threads = [threading.Thread(target=one) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert all(is_alive(process) for process in found)
+    workers.close()
+    assert not any(is_alive(process) for process in found)
+
+
+def test_a_fault_has_its_traceback_and_the_process_goes_on(workers: Workers) -> None:
+    first = ask(workers, "echo")
+    with pytest.raises(WorkerFault, match="ValueError: of no use"):
+        ask(workers, "raise")
+    assert ask(workers, "echo") == first
+
+
+def test_an_interrupt_of_the_work_is_one_here(workers: Workers) -> None:
+    with pytest.raises(Interrupted):
+        ask(workers, "interrupted")
+
+
+def test_a_process_that_ends_is_a_fault_and_another_takes_its_place(workers: Workers) -> None:
+    ended = ask(workers, "echo")[1]
+    with pytest.raises(WorkerFault, match="exit code 3"):
+        ask(workers, "end")
+    assert ask(workers, "echo")[1] != ended
+
+
+def test_stopping_the_build_ends_work_that_goes_on(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            ask(workers, "sleep")
+        except Interrupted as error:
+            raised.append(error)
+
+    process = ask(workers, "echo")[1]
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.2)
+    monkeypatch.setattr(children, "_STOPPED", stopped := threading.Event())
+    children.stop()
+    thread.join(10)
+    assert stopped.is_set()
+    assert len(raised) == 1
+    assert not is_alive(process)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_module_that_is_not_there_is_a_fault() -> None:
+    missing = Workers("tests.scons.no_such_worker", 1)
+    with pytest.raises(WorkerFault, match="exit code 1"):
+        missing.ask(b"{}")
