@@ -325,8 +325,10 @@ class Session:
 
     def finish(self) -> None:
         """Record what this build proved."""
+        if self.request.clean:
+            return
         self.compiler.save()
-        if not self.open or self.request.dry or self.request.clean:
+        if not self.open or self.request.dry:
             return
         touched = bool(self.declared)
         proven: dict[str, tuple[str, list[tuple[int, int, int, int]]]] = {}
