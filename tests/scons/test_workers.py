@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
 from tt_build import children
 from tt_build.children import Interrupted
-from tt_build.scons.workers import WorkerFault, Workers
+from tt_build.scons import workers as processes
+from tt_build.scons.workers import WorkerFault, WorkerLost, Workers
 
 
 @pytest.fixture
@@ -39,6 +44,11 @@ def test_what_the_work_prints_is_no_answer(workers: Workers) -> None:
     assert ask(workers, "print")[2] == "print"
 
 
+def test_the_work_reads_no_questions(workers: Workers) -> None:
+    assert ask(workers, "input")[2] == "input"
+    assert ask(workers, "echo")[2] == "echo"
+
+
 def test_modules_come_from_where_this_process_has_them(workers: Workers) -> None:
     assert json.loads(ask(workers, "modules")[2]) == sorted(sys.path)
 
@@ -62,6 +72,15 @@ def test_questions_at_once_go_to_processes_of_their_own(workers: Workers) -> Non
     assert not any(is_alive(process) for process in found)
 
 
+def test_no_more_are_started_than_the_build_has_jobs(workers: Workers) -> None:
+    """Of two specifications each starts those that it expects."""
+    workers.start(2)
+    workers.start(2)
+    assert len(workers._idle) == 2
+    workers.start(30)
+    assert len(workers._idle) == 3
+
+
 def test_a_fault_has_its_traceback_and_the_process_goes_on(workers: Workers) -> None:
     first = ask(workers, "echo")
     with pytest.raises(WorkerFault, match="ValueError: of no use"):
@@ -79,6 +98,70 @@ def test_a_process_that_ends_is_a_fault_and_another_takes_its_place(workers: Wor
     with pytest.raises(WorkerFault, match="exit code 3"):
         ask(workers, "end")
     assert ask(workers, "echo")[1] != ended
+
+
+def test_a_process_that_ended_with_nothing_to_do_is_no_loss(workers: Workers) -> None:
+    ended = ask(workers, "echo")[1]
+    os.kill(ended, signal.SIGKILL)
+    os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+    assert ask(workers, "echo")[1] != ended
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (signal.SIGTERM, Interrupted),
+        (signal.SIGHUP, Interrupted),
+        (signal.SIGINT, Interrupted),
+        (signal.SIGKILL, WorkerLost),
+    ],
+)
+def test_a_process_that_a_signal_ends(workers: Workers, number: signal.Signals, error: type[BaseException]) -> None:
+    """``timeout`` sends SIGTERM to the whole group: that was called a fault of ours."""
+    process = ask(workers, "echo")[1]
+    threading.Timer(0.2, os.kill, (process, number)).start()
+    with pytest.raises(error) as raised:
+        ask(workers, "sleep")
+    assert ("SIGKILL" in str(raised.value)) == (error is WorkerLost)
+
+
+@pytest.mark.parametrize(
+    ("number", "group"),
+    [(signal.SIGKILL, False), (signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGINT, True)],
+)
+def test_however_a_build_ends_its_work_ends_and_leaves_nothing(tmp_path: Path, number: int, group: bool) -> None:
+    """The error output is open as long as the process, or what it waits for, is there."""
+    asks = "from tt_build.scons.workers import Workers; Workers('tests.scons.worker', 1).ask(b'{\"do\": \"wait\"}')"
+    build = subprocess.Popen(
+        [sys.executable, "-c", asks],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    while not list(tmp_path.iterdir()):
+        time.sleep(0.01)
+    time.sleep(0.1)
+    (os.killpg if group else os.kill)(build.pid, number)
+    _, said = build.communicate(timeout=10)
+    assert not list(tmp_path.iterdir())
+    assert number == signal.SIGINT or said.decode() == ""
+    assert b"Error" not in said
+
+
+def test_an_interrupt_while_a_process_starts_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    slow = "import os, time; os.write(2, b'starts'); time.sleep(0.5); "
+    monkeypatch.setattr(processes, "BOOT", slow + processes.BOOT)
+    workers = Workers("tests.scons.worker", 1)
+    workers.start(1)
+    while capfd.readouterr().err != "starts":
+        time.sleep(0.01)
+    os.kill(workers._idle[0].pid, signal.SIGINT)
+    time.sleep(0.1)
+    workers.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_stopping_the_build_ends_work_that_goes_on(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tt_build.decoding import decode
-from tt_build.emulator.toolchain import ToolchainError, limit_compilers
+from tt_build.emulator.toolchain import ToolchainError, cache_folder, limit_compilers
 from tt_build.ir.handwritten import DefaultedSources
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.stages import DefaultedKernel
@@ -31,6 +31,8 @@ def answer(task: Task) -> Answer:
         verdict = verify_program(program_job(task)) if isinstance(task, ProgramTask) else verify(*job_of(task))
     except ToolchainError as error:
         return Answer(error=str(error))
+    except OSError as error:  # of the compiled kernels' cache and the temporary folder
+        return Answer(error=f"cannot use {error.filename or cache_folder()}: {error.strerror}")
     return Answer(outcome_of(verdict))
 
 
