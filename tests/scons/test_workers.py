@@ -17,8 +17,12 @@ import pytest
 from tests.support import ROOT
 from tt_build import children
 from tt_build.children import Interrupted
+from tt_build.scons import verify_worker
 from tt_build.scons import workers as processes
+from tt_build.scons.outcomes import Answer
+from tt_build.scons.tasks import KernelTask, Question, Request
 from tt_build.scons.workers import WorkerFault, WorkerLost, Workers
+from tt_build.spec.model import VerifySpec
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def workers() -> Iterator[Workers]:
 
 
 def ask(workers: Workers, do: str) -> tuple[int, int, str]:
-    jobs, process, said = json.loads(workers.ask(json.dumps({"do": do}).encode()))
+    jobs, process, said = json.loads(workers.ask(lambda _: json.dumps({"do": do}).encode()))
     return jobs, process, said
 
 
@@ -79,6 +83,35 @@ def test_no_more_are_started_than_the_build_has_jobs(workers: Workers) -> None:
     assert len(workers._idle) == 2
     workers.start(30)
     assert len(workers._idle) == 3
+
+
+def test_a_question_says_how_many_work(workers: Workers) -> None:
+    seen: list[int] = []
+    thread = threading.Thread(target=ask, args=(workers, "pause"))
+    thread.start()
+    time.sleep(0.2)
+
+    def question(working: int) -> bytes:
+        seen.append(working)
+        return b'{"do": "echo"}'
+
+    workers.ask(question)
+    thread.join()
+    workers.ask(question)
+    assert seen == [2, 1]
+
+
+@pytest.mark.parametrize(("jobs", "working", "compilers"), [(1, 1, 1), (8, 1, 8), (8, 3, 2), (2, 2, 1), (2, 3, 1)])
+def test_processes_share_the_compilers_of_a_build(
+    jobs: int, working: int, compilers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each had as many as the build has jobs."""
+    limits: list[int] = []
+    monkeypatch.setattr(verify_worker, "limit_compilers", limits.append)
+    monkeypatch.setattr(verify_worker, "answer", lambda task: Answer(error=task.plan))
+    task = KernelTask(stage="", plan="p", request=Request(verify=VerifySpec(), sizes={}, scalars={}))
+    assert b'"p"' in verify_worker.respond(Question(task, working), jobs)
+    assert limits == [compilers]
 
 
 def test_a_fault_has_its_traceback_and_the_process_goes_on(workers: Workers) -> None:
@@ -131,7 +164,10 @@ def test_a_process_that_a_signal_ends(workers: Workers, number: signal.Signals, 
 )
 def test_however_a_build_ends_its_work_ends_and_leaves_nothing(tmp_path: Path, number: int, group: bool) -> None:
     """The error output is open as long as the process, or what it waits for, is there."""
-    asks = "from tt_build.scons.workers import Workers; Workers('tests.scons.worker', 1).ask(b'{\"do\": \"wait\"}')"
+    asks = (
+        "from tt_build.scons.workers import Workers\n"
+        "Workers('tests.scons.worker', 1).ask(lambda _: b'{\"do\": \"wait\"}')"
+    )
     build = subprocess.Popen(
         [sys.executable, "-c", asks],
         cwd=ROOT,
@@ -196,4 +232,4 @@ def is_alive(process: int) -> bool:
 def test_a_module_that_is_not_there_is_a_fault() -> None:
     missing = Workers("tests.scons.no_such_worker", 1)
     with pytest.raises(WorkerFault, match="exit code 1"):
-        missing.ask(b"{}")
+        missing.ask(lambda _: b"{}")

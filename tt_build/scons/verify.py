@@ -49,7 +49,11 @@ class Verifier:
         return self._verify(program_task(target, source), target)
 
     def _verify(self, task: Task, target: Any) -> int:
-        kernel, question = target[0].attributes.tt_step.kernel, msgspec.json.encode(Question(task))
+        kernel = target[0].attributes.tt_step.kernel
+
+        def question(working: int) -> bytes:
+            return msgspec.json.encode(Question(task, working))
+
         try:
             answer = decode(interruptible(lambda: self._workers.ask(question)), Answer)
         except WorkerLost as lost:

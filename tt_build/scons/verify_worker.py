@@ -20,9 +20,14 @@ from tt_build.verify.programs import ProgramJob, ProgramVerdict, verify_program
 
 
 def main(jobs: int) -> None:
-    """Answer tasks until there are no more. A build with one job has one compiler at a time."""
-    limit_compilers(jobs)
-    serve(lambda question: msgspec.json.encode(answer(decode(question, Question).task)))
+    """Answer tasks until there are no more."""
+    serve(lambda question: respond(decode(question, Question), jobs))
+
+
+def respond(question: Question, jobs: int) -> bytes:
+    """The answer, made with a share of the compilers that the build may run at once."""
+    limit_compilers(max(1, jobs // question.working))
+    return msgspec.json.encode(answer(question.task))
 
 
 def answer(task: Task) -> Answer:

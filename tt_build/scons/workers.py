@@ -56,6 +56,7 @@ class Workers:
         self._boot = BOOT.format(module=module)
         self._jobs = jobs
         self._idle: list[subprocess.Popen[bytes]] = []
+        self._asked = 0
         self._lock = threading.Lock()
         atexit.register(self.close)
 
@@ -66,8 +67,20 @@ class Workers:
         with self._lock:
             self._idle += [self._start() for _ in range(min(count, self._jobs) - len(self._idle))]
 
-    def ask(self, question: bytes) -> bytes:
-        """The answer of an idle process, or of a new one. Raises ``Interrupted``, ``WorkerFault``, ``WorkerLost``."""
+    def ask(self, question: Callable[[int], bytes]) -> bytes:
+        """The answer of an idle process, or of a new one, to what ``question`` says when so many work, this one with
+        them. Raises ``Interrupted``, ``WorkerFault``, ``WorkerLost``.
+        """
+        with self._lock:
+            self._asked += 1
+            text = question(self._asked)
+        try:
+            return self._ask(text)
+        finally:
+            with self._lock:
+                self._asked -= 1
+
+    def _ask(self, question: bytes) -> bytes:
         process = self._take()
         assert process.stdin is not None
         assert process.stdout is not None
