@@ -9,7 +9,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-_ENDS = {-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
+ENDS = frozenset({-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP})
+"""Return codes of processes that somebody told to end."""
 _RUNNING: set[subprocess.Popen[Any]] = set()
 _STOPPED = threading.Event()
 
@@ -38,7 +39,7 @@ def run_child(
             raise
         finally:
             forget(process)
-    if process.returncode in _ENDS or _STOPPED.is_set():
+    if process.returncode in ENDS or _STOPPED.is_set():
         raise Interrupted
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 

@@ -137,6 +137,15 @@ def test_without_a_compiler_each_kernel_says_so(tmp_path: Path, monkeypatch: pyt
     assert "Traceback" not in output
 
 
+def test_a_cache_that_cannot_be_used_is_no_fault_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    output = Tree(tmp_path / "tree", SPEC).scons("verify-add", code=2)
+    assert f"tt-build: cannot use {tmp_path}/file/tt-build/emulator" in output
+    assert ": Not a directory" in output
+    assert "please report it" not in output
+
+
 def test_a_fault_of_a_process_is_reported_as_ours(tmp_path: Path) -> None:
     patched = "from tt_build.scons import workers\nworkers.BOOT = 'import sys; sys.exit(5)'\n"
     output = Tree(tmp_path / "tree", SPEC, patched + Tree.SCONSTRUCT).scons("verify", code=2)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 
-from tt_build.children import Interrupted
+from tt_build.children import Interrupted, run_child
 from tt_build.scons.workers import serve
 
 
@@ -28,6 +29,11 @@ def act(do: str) -> str:
         print("of no concern")
     if do in ("pause", "sleep"):
         time.sleep(1 if do == "pause" else 60)
+    if do == "input":
+        return os.read(0, 1).decode() or do
+    if do == "wait":
+        with tempfile.TemporaryDirectory():
+            run_child(["sleep", "60"], pass_fds=[os.dup(2)])
     if do == "modules":
         return json.dumps(sorted(sys.path))
     return do

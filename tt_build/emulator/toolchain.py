@@ -111,12 +111,15 @@ def published(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """One process at a time makes ``target``: the others wait and find it."""
+    """One process at a time makes ``target``: the others wait and find it. Where the file system has no locks, several
+    may make it, which costs time alone.
+    """
     import fcntl  # Unix
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f"{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -71,7 +71,8 @@ class Extras:
     def _verifier(self) -> Verifier:
         session = self._session
         verifier = Verifier(session.compiler, session.work(), session.request.jobs)
-        if not session.request.dry and not session.request.clean:
+        request = session.request
+        if request.asks_for(VERIFY) and not request.dry and not request.clean:
             verifier.expect(len(set(session.declared) - session.clean))
         return verifier
 

@@ -65,6 +65,7 @@ class Session:
         self.state: State | None = None
         self._chains: Chains | None = None
         self._extras: Extras | None = None
+        self._named: set[str] = set()
         self.known: list[str] = []  # kernels that have, or had, files of ours
 
     # Before SCons builds
@@ -295,6 +296,9 @@ class Session:
 
         Only where it is asked for: SCons takes as long for an alias as for a step.
         """
+        if target in self._named:
+            return
+        self._named.add(target)
         name, kind = named(target), kind_of(target)
         if kind:
             self.declare_extras([kind], [name])

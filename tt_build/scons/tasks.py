@@ -42,9 +42,10 @@ Task = KernelTask | ProgramTask
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A task on its way to another process."""
+    """A task on its way to another process, one of ``working``, which share the cores."""
 
     task: Task
+    working: int
 
 
 def request_of(declaration: Declared) -> bytes:

@@ -165,8 +165,9 @@ def _declare(session: Session) -> None:
     full = request.full or wanted is None
     due = buildable if full else [name for name in buildable if name not in session.clean or name in (wanted or ())]
     nodes = [node for name in due for node in session.declare(name)]
-    if request.clean or request.names_an_extra:
-        session.declare_extras(EXTRAS, buildable if full else [name for name in due if name in (wanted or ())])
+    extras = EXTRAS if request.clean else request.extras_of_files
+    if extras:
+        session.declare_extras(extras, buildable if full else [name for name in due if name in (wanted or ())])
     if session.failed:
         nodes += [node for name in session.failed for node in session.chains().failing(name)]
     _offer(session)
@@ -228,7 +229,7 @@ def _offer(session: Session) -> None:
         with said_plainly(), _uncollected():
             if name in EXTRAS:
                 session.declare_extras([name], session.buildable())
-            elif named(name) in buildable and name not in SCons.Node.Alias.default_ans:
+            elif named(name) in buildable:
                 session.name_one(name)
         busy.clear()
         return None  # the alias that is there now is found as any other

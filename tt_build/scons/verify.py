@@ -5,6 +5,7 @@ The runs are done by processes of their own (``workers``), as many as SCons has 
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tt_build.scons.outcomes import Answer, Outcome, summarize
 from tt_build.scons.progress import Progress
 from tt_build.scons.state import State
 from tt_build.scons.tasks import Question, Task, kernel_task, program_task
-from tt_build.scons.workers import WorkerFault, Workers
+from tt_build.scons.workers import WorkerFault, WorkerLost, Workers
 
 RESULT = "verify.json"
 ALIAS = "verify"
@@ -29,8 +30,7 @@ class Verifier:
     """The actions of kernels and of programs: they share processes, progress, and the table at the end."""
 
     def __init__(self, compiler: Compiler, state: State, jobs: int) -> None:
-        self._state, self._jobs = state, jobs
-        self._workers = Workers("tt_build.scons.verify_worker", jobs)
+        self._state, self._workers = state, _workers(jobs)
         self._outcomes: list[Outcome] = []
         self.progress = Progress(ALIAS)
         of_kernels, of_programs = map(compiler.signature, ("tt_build.verify.driver", "tt_build.verify.programs"))
@@ -40,7 +40,7 @@ class Verifier:
 
     def expect(self, kernels: int) -> None:
         """So many kernels will have to be verified, or more."""
-        self._workers.start(min(kernels, self._jobs))
+        self._workers.start(kernels)
 
     def _verify_kernel(self, target: Any, source: Any, env: Any) -> int:
         return self._verify(kernel_task(source), target)
@@ -49,14 +49,20 @@ class Verifier:
         return self._verify(program_task(target, source), target)
 
     def _verify(self, task: Task, target: Any) -> int:
-        question = msgspec.json.encode(Question(task))
+        kernel = target[0].attributes.tt_step.kernel
+
+        def question(working: int) -> bytes:
+            return msgspec.json.encode(Question(task, working))
+
         try:
             answer = decode(interruptible(lambda: self._workers.ask(question)), Answer)
+        except WorkerLost as lost:
+            answer = Answer(error=f"verify of {kernel}: {lost}")
         except WorkerFault as fault:
-            answer = Answer(error=f"this is a fault of tt-build; please report it:\n{fault}")
+            answer = Answer(error=f"verify of {kernel}: this is a fault of tt-build; please report it:\n{fault}")
         if answer.outcome is not None:
             return self._conclude(answer.outcome, target)
-        self._state.failed(target[0].attributes.tt_step.kernel, f"tt-build: {answer.error}")
+        self._state.failed(kernel, f"tt-build: {answer.error}")
         return 1
 
     def _conclude(self, outcome: Outcome, target: Any) -> int:
@@ -72,3 +78,9 @@ class Verifier:
         write_group({result.with_name("verify.failed.json"): outcome.text})
         self._state.failed(outcome.kernel, outcome.why)
         return 1
+
+
+@functools.cache
+def _workers(jobs: int) -> Workers:
+    """Those of the build, however many specifications it has."""
+    return Workers("tt_build.scons.verify_worker", jobs)

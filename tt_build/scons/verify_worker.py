@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tt_build.decoding import decode
-from tt_build.emulator.toolchain import ToolchainError, limit_compilers
+from tt_build.emulator.toolchain import ToolchainError, cache_folder, limit_compilers
 from tt_build.ir.handwritten import DefaultedSources
 from tt_build.ir.jsontext import to_text
 from tt_build.ir.stages import DefaultedKernel
@@ -20,9 +20,14 @@ from tt_build.verify.programs import ProgramJob, ProgramVerdict, verify_program
 
 
 def main(jobs: int) -> None:
-    """Answer tasks until there are no more. A build with one job has one compiler at a time."""
-    limit_compilers(jobs)
-    serve(lambda question: msgspec.json.encode(answer(decode(question, Question).task)))
+    """Answer tasks until there are no more."""
+    serve(lambda question: respond(decode(question, Question), jobs))
+
+
+def respond(question: Question, jobs: int) -> bytes:
+    """The answer, made with a share of the compilers that the build may run at once."""
+    limit_compilers(max(1, jobs // question.working))
+    return msgspec.json.encode(answer(question.task))
 
 
 def answer(task: Task) -> Answer:
@@ -31,6 +36,8 @@ def answer(task: Task) -> Answer:
         verdict = verify_program(program_job(task)) if isinstance(task, ProgramTask) else verify(*job_of(task))
     except ToolchainError as error:
         return Answer(error=str(error))
+    except OSError as error:  # of the compiled kernels' cache and the temporary folder
+        return Answer(error=f"cannot use {error.filename or cache_folder()}: {error.strerror}")
     return Answer(outcome_of(verdict))
 
 
