@@ -164,6 +164,10 @@ def _declare(session: Session) -> None:
     wanted = request.wanted(session.root, session.reading.digests) if request.targets else set()
     full = request.full or wanted is None
     due = buildable if full else [name for name in buildable if name not in session.clean or name in (wanted or ())]
+    if request.asks_for("verify") and not request.dry and not request.clean:
+        from tt_build.scons.verify import start_processes
+
+        start_processes(sum(1 for name in due if name not in session.clean), request.jobs)
     nodes = [node for name in due for node in session.declare(name)]
     extras = EXTRAS if request.clean else request.extras_of_files
     if extras:
@@ -277,3 +281,4 @@ def _finish() -> None:
         suggest(alias for session in _SESSIONS for alias in session.aliases())
     elif idle and plain and not any(session.failed for session in _SESSIONS):
         tell(f"tt-build: {kernels} kernels up to date")
+    gc.freeze()  # the interpreter's last collection would go through all nodes

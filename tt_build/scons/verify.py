@@ -38,10 +38,6 @@ class Verifier:
         self.program = SignedAction(self._verify_program, ALIAS, of_programs, state)
         summarize(self._outcomes)
 
-    def expect(self, kernels: int) -> None:
-        """So many kernels will have to be verified, or more."""
-        self._workers.start(kernels)
-
     def _verify_kernel(self, target: Any, source: Any, env: Any) -> int:
         return self._verify(kernel_task(source), target)
 
@@ -84,3 +80,8 @@ class Verifier:
 def _workers(jobs: int) -> Workers:
     """Those of the build, however many specifications it has."""
     return Workers("tt_build.scons.verify_worker", jobs)
+
+
+def start_processes(kernels: int, jobs: int) -> None:
+    """So many kernels, or more, will have to be verified: processes import while their nodes are declared."""
+    _workers(jobs).start(kernels)
