@@ -33,8 +33,8 @@ from tt_build.spec.model import Declaration
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-_WORTH_PROCESSES = 24  # kernels; fewer are done before the processes are up
-_CHUNK = 8
+_WORTH_PROCESSES = 8  # kernels; fewer are done before the processes are up
+_CHUNK = 8  # kernels that a process does at a time, or fewer, so that all end together
 _QUIET_SECONDS = 3.0  # between two lines on how far the check has come
 
 # key, outputs, seconds of each step
@@ -196,13 +196,14 @@ def _run_in_processes(
     said: Said = {}
     signatures = {kind: [signature for _, signature, _ in chain] for kind, chain in chains.items()}
     context = multiprocessing.get_context("fork")
-    chunks = [names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK)]
+    chunk = max(1, min(_CHUNK, len(names) // (4 * jobs)))
+    chunks = [names[at : at + chunk] for at in range(0, len(names), chunk)]
     progress = _progress(len(names))
     work = {}
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts) as pool, _stopping(pool):
-        for chunk in chunks:
-            declarations = [(reading.kind(name), reading.data(name)) for name in chunk]
-            work[pool.submit(_whole_chains, (signatures, reading.templates, declarations))] = chunk
+        for some in chunks:
+            declarations = [(reading.kind(name), reading.data(name)) for name in some]
+            work[pool.submit(_whole_chains, (signatures, reading.templates, declarations))] = some
         for future in as_completed(work):
             for name, (rows, diagnostics) in zip(work[future], future.result(), strict=True):
                 for key, outputs, seconds in rows:
