@@ -18,25 +18,27 @@ from msgspec.structs import astuple
 
 from tt_build.ir.stages import TILE, DefaultedKernel, MatmulLock, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
-from tt_build.lang.program import Program, Value
+from tt_build.lang.program import Value
 from tt_build.passes.blockings import Choice
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.flash_schedule import schedule_attention
+from tt_build.passes.kinds import (
+    ELEMENTWISE,
+    REDUCTION,
+    REDUCTIONS,
+    ROWS,
+    STREAMING_MATMUL,
+    SWEEPS,
+    computed_shapes,
+    extents,
+)
 from tt_build.passes.matmul_schedule import choice_of, followed
-from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
+from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.passes.regions import region_of
 from tt_build.targets import Arch
-
-ELEMENTWISE = "elementwise"
-STREAMING_MATMUL = "streaming_matmul"
-REDUCTION = "reduction"
-ROWS = "rows"
-SWEEPS = (REDUCTION, ROWS)
-"""Algorithms of units that are swept: what is reduced together, or rows whose tiles meet each other."""
-REDUCTIONS = ("sum", "mean", "max", "min")
 
 
 def apply(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> ScheduledKernel:
@@ -254,18 +256,6 @@ def _has_row_units(kernel: DefaultedKernel) -> bool:
         return False
     values = sunk(kernel.program).program.values
     return any(value.op == "roll" and value.ints[0] == -1 for value in values)
-
-
-def extents(kernel: DefaultedKernel) -> tuple[int, int]:
-    """Rows and columns of the largest matrix that the program computes with."""
-    shapes = computed_shapes(sunk(kernel.program).program)
-    return max(shape[-2] for shape in shapes), max(shape[-1] for shape in shapes)
-
-
-def computed_shapes(program: Program) -> list[tuple[int, ...]]:
-    """Shapes of all values that are computed or loaded; what only moves on the way is larger or smaller."""
-    read = {b.value for b in program.outputs} | {a for v in program.values if v.op not in MOVES for a in v.args}
-    return [program.values[index].shape for index in sorted(read)]
 
 
 def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Parts | None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tt_build.ir.lowered import Block, FillTile, Pack, Section, SfpuOp, Stmt, TileOp, walk
 from tt_build.ir.stages import TILE, LoweredKernel
-from tt_build.passes.infer_schedule import extents
+from tt_build.passes.kinds import extents
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.simplify import bodies_of
