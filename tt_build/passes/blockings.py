@@ -29,6 +29,8 @@ from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import PHASES, Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
 from tt_build.passes.placement import Placement
+from tt_build.passes.prologue_costs import PrologueCost, prologue_costs
+from tt_build.passes.prologues import behind_products, beside_prologue
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import CoreRegion, Sharding
 from tt_build.targets import DTYPES, Arch
@@ -68,11 +70,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     ``held`` are bytes of operands behind the product: of a column of the block's tiles, of a row of them, and a unit.
     ``behind`` are their tile bytes: of operands that are rows, columns, one number a matrix, one number, and all of it.
-    ``behind_cycles`` are those of the vector engine for a tile behind the product.
-    ``gathered`` tells whether the output's own buffer can gather the product in one step along K, and in several.
-    ``in_dram`` and ``behind_in_dram`` are tile bytes of tensors in DRAM alone: of first operands, second, and outputs,
-    and of what ``behind`` lists. ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of
-    the second operand in a DRAM bank, over which it is sharded by columns; else 0.
+    ``behind_cycles`` are those of the vector engine for a tile behind the product. ``gathered`` tells whether the
+    output's own buffer can gather the product in one step along K, and in several. ``in_dram`` and ``behind_in_dram``
+    are tile bytes of tensors in DRAM alone: of first operands, second, and outputs, and of what ``behind`` lists.
+    ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of the second operand in a DRAM
+    bank, over which it is sharded by columns; else 0. ``prologues`` are the ways to compute first operands, the best
+    first; ``in0_bytes`` and ``in_dram`` are those of operands that are not computed.
     """
 
     m: int
@@ -98,7 +101,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     behind_cycles: float = 0.0
     placement: Placement | None = None
     bank_columns: int = 0
+    prologues: tuple[PrologueCost, ...] = ()
     fixed: Fixed = Fixed()
+
+    def prologue(self, choice: str) -> PrologueCost:
+        """The prologue under that choice; nothing where there is none."""
+        return next((cost for cost in self.prologues if cost.choice == choice), PrologueCost(choice=choice))
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,7 +282,8 @@ def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
             grid = Grid(x=-(-problem.n // block[1]), y=-(-problem.m // block[0]), z=problem.z)
             whole = (fixed.k_split or 1) == 1
             in_turn = [b for b in _turns(problem, algorithm, block) if l1_bytes(problem, b) <= problem.budget]
-            for blocking in (in_turn or _steps(problem, algorithm, block)) if whole else ():
+            for step in (in_turn or _steps(problem, algorithm, block)) if whole else ():
+                blocking = _with_prologue(problem, step)
                 l1 = l1_bytes(problem, blocking)
                 if l1 <= problem.budget:
                     yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
@@ -315,7 +324,9 @@ def _splits(problem: Problem, algorithm: Algorithm) -> Iterator[_Split]:
     The output is one block along the axis of the parts. How many there are follows from the shape, or is declared.
     """
     fixed, (width, height) = problem.fixed, problem.cores
-    if problem.placement is not None or fixed.k_split == 1 or algorithm == "mcast_2d" or problem.matmuls > 1:
+    if problem.placement is not None or fixed.k_split == 1 or algorithm == "mcast_2d":
+        return
+    if problem.matmuls > 1 or problem.prologues:
         return
     for axis in ("rows", "columns"):
         whole, cut = (problem.m, problem.n) if axis == "rows" else (problem.n, problem.m)
@@ -474,7 +485,16 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
 
 def _least(problem: Problem, block: tuple[int, int], k_block: int) -> Blocking:
     """The blocking with the smallest buffers."""
-    return Blocking(block=block, k_block=k_block, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
+    return _with_prologue(
+        problem, Blocking(block=block, k_block=k_block, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
+    )
+
+
+def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
+    """The blocking with the best choice of what stays in L1 in front of it: the first that fits, or the smallest."""
+    found = [msgspec.structs.replace(blocking, prologue=cost.choice) for cost in problem.prologues]
+    fitting = (one for one in found if l1_bytes(problem, one) <= problem.budget)
+    return next(fitting, min(found, key=lambda one: l1_bytes(problem, one), default=blocking))
 
 
 _MOST_ROUNDS = 64
@@ -516,7 +536,8 @@ def _linked(problem: Problem, shares: tuple[Operand, ...], noc: int) -> tuple[Op
     does what all cores share.
     """
     nocs: list[int] = [noc if operand == "in0" else 0 for operand in shares]
-    taken = [*nocs, *([0] if problem.behind[3] else [])]
+    once = problem.behind[3] or any(cost.once for cost in problem.prologues)
+    taken = [*nocs, *([0] if once else [])]
     return tuple(operand for operand, own in zip(shares, nocs, strict=True) if taken.count(own) == 1)
 
 
@@ -546,6 +567,11 @@ _ADDED = 60
 """Cycles of the vector engine in which it adds a tile to another in DST: estimated beside those that are published."""
 
 
+def least_bytes(problem: Problem) -> int:
+    """Bytes of circular buffers that the smallest blocks need."""
+    return l1_bytes(problem, _least(msgspec.structs.replace(problem, budget=0), (1, 1), 1))
+
+
 def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     """Bytes of circular buffers that the plan needs at least."""
     rows, columns = blocking.block
@@ -558,7 +584,7 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     product = rows * columns * ((0 if on_shard else problem.out_bytes) if direct else problem.product_bytes)
     behind = 0 if direct else columns * row + rows * column + unit
     partial = (1 + blocking.k_parts) * rows * columns * problem.product_bytes if blocking.k_parts > 1 else 0
-    return operands + product + behind + partial
+    return operands + product + behind + partial + problem.prologue(blocking.prologue).l1.of(rows)
 
 
 def _costed(
@@ -593,10 +619,14 @@ def _costed(
     operands = reads0 * problem.k * in0_dram // across + reads1 * problem.k * in1_dram // down
     beside = (reads0 * column + done * number) // among + reads1 * row // down + once
     beside += problem.m * problem.n * problem.z * full
+    prologue = problem.prologue(blocking.prologue)
+    beside += (reads0 * prologue.in_dram.row + done * prologue.in_dram.unit) // among + prologue.once_in_dram
     dram = operands + beside + problem.m * problem.n * problem.z * written
     row, column, number, once, _ = problem.behind
     parcel = blocking.k_block * sum(-(-left // blocking.k_block) for left in _parts_of_k(problem.k, parts))
     received0 = done * (among - 1) // among * (rows * (parcel * problem.in0_bytes + column) + number)
+    received0 += done * (among - 1) // among * (prologue.held.of(rows) + prologue.streamed.unit)
+    received0 += reads0 * (among - 1) // among * prologue.streamed.row
     if blocking.rotates:  # who sends gets its own shard, too
         received0 = done * rows * parcel * problem.in0_bytes
     received1 = done * (down - 1) // down * columns * (parcel * problem.in1_bytes + row)
@@ -616,7 +646,7 @@ def _costed(
         blocking=blocking,
         l1_bytes=l1,
         dram_bytes=dram,
-        noc_bytes=received0 + received1 + (busy - 1) * once + sent,
+        noc_bytes=received0 + received1 + (busy - 1) * (once + prologue.once) + sent,
         cycles=found.cycles + combining,
         bound=found.bound,
         busy=busy,
@@ -645,6 +675,7 @@ def _modelled(
     of one.
     """
     (rows, columns), placed = blocking.block, problem.placement
+    prologue = problem.prologue(blocking.prologue)
     m, batch, k = problem.m, problem.z, problem.k
     if parts is not None:
         blocks = -(-problem.n // columns), -(-problem.m // rows)
@@ -666,7 +697,7 @@ def _modelled(
         k_block=blocking.k_block,
         subblock=blocking.subblock,
         batch=batch,
-        a=problem.in0_bytes,
+        a=problem.in0_bytes or prologue.operand,
         b=problem.in1_bytes,
         out=problem.written_bytes,
         partials=problem.product_bytes,
@@ -679,6 +710,19 @@ def _modelled(
         linked=("in0" in blocking.linked, "in1" in blocking.linked),
         products=problem.matmuls,
         behind=problem.behind_cycles,
+        computed=not problem.in0_bytes,
+        before=prologue.cycles.of(rows),
+        fetched=_fetched(prologue, rows, load_constants(problem.arch), shared="in0" in blocking.shares),
+    )
+
+
+def _fetched(prologue: PrologueCost, rows: int, f: Constants, *, shared: bool) -> float:
+    """Cycles in which a unit gets what its first operand is computed from: before that nothing else goes on."""
+    size = prologue.held.of(rows) + prologue.streamed.of(rows)
+    if not size:
+        return 0.0
+    return f.dram_read_latency + size * (
+        1 / f.sender_read_rate + 1 / f.multicast_rate if shared else 1 / f.dram_read_rate
     )
 
 
@@ -713,17 +757,20 @@ def problem_of(
     fixed: Fixed,
     placement: Placement | None,
 ) -> Problem:
-    """The kernel's matmuls, which have the same extents; their operands are plain inputs."""
+    """The kernel's matmuls, which have the same extents; operands are plain inputs, or first ones that are computed."""
     program = kernel.program
     matmuls = [v for v in program.values if v.op == "matmul"]
     firsts, seconds = (
-        {(v.args[side], v.transpose[side]): kernel.tensor(program.values[v.args[side]].name) for v in matmuls}
+        {
+            (v.args[side], v.transpose[side]): kernel.tensor(program.values[v.args[side]].name)
+            for v in matmuls
+            if program.values[v.args[side]].op == "input"
+        }
         for side in (0, 1)
     )
-    first = next(iter(firsts.values()))
     output = kernel.outputs[0]
     rows, columns = output.matrix
-    inner = first.matrix[1]
+    inner = program.values[matmuls[0].args[0]].shape[-1]
     wide = kernel.math.fp32_accumulate
     bound = program.outputs[0]
     alone = len(matmuls) == len(program.outputs) == 1 and program.values[bound.value].op == "matmul"
@@ -756,6 +803,7 @@ def problem_of(
         behind_cycles=_behind_cycles(kernel, arch),
         placement=placement,
         bank_columns=_bank_columns(kernel, seconds, arch),
+        prologues=prologue_costs(kernel, arch),
         fixed=fixed,
     )
 
@@ -763,7 +811,8 @@ def problem_of(
 def _behind_cycles(kernel: DefaultedKernel, arch: Arch) -> float:
     """Cycles of the vector engine for a tile of the output, of what is as large as that."""
     program, output = kernel.program, kernel.outputs[0]
-    values = [v for v in program.values if v.args and v.op not in ("matmul", "cast") and v.shape[-2:] == output.matrix]
+    behind = (program.values[index] for index in sorted(beside_prologue(program)))
+    values = [v for v in behind if v.args and v.op not in ("matmul", "cast") and v.shape[-2:] == output.matrix]
     return sum(vector_cycles(arch.name, v.op, approximate=kernel.math.approximate) for v in values)
 
 
@@ -801,20 +850,16 @@ def _behind(kernel: DefaultedKernel, tensors: list[Tensor]) -> tuple[int, int, i
 
 
 def _read_behind(kernel: DefaultedKernel) -> list[Tensor]:
-    """Inputs that something else than the matmul reads."""
-    program = kernel.program
-    found: list[Tensor] = []
-    for index, value in enumerate(program.values):
-        readers = (v for v in program.values if index in v.args and v.op != "matmul")
-        bound = any(b.value == index for b in program.outputs)
-        if value.op == "input" and (bound or next(readers, None) is not None):
-            found.append(kernel.tensor(value.name))
-    return found
+    """Inputs that something behind the matmul reads."""
+    values = kernel.program.values
+    found = (values[index] for index in sorted(behind_products(kernel.program)))
+    return [kernel.tensor(value.name) for value in found if value.op == "input"]
 
 
 def _held(kernel: DefaultedKernel) -> tuple[int, int, int]:
     """Bytes of the buffers behind the product; what sections hand on is counted as a tile a value."""
     row, column, number, once, full = _behind(kernel, _read_behind(kernel))
-    handed = 4096 * sum(value.op != "input" for value in kernel.program.values)
+    values = kernel.program.values
+    handed = 4096 * sum(values[index].op != "input" for index in beside_prologue(kernel.program))
     results = sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs)
     return row, column, 2 * (number + once + full + results) + handed

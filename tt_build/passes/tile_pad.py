@@ -42,6 +42,8 @@ def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
         if queries.reduced % TILE:
             fills.append(ZeroFill(cb=queries.cb, axis="columns", first=queries.reduced % TILE))
     for plan in kernel.contractions:
+        if plan.computed:  # its padding is masked when it is packed
+            continue
         stream = next(s for s in kernel.streams if s.cb == plan.a)
         if stream.reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
             _refuse_block(kernel, stream.tensor, stream.reduced)
