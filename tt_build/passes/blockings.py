@@ -717,13 +717,12 @@ def _modelled(
 
 
 def _fetched(prologue: PrologueCost, rows: int, f: Constants, *, shared: bool) -> float:
-    """Cycles in which a unit gets what its first operand is computed from: before that nothing else goes on."""
-    size = prologue.held.of(rows) + prologue.streamed.of(rows)
-    if not size:
-        return 0.0
-    return f.dram_read_latency + size * (
-        1 / f.sender_read_rate + 1 / f.multicast_rate if shared else 1 / f.dram_read_rate
-    )
+    """Cycles in which a unit waits for what its first operand is computed from: until it has come where that is held,
+    and where it comes slower than it is used where that is streamed.
+    """
+    cycles_a_byte = 1 / f.sender_read_rate + 1 / f.multicast_rate if shared else 1 / f.dram_read_rate
+    held, streamed = prologue.held.of(rows) * cycles_a_byte, prologue.streamed.of(rows) * cycles_a_byte
+    return held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
 
 
 def _combining(problem: Problem, blocking: Blocking, f: Constants) -> int:

@@ -204,6 +204,7 @@ class _Proof(BlockPlaces):
         rows = self._valid(0) if height > 1 or stream.per == "sweep" else np.ones_like(self.core)
         columns = self._valid(1) if width > 1 or stream.per == "sweep" else np.ones_like(self.core)
         if stream.per == "sweep":
+            self._check_sweep_of(visit, {stream.sweep}, stream.cb)
             slot = visit.rounds.get("i", np.zeros_like(visit.core))
             self._in_order(visit, at, stream.cb)
         else:
@@ -232,6 +233,7 @@ class _Proof(BlockPlaces):
         if result.sweep < 0:
             slot = at["row"] * self.block[1] + at["column"]
         else:
+            self._check_sweep_of(visit, {result.sweep}, stmt.cb)
             slot = visit.rounds.get("i", np.zeros_like(visit.core))
             self._in_order(visit, at, stmt.cb)
         self._same(visit, (wanted, slot), stmt.cb)
@@ -407,12 +409,13 @@ class _Proof(BlockPlaces):
         behind = {number for number, sweep in enumerate(self.kernel.sweeps) if not sweep.before}
         own |= {plan.a for plan in self.plans}
         for visit in visits(compute, (TileOp, Pack)) if behind else []:
-            if visit.sweep >= 0 and visit.sweep not in behind:
+            if visit.sweep >= 0 and self.kernel.sweeps[visit.sweep].before:
                 continue
             stmt, at = visit.stmt, self.places(visit)
             if isinstance(stmt, Pack):
                 if stmt.cb in own:
                     continue
+                self._check_sweep_of(visit, behind, stmt.cb)
                 bound = stmt.cb in self.results and self.results[stmt.cb].bound
                 if bound != (stmt.index is not None) or stmt.cb not in {*self.results, *handed}:
                     self._fail(f"packs {stmt.cb} at {stmt.index}")
@@ -425,6 +428,7 @@ class _Proof(BlockPlaces):
             self._on_first_part(at, ", ".join(stmt.cbs))
             if parts_cbs & {*stmt.cbs}:
                 continue
+            self._check_sweep_of(visit, behind, ", ".join(stmt.cbs))
             last = at["bx"] * self.block[1] + at["column"] == self.tiles[1] - 1
             masked = bool(masks & {*stmt.cbs})
             edge = self._along(self.ids, 1) == -(-self.tiles[1] // self.block[1]) - 1
@@ -443,6 +447,10 @@ class _Proof(BlockPlaces):
         wanted |= {*others, *masks} - self.before
         if not wanted <= used:
             self._fail(f"nobody reads {sorted(wanted - used)}")
+
+    def _check_sweep_of(self, visit: Visit, numbers: set[int], cb: str) -> None:
+        if visit.sweep not in numbers:
+            self._fail(f"{cb} in sweep {visit.sweep}, not one of {sorted(numbers)}")
 
     def _index(self, cb: str, visit: Visit, at: Places) -> np.ndarray:
         """Where the tile of the present place lies in a circular buffer."""

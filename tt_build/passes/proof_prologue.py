@@ -50,7 +50,7 @@ class PrologueProof(BlockPlaces):
         brought = {s.cb for s in self.kernel.streams if s.is_before_product}
         if len(packed) != len({*packed}) or not self.operands <= {*packed} or not handed | brought <= read:
             self._fail(f"the sweeps in front of the product pack {packed} and read {sorted(read)}")
-        self._check_padding(compute)
+        self._check_sections(compute)
         check_folds(self.kernel)
         return read
 
@@ -153,15 +153,27 @@ class PrologueProof(BlockPlaces):
         elif stmt.cb not in self.spilled:
             self._count(visit, int((self._rows(sweep.extent[0]) * sweep.extent[1]).sum()), stmt.cb)
 
-    def _check_padding(self, compute: KernelBody) -> None:
-        """Whatever lies in the padding columns of an operand is zeroed last before it is packed."""
+    def _check_sections(self, compute: KernelBody) -> None:
+        """Sections pack what is planned; what lies in the padding columns of an operand is zeroed last before that."""
         ragged = self.columns % TILE
         masks = {cb for cb, mask in self.masks.items() if (mask.axis, mask.count) == ("columns", ragged)}
-        blocks = (b for b in walk(compute.body) if isinstance(b, Block) and self.kernel.sweeps[b.sweep].before)
-        for section in (s for block in blocks for s in walk(block.body) if isinstance(s, Section)):
-            packed = {p.dst for p in walk(section.packs) if isinstance(p, Pack) and p.cb in self.operands}
-            if ragged and not packed <= masked_slots(section.math, masks):
-                fail(self.kernel, "TTB408", f"DST slots {sorted(packed)} become operands with their padding columns")
+        blocks = [b for b in walk(compute.body) if isinstance(b, Block) and self.kernel.sweeps[b.sweep].before]
+        for block in blocks:
+            sections = [s for s in walk(block.body) if isinstance(s, Section)]
+            packs = [(p.dst, p.cb) for s in sections for p in walk(s.packs) if isinstance(p, Pack)]
+            if {*packs} != _planned(self.kernel.sweeps[block.sweep]):
+                self._fail(f"sweep {block.sweep + 1} packs {packs}")
+            for section in sections:
+                packed = {p.dst for p in walk(section.packs) if isinstance(p, Pack) and p.cb in self.operands}
+                if ragged and not packed <= masked_slots(section.math, masks):
+                    fail(self.kernel, "TTB408", f"DST slots {sorted(packed)} become operands with their padding")
 
     def _sweep(self, visit: Visit) -> Sweep:
         return self.kernel.sweeps[visit.sweep]
+
+
+def _planned(sweep: Sweep) -> set[tuple[int, str]]:
+    """DST slots that a sweep packs, and where they go."""
+    found = {store for section in sweep.sections for store in section.stores}
+    found |= {(fold.slot, fold.cb) for fold in sweep.folds}
+    return found | ({(0, sweep.spill)} if sweep.spill else set())
