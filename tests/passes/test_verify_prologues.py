@@ -92,7 +92,7 @@ ELSEWHERE = frozenset(
         "elements_of_another_size",
     )
 )
-"""Corruptions of what no prologue has: shards, parts of K, turns, moved and row-major tensors, padding in the reader."""
+"""Corruptions of what no prologue has: shards, parts of K, turns, moved and row-major tensors, zeroed padding."""
 
 ALL = {**BLOCK_CORRUPTIONS, **SWEEP_CORRUPTIONS, **PROLOGUE_CORRUPTIONS}
 

@@ -41,9 +41,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers (0: those of
     ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the bytes of all
     their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM. ``behind`` are
-    cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: for each block
-    its core computes it first, in ``before`` cycles, from what it takes ``fetched`` cycles to bring. ``linked`` tells
-    for each operand whether its multicasts keep their path for the word behind them.
+    cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: cores
+    compute it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles. ``linked`` tells for each
+    operand whether its multicasts keep their path for the word behind them.
     """
 
     m: int
@@ -145,10 +145,9 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
     drain = _drain(c, f, shape)
     behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps
-    before, fetched = shape.units * c.before, shape.units * c.fetched
-    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + before + fetched + behind + drain
-    busy["math"] += before + behind
-    busy["reader"] += fetched
+    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + c.before + c.fetched + behind + drain
+    busy["math"] += c.before + behind
+    busy["reader"] += c.fetched
     bound = max(busy, key=lambda name: busy[name])
     if busy[bound] < f.launch_cycles:
         bound = "fixed"

@@ -602,7 +602,7 @@ def _costed(
     """The plan with its bytes and its time."""
     (rows, columns), shares = blocking.block, blocking.shares
     placed = problem.placement
-    count = len(placed.cores) if placed is not None else cores[0] * cores[1]
+    count = _cores(problem, cores)
     units = -(-grid.units // count)
     busy = min(count, grid.units)
     blocks = -(-problem.n // columns), -(-problem.m // rows)
@@ -675,7 +675,7 @@ def _modelled(
     of one.
     """
     (rows, columns), placed = blocking.block, problem.placement
-    prologue = problem.prologue(blocking.prologue)
+    prologue, units = problem.prologue(blocking.prologue), -(-grid.units // _cores(problem, cores))
     m, batch, k = problem.m, problem.z, problem.k
     if parts is not None:
         blocks = -(-problem.n // columns), -(-problem.m // rows)
@@ -711,18 +711,27 @@ def _modelled(
         products=problem.matmuls,
         behind=problem.behind_cycles,
         computed=not problem.in0_bytes,
-        before=prologue.cycles.of(rows),
-        fetched=_fetched(prologue, rows, load_constants(problem.arch), shared="in0" in blocking.shares),
+        before=units * prologue.cycles.of(rows),
+        fetched=_fetched(problem, blocking, algorithm, cores, units),
     )
 
 
-def _fetched(prologue: PrologueCost, rows: int, f: Constants, *, shared: bool) -> float:
-    """Cycles in which a unit waits for what its first operand is computed from: until it has come where that is held,
-    and where it comes slower than it is used where that is streamed.
+def _cores(problem: Problem, cores: tuple[int, int]) -> int:
+    """Cores with work: of a rectangle of so many columns and rows, or those of the shards."""
+    return len(problem.placement.cores) if problem.placement is not None else cores[0] * cores[1]
+
+
+def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[int, int], units: int) -> float:
+    """Cycles in which a core waits for what it computes first operands from: until that has come where it is held, and
+    where it comes slower than it is used where it is streamed.
     """
-    cycles_a_byte = 1 / f.sender_read_rate + 1 / f.multicast_rate if shared else 1 / f.dram_read_rate
-    held, streamed = prologue.held.of(rows) * cycles_a_byte, prologue.streamed.of(rows) * cycles_a_byte
-    return held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
+    f, prologue, rows = load_constants(problem.arch), problem.prologue(blocking.prologue), blocking.block[0]
+    parcels = 2 if algorithm != "mcast_2d" and min(cores) > 1 else 1  # the rest of the sender's row, the rows below it
+    sent = 1 / f.sender_read_rate + parcels / f.multicast_rate
+    rate = sent if "in0" in blocking.shares else 1 / f.dram_read_rate
+    held, streamed = prologue.held.of(rows) * rate, prologue.streamed.of(rows) * rate
+    late = held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
+    return units * late + prologue.once * sent
 
 
 def _combining(problem: Problem, blocking: Blocking, f: Constants) -> int:

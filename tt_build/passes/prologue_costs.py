@@ -12,13 +12,14 @@ import msgspec
 
 from tt_build.ir.stages import DefaultedKernel, MappedKernel, PersistentLoop, StagedKernel, memory_of
 from tt_build.ir.work import Grid
-from tt_build.model.constants import has_figures
+from tt_build.model.constants import has_figures, vector_cycles
 from tt_build.model.streaming import swept_cycles
 from tt_build.passes.common import extend
 from tt_build.passes.movement import sunk
 from tt_build.passes.plan_prologue import PROLOGUE_CHOICES, ProloguePlanner
 from tt_build.passes.prologues import behind_products, computed_operands
 from tt_build.passes.sweep_planner import Choice
+from tt_build.passes.tensorize_steps import COMBINE
 from tt_build.spec.model import CoreRegion
 from tt_build.targets import DTYPES, Arch
 
@@ -95,7 +96,8 @@ def _cost(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> PrologueCost:
     streamed, streamed_in_dram = _brought(staged, "sweep")
     cycles = Share()
     for sweep in staged.sweeps if has_figures(arch.name) else ():
-        cycles += _share(sweep.extent, round(swept_cycles(staged, sweep)))
+        gathered = sum(vector_cycles(arch.name, COMBINE[fold.op]) for fold in sweep.folds)
+        cycles += _share(sweep.extent, round(swept_cycles(staged, sweep) + gathered))
     sizes = {item.cb: DTYPES[item.dtype].tile_bytes for item in staged.intermediates}
     return PrologueCost(
         choice=choice.name,
