@@ -19,7 +19,7 @@ from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
-from tt_build.passes.prologues import computed_operands, obstacle
+from tt_build.passes.prologues import before_products, computed_operands, obstacle
 from tt_build.passes.regions import region_of
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
@@ -90,7 +90,10 @@ def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
         return "its first operand is transposed"
     if len({(m.shape, values[m.args[0]].shape[-1]) for m in matmuls}) > 1:
         return "the kernel has matmuls of different extents"
-    if any(value.op in MOVES or value.op == "pattern" for value in values):
+    moved = {index for index, value in enumerate(values) if value.op in MOVES or value.op == "pattern"}
+    if moved & before_products(program):
+        return "a tensor that it is computed from is moved"
+    if moved:
         return "a tensor behind it is moved"
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
     if rows:
@@ -214,6 +217,8 @@ def _why(problem: Problem, taken: Fixed, key: str) -> str:
     placement = problem.placement
     if key in ("algorithm", "block") and placement is not None and not placement.by_operand:
         return f": the shards of '{placement.tensor}' are its blocks, {placement.across} of them in a row"
+    if key == "k_split" and problem.prologues:
+        return ": its first operand is computed, which each core does whole"
     if key == "k_split":
         return f": {problem.m} x {problem.k} x {problem.n} tiles cannot be cut so on as many cores"
     if key == "algorithm" and min(problem.cores) < 2 and taken.algorithm == "mcast_2d":
