@@ -48,6 +48,13 @@ BASES = {
     "two": _kernel(
         96, 128, 96, "Y = relu(tanh(X) @ W) + sigmoid(X) @ V", {"algorithm": "mcast_2d", "k_block": 64}, V=[128, 96]
     ),
+    "turns": _kernel(
+        128, 506, 250, "Y = (sigmoid(G) * X * g) @ W + r", {"algorithm": "mcast_2d", "k_block": 128, "block": [32, 64]},
+        G=[128, 506], g=[1, 506], r=[1, 250],
+    ),
+    "turns of writers": _kernel(
+        32, 512, 256, "Y = exp(X * c) @ W", {"algorithm": "mcast_1d_in0", "k_block": 64, "noc": 1}, c=[32, 1]
+    ),
 }  # fmt: skip
 ELSEWHERE = frozenset(
     (
@@ -72,16 +79,6 @@ ELSEWHERE = frozenset(
         "part_packed_for_the_sum",
         "every_core_of_a_unit_finishes",
         "other_parts",
-        "another_turn",
-        "the_turn_of_a_neighbour",
-        "always_the_first_core",
-        "fewer_turns",
-        "part_of_a_shard_sent",
-        "sent_over_the_shard",
-        "one_semaphore_for_both",
-        "no_turns",
-        "nobody_takes_turns_by_the_plan",
-        "senders_in_another_order",
         "row_beside",
         "rows_beyond_the_tensor",
         "row_major_read_as_tiles",
@@ -92,7 +89,7 @@ ELSEWHERE = frozenset(
         "elements_of_another_size",
     )
 )
-"""Corruptions of what no prologue has: shards, parts of K, turns, moved and row-major tensors, zeroed padding."""
+"""Corruptions of what no prologue has: shards, parts of K, moved and row-major tensors, zeroed padding."""
 
 ALL = {**BLOCK_CORRUPTIONS, **SWEEP_CORRUPTIONS, **PROLOGUE_CORRUPTIONS}
 

@@ -138,14 +138,14 @@ class Blocking(Struct, frozen=True, kw_only=True):
     """How a matmul is blocked; everything in tiles.
 
     A unit is an output ``block`` (rows, columns). Its core goes through K in steps of ``k_block`` and computes
-    ``subblock`` (rows, columns) of the output in a DST section. Buffers of operands hold ``depth`` steps.
-    ``shares`` has the operands that one core of a group reads and multicasts to the others: ``in0`` along a row of the
-    grid of units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0. With
-    ``local`` nobody reads the first operand: its rows are the core's own shard. ``k_parts`` cores share a unit, each
-    with a part of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first
-    operand's columns, a step each, and send them in turn. ``linked`` are the operands whose multicasts keep their path
-    for the word that they have come (``passes.links``). ``prologue`` says what stays in L1 while first operands are
-    computed (a choice of ``passes.plan_prologue``), empty where none is.
+    ``subblock`` (rows, columns) of the output in a DST section. Buffers of operands hold ``depth`` steps. ``shares``
+    has the operands that one core of a group reads and multicasts to the others: ``in0`` along a row of the grid of
+    units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0. With ``local``
+    nobody reads the first operand: its rows are the core's own shard. ``k_parts`` cores share a unit, each with a part
+    of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first operand's
+    columns, a step each, and send them in turn; a computed one they compute so. ``linked`` are the operands whose
+    multicasts keep their path for the word that they have come (``passes.links``). ``prologue`` says what stays in L1
+    while first operands are computed (a choice of ``passes.plan_prologue``), empty where none is.
     """
 
     block: tuple[int, int]
@@ -596,7 +596,8 @@ class Contraction(Struct, frozen=True, kw_only=True):
     ``cb`` belongs to an output that is the product itself (``is_output``), or to an intermediate that the sweeps read.
     ``transpose_b`` transposes each tile of b. ``value`` is that of the sunk program. Where cores have parts of K each
     gathers its own in ``part_cb``; the first gets all in ``parts_cb``, and adds them into ``cb``. With ``computed``
-    ``a`` is an intermediate, which has the unit's rows with all of K.
+    ``a`` is an intermediate, which has the unit's rows with all of K; or, where cores of a row compute a step each, one
+    step: the core's own is ``own``, which it sends to all of them in its turn.
     """
 
     value: int
@@ -609,6 +610,12 @@ class Contraction(Struct, frozen=True, kw_only=True):
     part_cb: str = ""
     parts_cb: str = ""
     computed: bool = False
+    own: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether ``a`` is computed and has all of K."""
+        return self.computed and not self.own
 
     @property
     def gathered(self) -> str:

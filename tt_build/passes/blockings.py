@@ -104,9 +104,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     prologues: tuple[PrologueCost, ...] = ()
     fixed: Fixed = Fixed()
 
-    def prologue(self, choice: str) -> PrologueCost:
-        """The prologue under that choice; nothing where there is none."""
-        return next((cost for cost in self.prologues if cost.choice == choice), PrologueCost(choice=choice))
+    def prologue(self, blocking: Blocking) -> PrologueCost:
+        """The prologue as the blocking has it; nothing where there is none."""
+        key = blocking.prologue, blocking.k_block if blocking.rotates else 0
+        return next((c for c in self.prologues if (c.choice, c.columns) == key), PrologueCost(choice=""))
+
+    def steps_in_turn(self, across: int) -> int:
+        """Tiles of K that each of so many cores of a row has of a first operand, or computes of it, and sends in its
+        turn; 0 where they may not.
+        """
+        if self.placement is not None:
+            return self.placement.k_tiles
+        size = self.k // across if self.k % across == 0 else 0
+        return size if across > 1 and any(cost.columns == size for cost in self.prologues) else 0
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +211,7 @@ def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     same = all(size % part == 0 and (size > part) == (large > part) for size, large, part in sizes)
     k_block = min(plan.blocking.k_block, parts.tiles if parts is not None else problem.k)
     if plan.blocking.rotates:
-        k_block = problem.placement.k_tiles if problem.placement is not None else 0
+        k_block = problem.steps_in_turn(across)
     blocking = msgspec.structs.replace(
         plan.blocking,
         block=block,
@@ -281,9 +291,11 @@ def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
                 continue
             grid = Grid(x=-(-problem.n // block[1]), y=-(-problem.m // block[0]), z=problem.z)
             whole = (fixed.k_split or 1) == 1
-            in_turn = [b for b in _turns(problem, algorithm, block) if l1_bytes(problem, b) <= problem.budget]
-            for step in (in_turn or _steps(problem, algorithm, block)) if whole else ():
-                blocking = _with_prologue(problem, step)
+            in_turn = [b for b in _turns(problem, algorithm, block, cores) if l1_bytes(problem, b) <= problem.budget]
+            others = _steps(problem, algorithm, block) if problem.prologues or not in_turn else ()
+            taken = {b.k_block for b in in_turn}  # a step is one or the other, so that its size tells which
+            for step in (*in_turn, *(b for b in others if b.k_block not in taken)) if whole else ():
+                blocking = step if step.rotates else _with_prologue(problem, step)
                 l1 = l1_bytes(problem, blocking)
                 if l1 <= problem.budget:
                     yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
@@ -492,7 +504,8 @@ def _least(problem: Problem, block: tuple[int, int], k_block: int) -> Blocking:
 
 def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
     """The blocking with the best choice of what stays in L1 in front of it: the first that fits, or the smallest."""
-    found = [msgspec.structs.replace(blocking, prologue=cost.choice) for cost in problem.prologues]
+    whole = (cost for cost in problem.prologues if not cost.columns)
+    found = [msgspec.structs.replace(blocking, prologue=cost.choice) for cost in whole]
     fitting = (one for one in found if l1_bytes(problem, one) <= problem.budget)
     return next(fitting, min(found, key=lambda one: l1_bytes(problem, one), default=blocking))
 
@@ -541,15 +554,18 @@ def _linked(problem: Problem, shares: tuple[Operand, ...], noc: int) -> tuple[Op
     return tuple(operand for operand, own in zip(shares, nocs, strict=True) if taken.count(own) == 1)
 
 
-def _turns(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
-    """Steps that are the columns of each core of a row, which sends them in its turn."""
+def _turns(problem: Problem, algorithm: str, block: tuple[int, int], cores: tuple[int, int]) -> Iterator[Blocking]:
+    """Steps that are the columns of each core of a row, which sends them in its turn; each core has one unit."""
     placement, fixed = problem.placement, problem.fixed
-    if placement is None or not placement.k_tiles or "in0" not in SHARES[algorithm]:
+    across, down = -(-problem.n // block[1]), -(-problem.m // block[0]) * problem.z
+    if "in0" not in SHARES[algorithm] or (placement is None and across * down != cores[0] * cores[1]):
         return
-    if fixed.k_block in (None, placement.k_tiles):
-        only = msgspec.structs.replace(problem, fixed=msgspec.structs.replace(fixed, k_block=placement.k_tiles))
+    size = problem.steps_in_turn(across)
+    if size and fixed.k_block in (None, size):
+        only = msgspec.structs.replace(problem, fixed=msgspec.structs.replace(fixed, k_block=size))
+        choice = problem.prologues[0].choice if problem.prologues else ""
         for blocking in _steps(only, algorithm, block):
-            yield msgspec.structs.replace(blocking, rotates=True)
+            yield msgspec.structs.replace(blocking, rotates=True, prologue=choice)
 
 
 def best_subblock(block: tuple[int, int], dst_tiles: int) -> tuple[int, int]:
@@ -576,7 +592,8 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     """Bytes of circular buffers that the plan needs at least."""
     rows, columns = blocking.block
     row, column, unit = problem.held
-    in0_bytes = 0 if blocking.local else problem.in0_bytes
+    prologue = problem.prologue(blocking)
+    in0_bytes = 0 if blocking.local else prologue.operand if prologue.columns else problem.in0_bytes
     operands = blocking.depth * blocking.k_block * (rows * in0_bytes + columns * problem.in1_bytes)
     once = blocking.k_block >= problem.k or blocking.k_parts > 1  # packed once into its last place
     direct = problem.gathered[0 if once else 1]
@@ -584,7 +601,7 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     product = rows * columns * ((0 if on_shard else problem.out_bytes) if direct else problem.product_bytes)
     behind = 0 if direct else columns * row + rows * column + unit
     partial = (1 + blocking.k_parts) * rows * columns * problem.product_bytes if blocking.k_parts > 1 else 0
-    return operands + product + behind + partial + problem.prologue(blocking.prologue).l1.of(rows)
+    return operands + product + behind + partial + prologue.l1.of(rows)
 
 
 def _costed(
@@ -619,7 +636,7 @@ def _costed(
     operands = reads0 * problem.k * in0_dram // across + reads1 * problem.k * in1_dram // down
     beside = (reads0 * column + done * number) // among + reads1 * row // down + once
     beside += problem.m * problem.n * problem.z * full
-    prologue = problem.prologue(blocking.prologue)
+    prologue = problem.prologue(blocking)
     beside += (reads0 * prologue.in_dram.row + done * prologue.in_dram.unit) // among + prologue.once_in_dram
     dram = operands + beside + problem.m * problem.n * problem.z * written
     row, column, number, once, _ = problem.behind
@@ -628,7 +645,7 @@ def _costed(
     received0 += done * (among - 1) // among * (prologue.held.of(rows) + prologue.streamed.unit)
     received0 += reads0 * (among - 1) // among * prologue.streamed.row
     if blocking.rotates:  # who sends gets its own shard, too
-        received0 = done * rows * parcel * problem.in0_bytes
+        received0 = done * rows * parcel * (problem.in0_bytes or prologue.operand)
     received1 = done * (down - 1) // down * columns * (parcel * problem.in1_bytes + row)
     sent = (grid.units - done) * rows * columns * problem.product_bytes
     between = _between_banks(problem, columns, busy, one=units == 1)
@@ -675,7 +692,7 @@ def _modelled(
     of one.
     """
     (rows, columns), placed = blocking.block, problem.placement
-    prologue, units = problem.prologue(blocking.prologue), -(-grid.units // _cores(problem, cores))
+    prologue, units = problem.prologue(blocking), -(-grid.units // _cores(problem, cores))
     m, batch, k = problem.m, problem.z, problem.k
     if parts is not None:
         blocks = -(-problem.n // columns), -(-problem.m // rows)
@@ -710,7 +727,7 @@ def _modelled(
         linked=("in0" in blocking.linked, "in1" in blocking.linked),
         products=problem.matmuls,
         behind=problem.behind_cycles,
-        computed=not problem.in0_bytes,
+        computed=not problem.in0_bytes and not blocking.rotates,
         before=units * prologue.cycles.of(rows),
         fetched=_fetched(problem, blocking, algorithm, cores, units),
     )
@@ -725,10 +742,11 @@ def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[
     """Cycles in which a core waits for what it computes first operands from: until that has come where it is held, and
     where it comes slower than it is used where it is streamed.
     """
-    f, prologue, rows = load_constants(problem.arch), problem.prologue(blocking.prologue), blocking.block[0]
+    f, prologue, rows = load_constants(problem.arch), problem.prologue(blocking), blocking.block[0]
     parcels = 2 if algorithm != "mcast_2d" and min(cores) > 1 else 1  # the rest of the sender's row, the rows below it
     sent = 1 / f.sender_read_rate + parcels / f.multicast_rate
-    rate = sent if "in0" in blocking.shares else 1 / f.dram_read_rate
+    alone = 1 / min(f.dram_read_rate, f.dram_total_rate / _cores(problem, cores))
+    rate = sent if "in0" in blocking.shares and not blocking.rotates else alone
     held, streamed = prologue.held.of(rows) * rate, prologue.streamed.of(rows) * rate
     late = held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
     return units * late + prologue.once * sent

@@ -22,7 +22,7 @@ from tt_build.ir.stages import (
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
-from tt_build.passes.places import unit_column, unit_row
+from tt_build.passes.places import operand_column, unit_column, unit_row
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.sweep_loops import (
     block,
@@ -55,7 +55,7 @@ class SweepCompute:
         self.results = {result.cb for result in kernel.results if not result.bound}
         self.bound = {result.cb for result in kernel.results if result.bound}
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
-        self.operands = [plan.a for plan in kernel.contractions if plan.computed]
+        self.operands = [plan.own or plan.a for plan in kernel.contractions if plan.computed]
         self.waited: set[str] = set()
         self.sweep: Sweep | None = None
 
@@ -306,6 +306,9 @@ class SweepCompute:
             return [When(a=self._in_output(axis), b=num(self._output_tiles(axis) - 1), body=tuple(statements))]
         if axis == "columns" and sweep.one_column:
             return statements
+        if sweep.before and self.kernel.blocking is not None and self.kernel.blocking.rotates:
+            last = num(self.kernel.contractions[0].k_tiles - 1)
+            return [When(a=operand_column(self.kernel), b=last, body=tuple(statements))]
         if parts is not None and parts.spread and parts.axis == axis:
             place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
             tiles = parts.total

@@ -200,8 +200,11 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     twice = {sweep.spill for sweep in kernel.sweeps}
     if kernel.attention is not None:  # what goes from step to step: the old block is read while the new one is made
         twice |= {kernel.attention.peak, kernel.attention.total, kernel.attention.gathered}
+    sent = {plan.a for plan in kernel.contractions if plan.own}
     for item in kernel.intermediates:
         block, blocks = item.tiles, 2 if item.cb in twice else 1
+        if item.cb in sent and kernel.blocking is not None:
+            blocks = kernel.blocking.depth
         add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
     buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)

@@ -68,6 +68,7 @@ class _Planner(StagePlanner):
         self.behind = behind_products(self.program)
         self.number = 0
         self.operands: dict[int, str] = {}
+        self.steps: dict[str, str] = {}
         self.residency: Residency | None = None
 
     def prologue(self) -> tuple[Sweep, ...]:
@@ -80,6 +81,8 @@ class _Planner(StagePlanner):
         sweeps = planner.sweeps()
         self.operands = planner.operands
         reason = f"'{names[0]}' leaves too little of L1" if at else "in front of the product"
+        if self.blocking.rotates:
+            reason = "in front of the product; each core of a row computes a step along K, and sends it in its turn"
         self.residency = Residency(choice=self.blocking.prologue, reason=reason)
         return sweeps
 
@@ -90,7 +93,9 @@ class _Planner(StagePlanner):
         k_tiles = -(-reduced // TILE)
         rows, columns = self.blocking.block
         in_step = k_tiles if self.blocking.local else self.blocking.k_block
-        computed = self.operands.get(value.args[0])
+        computed, own = self.operands.get(value.args[0]), ""
+        if computed is not None and self.blocking.rotates:
+            own, computed = computed, self._sent(computed)
         first = self._operand(value, 0, (rows, in_step), reduced) if computed is None else computed
         second = self._operand(value, 1, (self.blocking.k_block, columns), reduced)
         parts = self._parts() if self.blocking.k_parts > 1 else ("", "")
@@ -115,7 +120,16 @@ class _Planner(StagePlanner):
             part_cb=parts[0],
             parts_cb=parts[1],
             computed=computed is not None,
+            own=own,
         )
+
+    def _sent(self, own: str) -> str:
+        """The circular buffer of a step of the operand that the cores of a row compute, as ``own`` has it."""
+        if own not in self.steps:
+            (mine,) = (item for item in self.intermediates if item.cb == own)
+            self.steps[own] = self.names.unique("cb_step")
+            self.intermediates.append(msgspec.structs.replace(mine, cb=self.steps[own], extent=None))
+        return self.steps[own]
 
     def _parts(self) -> tuple[str, str]:
         """Circular buffers of a core's own partial product, and of all of a unit."""

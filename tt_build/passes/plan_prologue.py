@@ -4,6 +4,9 @@ A unit of the matmul is a block of the output. The sweeps walk its rows of tiles
 do, and leave the operand in a circular buffer of the block's rows, from which the matrix engine takes it step by step.
 Padding of its last K tile is zero. What is as large as the operand comes like a first operand that is not computed: one
 core of a row of the grid of units may read it for all. Rows that all units share come once a core.
+
+Where nothing is reduced, and each core has one unit, the cores of a row may compute a step along K each (the blocking
+``rotates``): sweeps walk the core's own columns, which it reads itself, and sends in its turn.
 """
 
 from __future__ import annotations
@@ -12,12 +15,12 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from tt_build.ir.index import Index, names_in, var
+from tt_build.ir.index import Index, names_in
 from tt_build.ir.stages import TILE, Intermediate, MappedKernel, Stream, Sweep
 from tt_build.lang.program import Binding, Program, Value
 from tt_build.passes.dst_sections import Store
 from tt_build.passes.pages import tiles_of
-from tt_build.passes.places import unit_row
+from tt_build.passes.places import operand_column, unit_row
 from tt_build.passes.prologues import before_products, computed_operands
 from tt_build.passes.stage_planner import StagePlanner
 from tt_build.passes.sweep_planner import CHOICES, Choice, Job, SweepPlanner
@@ -47,6 +50,8 @@ class ProloguePlanner(SweepPlanner):
         own, whole = before_products(self.program), self.program
         self.computed = computed_operands(whole)
         self.columns = whole.values[self.computed[0]].shape[-1]
+        blocking = kernel.blocking
+        self.step = blocking.k_block if blocking is not None and blocking.rotates else 0
         values = tuple(value if index in own else _NOTHING for index, value in enumerate(whole.values))
         outputs = tuple(Binding(tensor=str(index), value=self._stored(whole, index)) for index in self.computed)
         self.program = Program(values=values, outputs=outputs, ops=whole.ops)
@@ -82,7 +87,7 @@ class ProloguePlanner(SweepPlanner):
         source = self.source(piece)
         matrix = self._matrix(index)
         extent = self._extent(matrix)
-        fixed = not names_in(source.page) & {"bx", "by", "bz"}
+        fixed = not names_in(source.page) & {"bx", "by", "bz"} and (extent == (1, 1) or not self.step)
         per: Literal["core", "unit", "sweep"] = "unit"
         if fixed and (extent == (1, 1) or matrix[0] == 1 < self.output.matrix[0]):
             per = "core"
@@ -97,14 +102,14 @@ class ProloguePlanner(SweepPlanner):
                 unpack_to_dest=self.kernel.tensor(source.tensor).dtype == "float32" and self.fp32,
                 extent=extent,
                 sweep=sweep if per == "sweep" else -1,
-                operand="" if per == "core" else "in0",
+                operand="" if per == "core" or self.step else "in0",
                 reduced=0 if per == "core" and extent == (1, 1) else self.columns,
             )
         )
 
     def _place(self) -> tuple[Index, Index]:
-        return unit_row(self.kernel, self.height), var("tile_column")
+        return unit_row(self.kernel, self.height), operand_column(self.kernel)
 
     def _extent(self, matrix: tuple[int, int]) -> tuple[int, int]:
         rows, columns = (-(-extent // TILE) for extent in matrix)
-        return min(rows, self.kernel.unit_tiles[0]), columns
+        return min(rows, self.kernel.unit_tiles[0]), min(columns, self.step) if self.step else columns

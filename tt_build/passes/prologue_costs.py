@@ -10,14 +10,23 @@ from collections.abc import Collection
 
 import msgspec
 
-from tt_build.ir.stages import DefaultedKernel, MappedKernel, PersistentLoop, StagedKernel, memory_of
+from tt_build.ir.stages import (
+    TILE,
+    Blocking,
+    DefaultedKernel,
+    MappedKernel,
+    PersistentLoop,
+    StagedKernel,
+    memory_of,
+)
 from tt_build.ir.work import Grid
 from tt_build.model.constants import has_figures, vector_cycles
 from tt_build.model.streaming import swept_cycles
 from tt_build.passes.common import extend
+from tt_build.passes.kinds import REDUCTIONS
 from tt_build.passes.movement import sunk
 from tt_build.passes.plan_prologue import PROLOGUE_CHOICES, ProloguePlanner
-from tt_build.passes.prologues import behind_products, computed_operands
+from tt_build.passes.prologues import before_products, behind_products, computed_operands
 from tt_build.passes.sweep_planner import Choice
 from tt_build.passes.tensorize_steps import COMBINE
 from tt_build.spec.model import CoreRegion
@@ -48,10 +57,12 @@ class PrologueCost(msgspec.Struct, frozen=True, kw_only=True):
 
     ``l1`` are the circular buffers at their smallest. Of what a unit brings ``held`` comes in one piece, ``streamed``
     is brought by rows; ``in_dram`` is that part of both that lies in DRAM. ``once`` is brought once a core, of which
-    ``once_in_dram`` lies in DRAM. ``cycles`` are those of the engines. ``operand`` is a tile of the operands.
+    ``once_in_dram`` lies in DRAM. ``cycles`` are those of the engines. ``operand`` is a tile of the operands. All are
+    those of ``columns`` tiles of K where cores of a row compute a step each, which ``l1`` holds beside, else of all.
     """
 
     choice: str
+    columns: int = 0
     l1: Share = Share()
     held: Share = Share()
     streamed: Share = Share()
@@ -63,14 +74,26 @@ class PrologueCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prologue_costs(kernel: DefaultedKernel, arch: Arch) -> tuple[PrologueCost, ...]:
-    """The figures under each choice, the best first; none where no first operand is computed."""
-    if not computed_operands(kernel.program):
+    """The figures under each choice, the best first; none where no first operand is computed.
+
+    Where cores may compute a step each, also those of every step that all of K has a whole number of.
+    """
+    program = kernel.program
+    if not computed_operands(program):
         return ()
-    return tuple(_cost(kernel, arch, choice) for choice in PROLOGUE_CHOICES)
+    found = [_cost(kernel, arch, choice) for choice in PROLOGUE_CHOICES]
+    firsts = {value.args[0] for value in program.values if value.op == "matmul"}
+    reduced = any(program.values[index].op in REDUCTIONS for index in before_products(program))
+    if len(firsts) > 1 or reduced:
+        return tuple(found)
+    tiles = -(-program.values[firsts.pop()].shape[-1] // TILE)
+    steps = [columns for columns in range(1, tiles) if tiles % columns == 0]
+    return (*found, *(_cost(kernel, arch, PROLOGUE_CHOICES[0], columns) for columns in steps))
 
 
-def _stand_in(kernel: DefaultedKernel) -> MappedKernel:
-    """The kernel with blocks of ``_ROWS`` rows, and nothing of where they lie."""
+def _stand_in(kernel: DefaultedKernel, columns: int) -> MappedKernel:
+    """The kernel with blocks of ``_ROWS`` rows, and nothing of where they lie. ``columns`` as in ``PrologueCost``."""
+    block = _ROWS, 1
     return extend(
         MappedKernel,
         kernel,
@@ -78,17 +101,18 @@ def _stand_in(kernel: DefaultedKernel) -> MappedKernel:
         policy="",
         order="",
         grid=Grid(x=1, y=1, z=1),
-        unit_tiles=(_ROWS, 1),
+        unit_tiles=block,
         region=CoreRegion(at=(0, 0), size=(1, 1)),
         work=(),
         buffers=(),
         loop=PersistentLoop(args=(), body=()),
         core_ranges=(),
+        blocking=Blocking(block=block, k_block=columns, subblock=(1, 1), depth=1, rotates=columns > 0),
     )
 
 
-def _cost(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> PrologueCost:
-    planner = ProloguePlanner(_stand_in(kernel), arch, choice)
+def _cost(kernel: DefaultedKernel, arch: Arch, choice: Choice, columns: int = 0) -> PrologueCost:
+    planner = ProloguePlanner(_stand_in(kernel, columns), arch, choice)
     staged = planner.staged("")
     numbers = _numbers_behind(staged)
     once, once_in_dram = _brought(staged, "core", but=numbers)
@@ -101,6 +125,7 @@ def _cost(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> PrologueCost:
     sizes = {item.cb: DTYPES[item.dtype].tile_bytes for item in staged.intermediates}
     return PrologueCost(
         choice=choice.name,
+        columns=columns,
         l1=held + _buffered(staged) + Share(0, once.unit),
         held=held,
         streamed=streamed,

@@ -312,7 +312,7 @@ class _Proof(BlockPlaces):
         assert isinstance(stmt, MatmulBlock)
         (high, wide), width = self.blocking.subblock, self.block[1]
         stride = getattr(stmt.k_stride, "value", -1)
-        whole = self.blocking.local or plan.computed
+        whole = self.blocking.local or plan.is_whole
         wanted = self.k_tiles if whole else self.k_block
         if (stmt.rows, stmt.columns, stride) != (high, wide, wanted):
             self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles, {stride} apart, from {stmt.cbs}")
@@ -407,7 +407,7 @@ class _Proof(BlockPlaces):
         done = self._part(self.ids) == 0
         whole = int((self._valid(0) * self._valid(1))[done].sum())
         behind = {number for number, sweep in enumerate(self.kernel.sweeps) if not sweep.before}
-        own |= {plan.a for plan in self.plans}
+        own |= {plan.own or plan.a for plan in self.plans}
         for visit in visits(compute, (TileOp, Pack)) if behind else []:
             if visit.sweep >= 0 and self.kernel.sweeps[visit.sweep].before:
                 continue

@@ -23,9 +23,10 @@ class PrologueProof(BlockPlaces):
     def __init__(self, kernel: LoweredKernel) -> None:
         super().__init__(kernel)
         self.program = sunk(kernel.program).program
-        self.operands = {plan.a for plan in kernel.contractions if plan.computed}
+        self.operands = {plan.own or plan.a for plan in kernel.contractions if plan.computed}
         self.columns = self.program.values[computed_operands(self.program)[0]].shape[-1]
         self.k_tiles = -(-self.columns // TILE)
+        self.mine = self.blocking.k_block if self.blocking.rotates else self.k_tiles  # columns of a core
         self.extents = {i.cb: i.extent for i in kernel.intermediates if i.extent is not None}
         self.spilled = {sweep.spill for sweep in kernel.sweeps} - {""}
         self.masks = {mask.cb: mask for mask in kernel.masks}
@@ -56,23 +57,31 @@ class PrologueProof(BlockPlaces):
 
     def _check_plan(self) -> None:
         """Each operand has a buffer of its own, with the unit's rows and all of K; sweeps reduce whole rows."""
-        buffers = {(self.program.values[p.value].args[0], p.a) for p in self.kernel.contractions if p.computed}
+        computed = [p for p in self.kernel.contractions if p.computed]
+        buffers = {(self.program.values[p.value].args[0], p.own or p.a) for p in computed}
         values = {value for value, _ in buffers}
         if values != {*computed_operands(self.program)} or not len(values) == len(buffers) == len(self.operands):
             self._fail(f"operands {sorted(values)} in {sorted(self.operands)}")
         for cb in self.operands:
-            if self.extents.get(cb) != (self.block[0], self.k_tiles):
-                self._fail(f"{cb} holds {self.extents.get(cb)} tiles, not {self.block[0]} x {self.k_tiles}")
-        if any(plan.computed and plan.k_tiles != self.k_tiles for plan in self.kernel.contractions):
+            if self.extents.get(cb) != (self.block[0], self.mine):
+                self._fail(f"{cb} holds {self.extents.get(cb)} tiles, not {self.block[0]} x {self.mine}")
+        if any(p.k_tiles != self.k_tiles or bool(p.own) != self.blocking.rotates for p in computed):
             self._fail(f"{self.columns} columns are not those that are multiplied")
         behind = False
         for sweep in self.kernel.sweeps:
             behind |= not sweep.before
             axes = {fold.axes for fold in sweep.folds}
             operands = [self.program.values[self.program.values[f.value].args[0]].shape for f in sweep.folds]
-            wrong = any(-(-shape[-1] // TILE) != sweep.extent[1] for shape in operands)
+            wrong = any(-(-shape[-1] // TILE) != sweep.extent[1] or self.blocking.rotates for shape in operands)
             if sweep.before and (behind or sweep.by_columns or sweep.parts > 1 or axes - {(-1,)} or wrong):
                 self._fail(f"sweep '{sweep.what}' in front of the product has other tiles than those of rows")
+        if not self.blocking.rotates:
+            return
+        if self.mine * self.kernel.grid.x != self.k_tiles:
+            self._fail(f"{self.kernel.grid.x} cores of a row compute {self.mine} of {self.k_tiles} K tiles each")
+        steps = {i.cb: (i.tiles, i.extent) for i in self.kernel.intermediates}
+        if any(steps.get(plan.a) != (self.block[0] * self.mine, None) for plan in computed):
+            self._fail("what is sent in turn is no step of the operand")
 
     def _rows(self, rows: int) -> np.ndarray:
         """For each unit of all cores the rows of tiles that there are of what has as many at most."""
@@ -84,12 +93,14 @@ class PrologueProof(BlockPlaces):
         """The tiles of a stream, each once, to their places, on the cores that read it."""
         at = self.places(visit)
         (height, width), (rows, columns) = self.kernel.buffer(stream.tensor).tiles, stream.extent
-        if stream.extent != (min(height, self.block[0]), width) or width not in (1, self.k_tiles):
+        wide = self.mine if width > 1 else 1
+        if stream.extent != (min(height, self.block[0]), wide) or width not in (1, self.k_tiles):
             self._fail(f"{stream.cb} has {stream.extent} tiles of {height} x {width}")
         row = at["by"] * self.block[0] + at["row"]
         zero = np.zeros_like(row)
         once = stream.per == "core"
-        wanted = self.pages(stream.tensor, False, zero if once else at["bz"], zero if once else row, at["column"])
+        column = self._in_operand(at) if columns > 1 or width > 1 else zero
+        wanted = self.pages(stream.tensor, False, zero if once else at["bz"], zero if once else row, column)
         slot = at["row"] * columns + at["column"]
         if stream.per == "sweep":
             slot = visit.rounds.get("i", zero)
@@ -104,6 +115,10 @@ class PrologueProof(BlockPlaces):
             self._fail(f"{stream.cb} is not the same for all units, or not read by the first core alone")
         count = columns if once else int((self._rows(rows) * columns)[self._readers(stream)].sum())
         self._count(visit, count, stream.cb)
+
+    def _in_operand(self, at: Places) -> np.ndarray:
+        """The column of the operand that the present tile is."""
+        return np.asarray(at["column"] + at["bx"] * self.mine if self.blocking.rotates else at["column"])
 
     def _changes(self, tensor: str) -> bool:
         """Whether units have different tiles of a tensor: it has several matrices, or rows of tiles."""
@@ -120,9 +135,11 @@ class PrologueProof(BlockPlaces):
                 self._fail(f"{text} is one tile")
             return
         masked = [cb for cb in stmt.cbs if cb in self.masks]
-        if masked and (at["column"] != columns - 1).any():
+        last = at["column"] == columns - 1 if not self.blocking.rotates else self._in_operand(at) == self.k_tiles - 1
+        if masked and not last.all():
             fail(self.kernel, "TTB408", f"{text} is applied elsewhere than in the last tile of a row")
-        self._count(visit, int((self._rows(rows) * (1 if masked else columns)).sum()), text)
+        edge = self._along(self.ids, 1) == self.kernel.grid.x - 1 if self.blocking.rotates else np.ones_like(self.core)
+        self._count(visit, int((self._rows(rows) * (edge if masked else columns)).sum()), text)
         self._in_order(visit, at, text)
         for cb, index in zip(stmt.cbs, visit.values, strict=True):
             if not np.array_equal(index, np.broadcast_to(self._slot(cb, visit, at), index.shape)):

@@ -187,7 +187,8 @@ def _extent(kernel: PaddedKernel, axis: str, size: int, *, along_k: bool = False
     if size == 1:
         return num(1)
     if along_k and axis == "columns":
-        return dim("k_tiles", size)
+        turns = kernel.blocking is not None and kernel.blocking.rotates
+        return dim("k_tiles_per_step" if turns else "k_tiles", size)
     largest = max((sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps), default=size)
     if kernel.blocking is not None:
         largest = kernel.unit_tiles[0 if axis == "rows" else 1]

@@ -119,10 +119,15 @@ def _prologue(kernel: PaddedKernel, noc: int) -> list[Stmt]:
     return found
 
 
+def _turns(kernel: PaddedKernel, noc: int) -> dict[str, str]:
+    """By circular buffer of a step of a computed operand that of the core's own, where that NoC sends them in turn."""
+    return {plan.a: plan.own for plan in kernel.contractions if plan.own and noc == noc_of_operand(kernel, "in0")}
+
+
 def _streamed_before(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
     """Blocks of all that a sweep in front of the product streams, which cores share like a first operand."""
     assert kernel.blocking is not None
-    cbs, pages, shared = [s.cb for s in streams], block_pages(kernel, sweep), "in0" in kernel.blocking.shares
+    cbs, pages, shared = [s.cb for s in streams], block_pages(kernel, sweep), kernel.blocking.is_shared(streams[0])
     reads = [stmt for stream in streams for stmt in read_tile(stream, block_slot(kernel, sweep))]
 
     def around(tiles: list[Stmt]) -> list[Stmt]:
@@ -134,7 +139,8 @@ def _streamed_before(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) 
 
 def _operands(kernel: PaddedKernel, noc: int) -> list[Stmt]:
     """Steps along K of the operands of that NoC, then the rows and columns that the unit holds."""
-    steps: list[Stmt] = []
+    own = _turns(kernel, noc)
+    steps = [s for cb, mine in own.items() for s in _in_turn(kernel, cb, mine)]
     held: list[Stmt] = []
     for stream in kernel.streams:
         if not stream.operand or stream.is_before_product or noc_of_operand(kernel, stream.operand) != noc:
@@ -143,28 +149,29 @@ def _operands(kernel: PaddedKernel, noc: int) -> list[Stmt]:
             steps += _shared(kernel, stream, _step(kernel, stream))
         else:
             held += _shared(kernel, stream, [*held_tiles(kernel, stream), Barrier(what="read")])
-    return [*(k_steps(kernel, steps) if steps else []), *on_first_part(kernel, held)]
+    before = [s for cb in own.values() for s in awaited([cb], num(kernel.cb(cb).block))]
+    after = [s for cb in own.values() for s in popped([cb], num(kernel.cb(cb).block))]
+    return [*before, *(k_steps(kernel, steps) if steps else []), *after, *on_first_part(kernel, held)]
 
 
 def _shared(kernel: PaddedKernel, stream: Stream, landed: list[Stmt]) -> list[Stmt]:
     assert kernel.blocking is not None
-    assert stream.operand
     if stream.shard_cb:
-        return _in_turn(kernel, stream)
-    if kernel.blocking.is_shared(stream):
+        return _in_turn(kernel, stream.cb, stream.shard_cb)
+    if stream.operand and kernel.blocking.is_shared(stream):
         return parcel(kernel, SHARED_ALONG[stream.operand], [stream.cb], landed)
     return filled([stream.cb], num(kernel.cb(stream.cb).block), landed)
 
 
-def _in_turn(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
-    """A step of the first operand from the core of the row that holds it."""
+def _in_turn(kernel: PaddedKernel, cb: str, own: str) -> list[Stmt]:
+    """A step of the first operand from the core of the row that holds it in ``own``."""
     ready, sent = semaphores(kernel, "row")
     rotate = RotateShared(
         channel="row",
-        source=pointer_of(stream.shard_cb),
-        target=pointer_of(stream.cb),
-        cb=stream.cb,
-        pages=kernel.cb(stream.cb).block,
+        source=pointer_of(own),
+        target=pointer_of(cb),
+        cb=cb,
+        pages=kernel.cb(cb).block,
         turn=var("k_step"),
         place=var("bx"),
         cores=kernel.grid.x,
@@ -172,7 +179,7 @@ def _in_turn(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
         sent=sent,
         link=link_of(kernel.arch) if "row" in kernel.linked else "",
     )
-    return filled([stream.cb], num(kernel.cb(stream.cb).block), [rotate])
+    return filled([cb], num(kernel.cb(cb).block), [rotate])
 
 
 def _around_sent(kernel: PaddedKernel, noc: int, body: list[Stmt]) -> list[Stmt]:
