@@ -487,7 +487,10 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
             block = -(-problem.m // parts[0]), -(-problem.n // parts[1])
             if (-(-problem.m // block[0]), -(-problem.n // block[1])) != parts:
                 continue
-            if l1_bytes(problem, _least(problem, block, 1)) <= problem.budget:
+            whole = l1_bytes(problem, _least(problem, block, 1)) <= problem.budget
+            if not whole and rounds == 1 and problem.prologues:
+                yield from [block] if _fits_in_turn(problem, block) else []
+            if whole:
                 wide = min(WIDE_STEP, problem.k) if across * down == problem.cores[0] * problem.cores[1] else 1
                 fits |= l1_bytes(problem, _least(problem, block, wide)) <= problem.budget
                 yield block
@@ -500,6 +503,13 @@ def _least(problem: Problem, block: tuple[int, int], k_block: int) -> Blocking:
     return _with_prologue(
         problem, Blocking(block=block, k_block=k_block, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
     )
+
+
+def _fits_in_turn(problem: Problem, block: tuple[int, int]) -> bool:
+    """Whether such blocks fit L1 where cores of a row compute a step of the first operand each."""
+    size = problem.steps_in_turn(-(-problem.n // block[1]))
+    blocking = msgspec.structs.replace(_least(problem, block, size), rotates=True, prologue=problem.prologues[0].choice)
+    return size > 0 and l1_bytes(problem, blocking) <= problem.budget
 
 
 def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
