@@ -42,7 +42,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the bytes of all
     their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM. ``behind`` are
     cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: cores
-    compute it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles. ``linked`` tells for each
+    compute it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come
+    meanwhile, as many as the buffers hold. ``linked`` tells for each
     operand whether its multicasts keep their path for the word behind them.
     """
 
@@ -74,6 +75,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     computed: bool = False
     before: float = 0.0
     fetched: float = 0.0
+    ahead: bool = False
     linked: tuple[bool, bool] = (True, True)
 
 
@@ -145,7 +147,13 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
     drain = _drain(c, f, shape)
     behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps
-    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + c.before + c.fetched + behind + drain
+    hidden = 0.0
+    if (
+        c.ahead and shape.units == 1
+    ):  # what comes meanwhile need not come later, where that would take longer than to compute
+        hidden = min(c.before, max(0.0, moving - computing), moving * min(1.0, c.depth * shape.units / steps))
+    before = c.before - hidden + c.fetched
+    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + before + behind + drain
     busy["math"] += c.before + behind
     busy["reader"] += c.fetched
     bound = max(busy, key=lambda name: busy[name])

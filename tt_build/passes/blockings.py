@@ -42,6 +42,7 @@ FEWEST_TILES = 8
 """Of K in a part, unless parts are declared: less is done faster than sent."""
 
 DEPTH = 2
+MAX_BLOCK = 16  # tiles a barrier of what sweeps stream
 SHARES: dict[str, tuple[Operand, ...]] = {
     "reuse": (),
     "mcast_1d_in0": ("in0",),
@@ -295,7 +296,7 @@ def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
             others = _steps(problem, algorithm, block) if problem.prologues or not in_turn else ()
             taken = {b.k_block for b in in_turn}  # a step is one or the other, so that its size tells which
             for step in (*in_turn, *(b for b in others if b.k_block not in taken)) if whole else ():
-                blocking = step if step.rotates else _with_prologue(problem, step)
+                blocking = step if step.rotates else _deepened(problem, _with_prologue(problem, step))
                 l1 = l1_bytes(problem, blocking)
                 if l1 <= problem.budget:
                     yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
@@ -508,8 +509,10 @@ def _least(problem: Problem, block: tuple[int, int], k_block: int) -> Blocking:
 def _fits_in_turn(problem: Problem, block: tuple[int, int]) -> bool:
     """Whether such blocks fit L1 where cores of a row compute a step of the first operand each."""
     size = problem.steps_in_turn(-(-problem.n // block[1]))
+    if not size:
+        return False
     blocking = msgspec.structs.replace(_least(problem, block, size), rotates=True, prologue=problem.prologues[0].choice)
-    return size > 0 and l1_bytes(problem, blocking) <= problem.budget
+    return l1_bytes(problem, blocking) <= problem.budget
 
 
 def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
@@ -518,6 +521,21 @@ def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
     found = [msgspec.structs.replace(blocking, prologue=cost.choice) for cost in whole]
     fitting = (one for one in found if l1_bytes(problem, one) <= problem.budget)
     return next(fitting, min(found, key=lambda one: l1_bytes(problem, one), default=blocking))
+
+
+def _deepened(problem: Problem, blocking: Blocking) -> Blocking:
+    """Where a first operand is computed: with as many steps in buffers as fit L1, since the second's come meanwhile.
+
+    Whole blocks of what sweeps stream have room beside them.
+    """
+    if not blocking.prologue or problem.fixed.depth is not None:
+        return blocking
+    streamed = problem.prologue(blocking).streamed.row // problem.k + problem.behind[4] + problem.written_bytes
+    left = problem.budget - l1_bytes(problem, blocking) - 2 * MAX_BLOCK * streamed
+    step = l1_bytes(problem, msgspec.structs.replace(blocking, depth=blocking.depth + 1)) - l1_bytes(problem, blocking)
+    steps = -(-problem.k // blocking.k_block)
+    deeper = min(max(0, left) // step, max(0, steps - blocking.depth))
+    return msgspec.structs.replace(blocking, depth=blocking.depth + deeper)
 
 
 _MOST_ROUNDS = 64
@@ -740,6 +758,7 @@ def _modelled(
         computed=not problem.in0_bytes and not blocking.rotates,
         before=units * prologue.cycles.of(rows),
         fetched=_fetched(problem, blocking, algorithm, cores, units),
+        ahead=not prologue.streamed.of(rows) or blocking.noc == 1,
     )
 
 
