@@ -52,6 +52,10 @@ BASES = {
         128, 506, 250, "Y = (sigmoid(G) * X * g) @ W + r", {"algorithm": "mcast_2d", "k_block": 128, "block": [32, 64]},
         G=[128, 506], g=[1, 506], r=[1, 250],
     ),
+    "norm in turns": _kernel(
+        32, 506, 256, "Y = (rmsnorm(X, 1e-5) * g) @ W + r", {"algorithm": "mcast_1d_in0", "k_block": 64},
+        g=[1, 506], r=[1, 256],
+    ),
     "turns of writers": _kernel(
         32, 512, 256, "Y = exp(X * c) @ W", {"algorithm": "mcast_1d_in0", "k_block": 64, "noc": 1}, c=[32, 1]
     ),

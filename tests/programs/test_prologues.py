@@ -128,6 +128,21 @@ CASES = {
         ),
         {"depth": 1}, {"algorithm": "reuse"},
     ),
+    "norm in turn": _also(
+        _program(
+            NORM, {"X": [32, 512], "g": [1, 512], "W": [512, 500]}, [32, 500],
+            {"algorithm": "mcast_1d_in0", "block": [32, 32], "k_block": 32},
+        ),
+        {"noc": 0, "depth": 1}, {"noc": 1}, {"linked": False}, {"algorithm": "reuse"},
+    ),
+    "ragged softmax in turn": _also(
+        _program(
+            "Y = softmax(S + b, axis=-1) @ V * s", {"S": [20, 500], "b": [1, 500], "V": [500, 256], "s": [1, 1]},
+            [20, 256], {"algorithm": "mcast_1d_in0", "block": [32, 32], "k_block": 64},
+            dtypes={"S": "float32", "V": "bfloat8_b"},
+        ),
+        {"noc": 1, "depth": 2}, {"algorithm": "reuse"},
+    ),
     "in turn on Blackhole": _also(
         _program(
             "Y = cast(tanh(X) * g, bfloat16) @ W.T", {"X": [64, 256], "g": [1, 256], "W": [256, 256]}, [64, 256],

@@ -296,7 +296,7 @@ def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
             others = _steps(problem, algorithm, block) if problem.prologues or not in_turn else ()
             taken = {b.k_block for b in in_turn}  # a step is one or the other, so that its size tells which
             for step in (*in_turn, *(b for b in others if b.k_block not in taken)) if whole else ():
-                blocking = step if step.rotates else _deepened(problem, _with_prologue(problem, step))
+                blocking = _deepened(problem, step if step.rotates else _with_prologue(problem, step))
                 l1 = l1_bytes(problem, blocking)
                 if l1 <= problem.budget:
                     yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
@@ -622,7 +622,8 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     row, column, unit = problem.held
     prologue = problem.prologue(blocking)
     in0_bytes = 0 if blocking.local else prologue.operand if prologue.columns else problem.in0_bytes
-    operands = blocking.depth * blocking.k_block * (rows * in0_bytes + columns * problem.in1_bytes)
+    depths = min(blocking.depth, DEPTH) if prologue.columns else blocking.depth, blocking.depth
+    operands = blocking.k_block * (depths[0] * rows * in0_bytes + depths[1] * columns * problem.in1_bytes)
     once = blocking.k_block >= problem.k or blocking.k_parts > 1  # packed once into its last place
     direct = problem.gathered[0 if once else 1]
     on_shard = problem.placement is not None and not problem.placement.by_operand
@@ -769,7 +770,7 @@ def _cores(problem: Problem, cores: tuple[int, int]) -> int:
 
 def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[int, int], units: int) -> float:
     """Cycles in which a core waits for what it computes first operands from: until that has come where it is held, and
-    where it comes slower than it is used where it is streamed.
+    where it comes slower than it is used where it is streamed. Steps in turn are short, and have a barrier each.
     """
     f, prologue, rows = load_constants(problem.arch), problem.prologue(blocking), blocking.block[0]
     parcels = 2 if algorithm != "mcast_2d" and min(cores) > 1 else 1  # the rest of the sender's row, the rows below it
@@ -778,7 +779,8 @@ def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[
     rate = sent if "in0" in blocking.shares and not blocking.rotates else alone
     held, streamed = prologue.held.of(rows) * rate, prologue.streamed.of(rows) * rate
     late = held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
-    return units * late + prologue.once * sent
+    barriers = problem.k // prologue.columns * problem.matmuls if prologue.columns else 0
+    return units * late + prologue.once * sent + barriers * f.dram_read_latency
 
 
 def _combining(problem: Problem, blocking: Blocking, f: Constants) -> int:

@@ -16,6 +16,7 @@ from tt_build.ir.stages import (
     MatmulStep,
     PaddedKernel,
     SectionPlan,
+    StagedKernel,
     Step,
     Stream,
     Sweep,
@@ -129,7 +130,7 @@ class SweepCompute:
         if cb in self.settled:
             extent = self.settled[cb].extent
             assert extent is not None
-            return place_in(self.kernel, extent, along_k=self._now().before)
+            return place_in(self.kernel, extent, column=self._column(extent), along_k=self._now().before)
         if cb in self.patterns:
             return self.patterns[cb].slot
         if cb not in self.streams:
@@ -138,7 +139,12 @@ class SweepCompute:
         if stream.per == "sweep":
             return block_slot(self.kernel, self._now())
         row = var("by" if is_kept_matrix(self.kernel, stream) else "tile_row")
-        return place_in(self.kernel, stream.extent, row=row, shift=shift, along_k=self._now().before)
+        column = self._column(stream.extent)
+        return place_in(self.kernel, stream.extent, row=row, column=column, shift=shift, along_k=self._now().before)
+
+    def _column(self, extent: tuple[int, int]) -> Index:
+        """The column of the present tile in a buffer of that extent: whole rows of what a sweep of a step reads."""
+        return operand_column(self.kernel, own=is_step(self.kernel, self._now()) and extent[1] > self._now().extent[1])
 
     # Sweeps
 
@@ -306,9 +312,9 @@ class SweepCompute:
             return [When(a=self._in_output(axis), b=num(self._output_tiles(axis) - 1), body=tuple(statements))]
         if axis == "columns" and sweep.one_column:
             return statements
-        if sweep.before and self.kernel.blocking is not None and self.kernel.blocking.rotates:
+        if is_step(self.kernel, sweep):
             last = num(self.kernel.contractions[0].k_tiles - 1)
-            return [When(a=operand_column(self.kernel), b=last, body=tuple(statements))]
+            return [When(a=operand_column(self.kernel, own=True), b=last, body=tuple(statements))]
         if parts is not None and parts.spread and parts.axis == axis:
             place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
             tiles = parts.total
@@ -317,6 +323,12 @@ class SweepCompute:
         if tiles == 1:
             return statements
         return [When(a=place, b=num(tiles - 1), body=tuple(statements))]
+
+
+def is_step(kernel: StagedKernel, sweep: Sweep) -> bool:
+    """Whether a sweep computes the core's own step of a first operand."""
+    own = {plan.own for plan in kernel.contractions} - {""}
+    return any(cb in own for cb in settled_in(sweep))
 
 
 def settled_in(sweep: Sweep) -> list[str]:

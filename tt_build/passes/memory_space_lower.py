@@ -204,7 +204,7 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
     for item in kernel.intermediates:
         block, blocks = item.tiles, 2 if item.cb in twice else 1
         if item.cb in sent and kernel.blocking is not None:
-            blocks = kernel.blocking.depth
+            blocks = min(kernel.blocking.depth, DEPTH)
         add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
     buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)

@@ -5,8 +5,9 @@ do, and leave the operand in a circular buffer of the block's rows, from which t
 Padding of its last K tile is zero. What is as large as the operand comes like a first operand that is not computed: one
 core of a row of the grid of units may read it for all. Rows that all units share come once a core.
 
-Where nothing is reduced, and each core has one unit, the cores of a row may compute a step along K each (the blocking
-``rotates``): sweeps walk the core's own columns, which it reads itself, and sends in its turn.
+Where each core has one unit, the cores of a row may compute a step along K each (the blocking ``rotates``): the last
+sweep walks the core's own columns, which the core reads itself, and sends in its turn. What is reduced all cores reduce
+alike, from rows that they all hold: only where all of them have the same row of tiles.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class ProloguePlanner(SweepPlanner):
         self.columns = whole.values[self.computed[0]].shape[-1]
         blocking = kernel.blocking
         self.step = blocking.k_block if blocking is not None and blocking.rotates else 0
+        self.is_own = False  # whether the present sweep walks the core's own columns
+        self.whole: set[int] = set()  # leaves of which all cores hold whole rows
         values = tuple(value if index in own else _NOTHING for index, value in enumerate(whole.values))
         outputs = tuple(Binding(tensor=str(index), value=self._stored(whole, index)) for index in self.computed)
         self.program = Program(values=values, outputs=outputs, ops=whole.ops)
@@ -72,24 +75,44 @@ class ProloguePlanner(SweepPlanner):
         cb, dtype = self.names.unique("cb_operand"), self._operand_dtype(self.program.values[operand])
         self.operands[operand] = cb
         self.cutter.dtypes[cb] = dtype
-        rows, columns = extent = self._extent(self._matrix(operand))
+        rows, columns = extent = self._extent_of(self._matrix(operand), own=self.step > 0)
         self.intermediates.append(
             Intermediate(cb=cb, dtype=dtype, tiles=rows * columns, unpack_to_dest=False, extent=extent)
         )
         ragged = self.columns % TILE
         return Store(value=binding.value, cb=cb, mask=self.cutter.mask("columns", ragged) if ragged else "")
 
+    def _makes_operand(self, group: list[Job]) -> bool:
+        return any(store.cb in self.operands.values() for job in group for store in job.stores)
+
+    def _joins(self, group: list[Job], job: Job) -> bool:
+        return self._makes_operand(group) == self._makes_operand([job]) and super()._joins(group, job)
+
+    def _readers(self, groups: list[list[Job]]) -> dict[int, int]:
+        others = (group for group in groups if not self._makes_operand(group))
+        self.whole = {leaf for group in others for leaf in super(ProloguePlanner, self)._readers([group])}
+        return super()._readers(groups)
+
     def _sweep(self, number: int, group: list[Job]) -> Sweep:
+        self.is_own = self.step > 0 and self._makes_operand(group)
         return replace(super()._sweep(number, group), before=True)
 
     def _stream(self, index: int, target: tuple[int, int], sweep: int) -> str:
+        own, self.is_own = self.is_own, self.is_own and index not in self.whole
+        try:
+            return self._brought(index, target, sweep)
+        finally:
+            self.is_own = own
+
+    def _brought(self, index: int, target: tuple[int, int], sweep: int) -> str:
         (piece,) = self._view(index).pieces
         source = self.source(piece)
         matrix = self._matrix(index)
         extent = self._extent(matrix)
-        fixed = not names_in(source.page) & {"bx", "by", "bz"} and (extent == (1, 1) or not self.step)
+        fixed = not names_in(source.page) & {"bx", "by", "bz"}
+        alike = matrix[0] == 1 < self.output.matrix[0] or (self.step > 0 and not self.is_own)
         per: Literal["core", "unit", "sweep"] = "unit"
-        if fixed and (extent == (1, 1) or matrix[0] == 1 < self.output.matrix[0]):
+        if fixed and (extent == (1, 1) or alike):
             per = "core"
         elif extent[1] > 1 and extent == self._extent(target) and not self._is_held(index):
             per = "sweep"
@@ -108,8 +131,11 @@ class ProloguePlanner(SweepPlanner):
         )
 
     def _place(self) -> tuple[Index, Index]:
-        return unit_row(self.kernel, self.height), operand_column(self.kernel)
+        return unit_row(self.kernel, self.height), operand_column(self.kernel, own=self.is_own)
 
     def _extent(self, matrix: tuple[int, int]) -> tuple[int, int]:
+        return self._extent_of(matrix, own=self.is_own)
+
+    def _extent_of(self, matrix: tuple[int, int], *, own: bool) -> tuple[int, int]:
         rows, columns = (-(-extent // TILE) for extent in matrix)
-        return min(rows, self.kernel.unit_tiles[0]), min(columns, self.step) if self.step else columns
+        return min(rows, self.kernel.unit_tiles[0]), min(columns, self.step) if own else columns

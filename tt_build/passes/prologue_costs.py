@@ -76,7 +76,8 @@ class PrologueCost(msgspec.Struct, frozen=True, kw_only=True):
 def prologue_costs(kernel: DefaultedKernel, arch: Arch) -> tuple[PrologueCost, ...]:
     """The figures under each choice, the best first; none where no first operand is computed.
 
-    Where cores may compute a step each, also those of every step that all of K has a whole number of.
+    Where cores may compute a step each, also those of every step of which all of K is a whole number. For that all
+    cores must have the same row of tiles where something is reduced.
     """
     program = kernel.program
     if not computed_operands(program):
@@ -84,7 +85,8 @@ def prologue_costs(kernel: DefaultedKernel, arch: Arch) -> tuple[PrologueCost, .
     found = [_cost(kernel, arch, choice) for choice in PROLOGUE_CHOICES]
     firsts = {value.args[0] for value in program.values if value.op == "matmul"}
     reduced = any(program.values[index].op in REDUCTIONS for index in before_products(program))
-    if len(firsts) > 1 or reduced:
+    output = kernel.outputs[0]
+    if len(firsts) > 1 or (reduced and (output.matrix[0] > TILE or math.prod(output.batch) > 1)):
         return tuple(found)
     tiles = -(-program.values[firsts.pop()].shape[-1] // TILE)
     steps = [columns for columns in range(1, tiles) if tiles % columns == 0]

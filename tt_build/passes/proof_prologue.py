@@ -72,7 +72,7 @@ class PrologueProof(BlockPlaces):
             behind |= not sweep.before
             axes = {fold.axes for fold in sweep.folds}
             operands = [self.program.values[self.program.values[f.value].args[0]].shape for f in sweep.folds]
-            wrong = any(-(-shape[-1] // TILE) != sweep.extent[1] or self.blocking.rotates for shape in operands)
+            wrong = any(-(-shape[-1] // TILE) != sweep.extent[1] for shape in operands)
             if sweep.before and (behind or sweep.by_columns or sweep.parts > 1 or axes - {(-1,)} or wrong):
                 self._fail(f"sweep '{sweep.what}' in front of the product has other tiles than those of rows")
         if not self.blocking.rotates:
@@ -93,13 +93,13 @@ class PrologueProof(BlockPlaces):
         """The tiles of a stream, each once, to their places, on the cores that read it."""
         at = self.places(visit)
         (height, width), (rows, columns) = self.kernel.buffer(stream.tensor).tiles, stream.extent
-        wide = self.mine if width > 1 else 1
+        wide = min(width, self.k_tiles if stream.per == "core" else self.mine)
         if stream.extent != (min(height, self.block[0]), wide) or width not in (1, self.k_tiles):
             self._fail(f"{stream.cb} has {stream.extent} tiles of {height} x {width}")
         row = at["by"] * self.block[0] + at["row"]
         zero = np.zeros_like(row)
         once = stream.per == "core"
-        column = self._in_operand(at) if columns > 1 or width > 1 else zero
+        column = at["column"] if once or width == 1 else self._in_operand(at)
         wanted = self.pages(stream.tensor, False, zero if once else at["bz"], zero if once else row, column)
         slot = at["row"] * columns + at["column"]
         if stream.per == "sweep":
@@ -115,6 +115,10 @@ class PrologueProof(BlockPlaces):
             self._fail(f"{stream.cb} is not the same for all units, or not read by the first core alone")
         count = columns if once else int((self._rows(rows) * columns)[self._readers(stream)].sum())
         self._count(visit, count, stream.cb)
+
+    def _is_step(self, sweep: Sweep) -> bool:
+        """Whether a sweep computes a step of an operand, the core's own."""
+        return self.blocking.rotates and any(cb in self.operands for _, cb in _planned(sweep))
 
     def _in_operand(self, at: Places) -> np.ndarray:
         """The column of the operand that the present tile is."""
@@ -135,10 +139,11 @@ class PrologueProof(BlockPlaces):
                 self._fail(f"{text} is one tile")
             return
         masked = [cb for cb in stmt.cbs if cb in self.masks]
-        last = at["column"] == columns - 1 if not self.blocking.rotates else self._in_operand(at) == self.k_tiles - 1
+        own = self._is_step(sweep)
+        last = self._in_operand(at) == self.k_tiles - 1 if own else at["column"] == columns - 1
         if masked and not last.all():
             fail(self.kernel, "TTB408", f"{text} is applied elsewhere than in the last tile of a row")
-        edge = self._along(self.ids, 1) == self.kernel.grid.x - 1 if self.blocking.rotates else np.ones_like(self.core)
+        edge = self._along(self.ids, 1) == self.kernel.grid.x - 1 if own else np.ones_like(self.core)
         self._count(visit, int((self._rows(rows) * (edge if masked else columns)).sum()), text)
         self._in_order(visit, at, text)
         for cb, index in zip(stmt.cbs, visit.values, strict=True):
@@ -153,7 +158,9 @@ class PrologueProof(BlockPlaces):
                 self._fail(f"{cb} is read in sweep {visit.sweep}, not {stream.sweep}")
             return visit.rounds.get("i", zero)
         rows, columns = stream.extent if stream is not None else self.extents.get(cb, (1, 1))
-        return np.asarray((at["row"] if rows > 1 else zero) * columns + (at["column"] if columns > 1 else zero))
+        whole = self._is_step(self._sweep(visit)) and columns == self.k_tiles
+        column = self._in_operand(at) if whole else at["column"]
+        return np.asarray((at["row"] if rows > 1 else zero) * columns + (column if columns > 1 else zero))
 
     def _check_pack(self, stmt: Pack, visit: Visit) -> None:
         """What is settled lies at its place, each tile once; what only the tile's next section needs comes in order."""

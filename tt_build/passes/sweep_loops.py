@@ -18,6 +18,7 @@ from tt_build.ir.stages import PaddedKernel, Parts, Stream, Sweep
 from tt_build.passes.memory_space_lower import swept_block
 
 _TILE_ROW = var("tile_row")
+_TILE_COLUMN = var("tile_column")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -126,9 +127,15 @@ def block(number: int, sweep: Sweep, body: Sequence[Stmt]) -> Block:
 
 
 def place_in(
-    kernel: PaddedKernel, extent: tuple[int, int], *, row: Index = _TILE_ROW, shift: int = 0, along_k: bool = False
+    kernel: PaddedKernel,
+    extent: tuple[int, int],
+    *,
+    row: Index = _TILE_ROW,
+    column: Index = _TILE_COLUMN,
+    shift: int = 0,
+    along_k: bool = False,
 ) -> Index:
-    """Index of the tile (row, tile_column) among ``extent`` tiles; one row or column is the same for all.
+    """Index of the tile (row, column) among ``extent`` tiles; one row or column is the same for all.
 
     ``shift``: of the tile so many columns further, behind the last the first. ``along_k`` as in ``every_tile``.
     """
@@ -136,7 +143,7 @@ def place_in(
     if columns == 1:
         return row if rows > 1 else num(0)
     width = _extent(kernel, "columns", columns, along_k=along_k)
-    column = (var("tile_column") + shift) % width if shift else var("tile_column")
+    column = (column + shift) % width if shift else column
     return (row * width if rows > 1 else num(0)) + column
 
 
@@ -187,7 +194,7 @@ def _extent(kernel: PaddedKernel, axis: str, size: int, *, along_k: bool = False
     if size == 1:
         return num(1)
     if along_k and axis == "columns":
-        turns = kernel.blocking is not None and kernel.blocking.rotates
+        turns = kernel.blocking is not None and kernel.blocking.rotates and size == kernel.blocking.k_block
         return dim("k_tiles_per_step" if turns else "k_tiles", size)
     largest = max((sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps), default=size)
     if kernel.blocking is not None:
