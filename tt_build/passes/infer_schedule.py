@@ -211,11 +211,16 @@ def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, orig
     least = least_bytes(problem)
     narrower = "cast it to bfloat16, as in cast(x, bfloat16) @ w, which halves it, "
     wide = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
+    message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
+    if least > problem.budget:
+        message = (
+            f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
+            f"{problem.budget} B are left"
+        )
     refuse(
         kernel,
         "TTB301",
-        f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
-        f"{problem.budget} B are left",
+        message,
         value=operand,
         help=f"{narrower if wide else ''}{'or ' if wide else ''}{apart}",
     )

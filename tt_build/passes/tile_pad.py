@@ -4,7 +4,7 @@ Needs   shapes and streams.
 Gives   the padding of each tensor, and where the reader must zero it. Padding may hold anything, so only the reduced
         dimension of a matmul matters: zero columns of the first operand's last K tile make whatever lies opposite
         add nothing (the matrix engine gives 0 x NaN = 0). Everywhere else padding stays in padding, but for what is
-        packed into block-float formats: ``plan_stages`` masks it.
+        packed into block-float formats, and operands that are computed: ``plan_stages`` masks it.
 Rejects a first operand in a block-float format whose reduced dimension is ragged (TTB205).
 """
 
