@@ -9,8 +9,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-_ENDS = {-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
-_RUNNING: set[subprocess.Popen[str]] = set()
+ENDS = frozenset({-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP})
+"""Return codes of processes that somebody told to end."""
+_RUNNING: set[subprocess.Popen[Any]] = set()
 _STOPPED = threading.Event()
 
 
@@ -30,17 +31,32 @@ def run_child(
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", **options
     ) as process:
-        _RUNNING.add(process)
+        track(process)
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException:
             process.kill()
             raise
         finally:
-            _RUNNING.discard(process)
-    if process.returncode in _ENDS or _STOPPED.is_set():
+            forget(process)
+    if process.returncode in ENDS or _STOPPED.is_set():
         raise Interrupted
     return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def track(process: subprocess.Popen[Any]) -> None:
+    """``stop`` ends that process, too, until it is forgotten."""
+    _RUNNING.add(process)
+
+
+def forget(process: subprocess.Popen[Any]) -> None:
+    """The process has ended."""
+    _RUNNING.discard(process)
+
+
+def stopped() -> bool:
+    """Whether this process is about to end."""
+    return _STOPPED.is_set()
 
 
 def stop() -> None:

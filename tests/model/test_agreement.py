@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support import verified
+from tt_build.ir.stages import VerifiedKernel
 from tt_build.model.kernel import estimate
 
 CASES = [
@@ -19,6 +20,8 @@ CASES = [
     ("wormhole_b0", (4096, 256, 64), {"algorithm": "mcast_1d_in1"}, {}),
     ("wormhole_b0", (32, 4096, 4096), {"algorithm": "mcast_1d_in0", "noc": 0, "k_split": 1}, {}),
     ("wormhole_b0", (64, 1024, 4096), {"algorithm": "mcast_1d_in0", "noc": 0, "k_split": 1}, {}),
+    ("wormhole_b0", (784, 2048, 512), {"algorithm": "mcast_2d", "noc": 1}, {}),
+    ("wormhole_b0", (1024, 1024, 1024), {"algorithm": "mcast_2d", "noc": 1}, {}),
     ("blackhole", (256, 512, 2048), {"algorithm": "mcast_1d_in0", "noc": 0, "k_split": 1}, {}),
     ("blackhole", (6144, 1024, 32), {"algorithm": "mcast_1d_in1"}, {}),
     ("blackhole", (1280, 1664, 1664), {}, {}),
@@ -30,17 +33,30 @@ CASES = [
 def test_plan_and_kernel_agree(
     arch: str, shape: tuple[int, int, int], schedule: dict[str, Any], math: dict[str, Any], tmp_path: Path
 ) -> None:
+    declared = matmul(shape) | {"math": math, "target": {"arch": arch}}
+    if schedule:
+        declared["schedule"] = {"matmul": schedule}
+    check_agreement(verified(tmp_path, declared))
+
+
+def test_weights_in_dram_shards_are_no_faster_than_cores_that_lie_anywhere(tmp_path: Path) -> None:
+    declared = matmul((32, 4096, 4096))
+    declared["inputs"]["B"]["layout"] = {"memory": "dram", "sharding": "width", "grid": [8, 1]}
+    check_agreement(verified(tmp_path, declared))
+
+
+def matmul(shape: tuple[int, int, int]) -> dict[str, Any]:
+    """The declaration of a plain one."""
     m, k, n = shape
-    declared: dict[str, Any] = {
+    return {
         "inputs": {"A": {"shape": [m, k]}, "B": {"shape": [k, n]}},
         "outputs": {"C": {"shape": [m, n]}},
         "compute": "C = A @ B",
-        "math": math,
-        "target": {"arch": arch},
     }
-    if schedule:
-        declared["schedule"] = {"matmul": schedule}
-    kernel = verified(tmp_path, declared)
+
+
+def check_agreement(kernel: VerifiedKernel) -> None:
+    """The bytes of plan and kernel are the same, the cycles nearly."""
     assert kernel.matmul_choice is not None
     planned, found = kernel.matmul_choice.taken, estimate(kernel)
     assert found.traffic.dram_read + found.traffic.dram_written == planned.dram_bytes

@@ -19,7 +19,7 @@ from tt_build.emulator.run import Result, compile_plans, run
 from tt_build.ir.plan import load_plan
 from tt_build.ir.stages import VerifiedKernel
 from tt_build.passes.pipeline import compile_kernel
-from tt_build.scons.verify import describe
+from tt_build.scons.verify_worker import describe
 from tt_build.spec.loader import load_file
 from tt_build.spec.model import VerifySpec
 from tt_build.spec.render import report

@@ -52,10 +52,13 @@ def test_an_interrupted_verification_is_no_verdict(tmp_path: Path, group: bool) 
     engine = tmp_path / "engine"
     engine.write_text("#!/bin/sh\nexec sleep 60\n")
     engine.chmod(0o755)
-    patched = (
+    boot = (
         "import pathlib\nfrom tt_build.emulator import toolchain\n"
         f"def engine():\n    print('engine starts', flush=True)\n    return pathlib.Path({str(engine)!r})\n"
         "toolchain.engine = engine\n"
+    )
+    patched = (
+        f"from tt_build.scons import workers\nworkers.BOOT = workers.BOOT.replace('from {{', {boot!r} + 'from {{')\n"
     )
     tree = Tree(tmp_path / "tree", SPEC, patched + Tree.SCONSTRUCT)
     said, seconds = interrupt(tree, "engine starts", "verify", group=group)
@@ -125,3 +128,26 @@ def test_work_that_can_be_interrupted_gives_its_result_or_its_error() -> None:
     assert interruptible(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         interruptible(lambda: 1 // 0)
+
+
+def test_without_a_compiler_each_kernel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    output = Tree(tmp_path / "tree", SPEC).scons("verify", "-k", code=2)
+    assert "tt-build: the emulator needs no-such-compiler; install it" in output
+    assert "Traceback" not in output
+
+
+def test_a_cache_that_cannot_be_used_is_no_fault_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    output = Tree(tmp_path / "tree", SPEC).scons("verify-add", code=2)
+    assert f"tt-build: cannot use {tmp_path}/file/tt-build/emulator" in output
+    assert ": Not a directory" in output
+    assert "please report it" not in output
+
+
+def test_a_fault_of_a_process_is_reported_as_ours(tmp_path: Path) -> None:
+    patched = "from tt_build.scons import workers\nworkers.BOOT = 'import sys; sys.exit(5)'\n"
+    output = Tree(tmp_path / "tree", SPEC, patched + Tree.SCONSTRUCT).scons("verify", code=2)
+    assert "this is a fault of tt-build; please report it" in output
+    assert "exit code 5" in output

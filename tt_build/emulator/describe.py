@@ -30,6 +30,10 @@ class Origins:
             POISON_HIGH_NIBBLE: "padding of a bfloat4_b tensor",
         }
 
+    def all(self) -> dict[int, str]:
+        """The text of each shadow byte that may occur."""
+        return {**dict(enumerate(self.names)), **self._reserved}
+
     def add(self, text: str) -> int:
         """The shadow byte for that origin; origins beyond 255 share the last."""
         if text in self.names:
@@ -85,7 +89,7 @@ class Run:
             lines += self._buffer(name, placed, data, inputs.get(name))
         lines += self._cbs()
         lines += self._kernels()
-        names = [f"origin {i} {text}" for i, text in enumerate(self.origins.names)]
+        names = [f"origin {code} {text}" for code, text in self.origins.all().items()]
         description.write_text("\n".join([*names, *lines]) + "\n")
 
     def _machine(self) -> list[str]:

@@ -109,6 +109,20 @@ def published(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One process at a time makes ``target``: the others wait and find it. Where the file system has no locks, several
+    may make it, which costs time alone.
+    """
+    import fcntl  # Unix
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 _slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
@@ -136,8 +150,14 @@ def engine() -> Path:
         *(p.read_bytes() for p in sorted(RUNTIME.iterdir()) if p.is_file()),
     )
     target = cache_folder() / "engine" / key / "emu_run"
-    if target.exists():
-        return target
+    if not target.exists():
+        with _alone(target):
+            if not target.exists():
+                _compile_engine(sources, target)
+    return target
+
+
+def _compile_engine(sources: list[Path], target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
 
         def compile_one(source: Path) -> tuple[int, str]:
@@ -155,7 +175,6 @@ def engine() -> Path:
             if code:
                 raise ToolchainError(f"the emulator's engine does not link:\n{messages}")
             path.chmod(0o755)
-    return target
 
 
 def precompiled(header: str, defines: tuple[str, ...]) -> Path:
@@ -164,15 +183,20 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
     first = cache_folder() / "pch" / key / "emu_first.h"
     target = first.with_name("emu_first.h.gch")
     if not target.exists():
-        first.parent.mkdir(parents=True, exist_ok=True)
-        with published(first) as path:
-            path.write_text(f'#include "{header}"\n')
-        with published(target) as path:
-            arguments = [*KERNEL_FLAGS, f"-I{INCLUDE}", *defines, "-x", "c++-header", str(first), "-o", str(path)]
-            code, messages = run_compiler(arguments)
-            if code:
-                raise ToolchainError(f"the emulator's {header} does not compile with {compiler()}:\n{messages}")
+        with _alone(target):
+            if not target.exists():
+                _precompile(header, defines, first, target)
     return first
+
+
+def _precompile(header: str, defines: tuple[str, ...], first: Path, target: Path) -> None:
+    with published(first) as path:
+        path.write_text(f'#include "{header}"\n')
+    with published(target) as path:
+        arguments = [*KERNEL_FLAGS, f"-I{INCLUDE}", *defines, "-x", "c++-header", str(first), "-o", str(path)]
+        code, messages = run_compiler(arguments)
+        if code:
+            raise ToolchainError(f"the emulator's {header} does not compile with {compiler()}:\n{messages}")
 
 
 def source_lines(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:

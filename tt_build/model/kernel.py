@@ -185,7 +185,7 @@ def _run(
     kernel: LoweredKernel, figures: Constants, traffic: Traffic, dram: float, kinds: list[int], *, traced: bool
 ) -> list[CoreRun]:
     """One core of each kind, the first."""
-    translator = Translator(kernel)
+    translator, sending = Translator(kernel), _senders(kernel)
     jobs: list[CoreJob] = []
     for number in range(max(kinds) + 1):
         at = kinds.index(number)
@@ -198,27 +198,48 @@ def _run(
                     place = next(i for i, item in enumerate(kernel.work) if item.core == sender)
                     senders[channel.name] = kinds[place]
         actions: dict[str, list[Action]] = {body.role: translator.actions(body, at) for body in kernel.bodies}
-        rates = _rates(traffic, traffic.cores[core], dram, figures)
+        rates = _rates(traffic, traffic.cores[core], dram, sending, figures)
         jobs.append(CoreJob(actions=actions, rates=rates, senders=senders, traced=traced))
     return run_cores(jobs, {cb.name: cb.num_pages for cb in kernel.circular_buffers}, figures)
 
 
-def _rates(traffic: Traffic, core: CoreBytes, dram: float, figures: Constants) -> Rates:
+def _rates(traffic: Traffic, core: CoreBytes, dram: float, senders: dict[str, int], figures: Constants) -> Rates:
     """What a core gets of all banks: its part of what they give while all move, at least an equal part.
 
-    Operands that it sends on are read while the others wait, by as many cores as send.
+    Operands that it sends on are read while the others wait, by as many cores as send them over that NoC.
     """
     reading = sum(1 for other in traffic.cores.values() if other.dram_read)
     writing = sum(1 for other in traffic.cores.values() if other.dram_written)
-    sending: float = sum(1 for other in traffic.cores.values() if other.multicast_sent or other.shared)
-    reads_for = 1 / figures.sender_read_rate  # while a core sends it does not read
-    sending *= reads_for / (reads_for + 1 / figures.multicast_rate)
+    second = senders.get("writer", 0)
     return Rates(
         read=max(core.dram_read / dram if dram else 0.0, figures.dram_total_rate / max(reading, 1)),
         write=max(core.dram_written / dram if dram else 0.0, figures.dram_write_rate / max(writing, 1)),
-        shared=figures.dram_total_rate / max(sending, 1.0),
-        second=figures.dram_second_rate / max(sending or reading, 1.0),
+        shared=_in_turns(figures.dram_total_rate, senders.get("reader", 0), figures),
+        second=_in_turns(figures.dram_second_rate, second, figures)
+        if second
+        else figures.dram_second_rate / max(reading, 1),
     )
+
+
+def _in_turns(total: float, senders: int, figures: Constants) -> float:
+    """The rate at which each of the cores reads that send what they have read: while one sends, the others have more.
+
+    So that all of them together read at ``total``, no faster than a core can.
+    """
+    cycles = senders / total - 1 / figures.multicast_rate
+    return 1 / max(cycles, 1 / figures.sender_read_rate)
+
+
+def _senders(kernel: LoweredKernel) -> dict[str, int]:
+    """By role of the kernel how many cores send operands to others."""
+    found: dict[str, int] = {}
+    for body in kernel.bodies:
+        sends = (
+            any(sender_of(body, at, channel.name) == item.core for channel in body.channels)
+            for at, item in enumerate(kernel.work)
+        )
+        found[body.role] = sum(sends)
+    return found
 
 
 def _matrix_cycles(kernel: LoweredKernel, figures: Constants) -> float:

@@ -21,9 +21,9 @@ from tt_build.model.overlap import overlapped
 from tt_build.targets import load_arch
 
 Algorithm = Literal["streaming", "reuse", "mcast_1d_in0", "mcast_1d_in1", "mcast_2d"]
-Memory = Literal["dram", "dram_sharded", "l1", "local"]
-"""Where a tensor lies: interleaved over all banks, each core's part in its own bank, in other cores' L1, or where it is
-used. A ``local`` operand of a multicast is sent by the cores that hold it, without a read."""
+Memory = Literal["dram", "l1", "local"]
+"""Where a tensor lies: in the banks of DRAM, in other cores' L1, or where it is used. A ``local`` operand of a
+multicast is sent by the cores that hold it, without a read."""
 
 PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 
@@ -296,7 +296,7 @@ def _bring(f: Constants, memory: str, tiles: int, size: int, steps: int, parcels
 
     What DRAM gives all cores together is a resource of its own.
     """
-    dram = memory.startswith("dram")
+    dram = memory == "dram"
     if parcels:
         read = 0.0 if memory == "local" else size / (f.sender_read_rate if dram else f.l1_read_rate)
         return tiles * (read + parcels * size / f.multicast_rate + f.sender_issue) + steps * f.sender_block
@@ -308,8 +308,7 @@ def _bring(f: Constants, memory: str, tiles: int, size: int, steps: int, parcels
 
 def _together(f: Constants, memory: str, size: int) -> float:
     """Cycles in which all cores read so many bytes from DRAM at once."""
-    rates = {"dram": f.dram_total_rate, "dram_sharded": f.dram_placed_rate}
-    return size / rates[memory] if memory in rates else 0.0
+    return size / f.dram_total_rate if memory == "dram" else 0.0
 
 
 def _paths(f: Constants, c: Candidate, operand: int, size: int, steps: int, parcels: int) -> float:
@@ -320,7 +319,7 @@ def _paths(f: Constants, c: Candidate, operand: int, size: int, steps: int, parc
 
 
 def _write_rate(c: Candidate, f: Constants) -> float:
-    return f.write_rate if c.out_memory.startswith("dram") else f.l1_write_rate
+    return f.write_rate if c.out_memory == "dram" else f.l1_write_rate
 
 
 def _drain(c: Candidate, f: Constants, shape: _Shape) -> float:
@@ -329,29 +328,27 @@ def _drain(c: Candidate, f: Constants, shape: _Shape) -> float:
         return 0.0
     tiles = min(shape.outputs, 1 if c.algorithm == "streaming" else c.block[0] * c.block[1])
     own = tiles * max(c.out / _write_rate(c, f), f.write_issue)
-    together = shape.cores * tiles * c.out / f.dram_write_rate if c.out_memory.startswith("dram") else 0.0
+    together = shape.cores * tiles * c.out / f.dram_write_rate if c.out_memory == "dram" else 0.0
     return max(own, together) + f.write_latency
 
 
 def _dram_bytes(c: Candidate, shape: _Shape) -> tuple[int, int, int]:
     """Read, written and compulsory."""
     read = compulsory = c.beside
-    if c.a_memory.startswith("dram"):
+    if c.a_memory == "dram":
         read, compulsory = read + shape.a_read * c.a, compulsory + c.m * c.k * c.batch * c.a
-    if c.b_memory.startswith("dram"):
+    if c.b_memory == "dram":
         read, compulsory = read + shape.b_read * c.b, compulsory + c.n * c.k * c.batch * c.b
-    written = c.m * c.n * c.batch * c.out if c.out_memory.startswith("dram") else 0
+    written = c.m * c.n * c.batch * c.out if c.out_memory == "dram" else 0
     return read, written, compulsory + written
 
 
 def _dram_cycles(c: Candidate, f: Constants, banks: int, shape: _Shape, read: int, written: int) -> float:
     """All banks together, what comes over NoC 1, and one bank's rate of requests, whichever takes longest."""
-    placed = shape.a_read * c.a if c.a_memory == "dram_sharded" else 0
-    placed += shape.b_read * c.b if c.b_memory == "dram_sharded" else 0
-    total = placed / f.dram_placed_rate + (read - placed + written) / f.dram_total_rate
+    total = (read + written) / f.dram_total_rate
     second = shape.a_read * c.a / f.dram_second_rate if c.processors == 2 and c.a_memory == "dram" else 0.0
-    requests = shape.a_read if c.a_memory.startswith("dram") else 0
-    requests += shape.b_read if c.b_memory.startswith("dram") else 0
+    requests = shape.a_read if c.a_memory == "dram" else 0
+    requests += shape.b_read if c.b_memory == "dram" else 0
     return max(total, second, requests / banks * f.dram_bank_request)
 
 

@@ -677,8 +677,7 @@ def _costed(
         received0 = done * rows * parcel * (problem.in0_bytes or prologue.operand)
     received1 = done * (down - 1) // down * columns * (parcel * problem.in1_bytes + row)
     sent = (grid.units - done) * rows * columns * problem.product_bytes
-    between = _between_banks(problem, columns, busy, one=units == 1)
-    plan = _modelled(problem, algorithm, cores, grid, blocking, parts, placed_banks=not between)
+    plan = _modelled(problem, algorithm, cores, grid, blocking, parts)
     own = estimate(plan, arch.name)
     others = operands + problem.m * problem.n * problem.z * written - own.dram_bytes
     found = estimate(msgspec.structs.replace(plan, beside=beside + max(others, 0)), arch.name)
@@ -698,7 +697,7 @@ def _costed(
         busy=busy,
         placed_by=placed.tensor if placed is not None else "",
         parts=parts,
-        between_banks=between,
+        between_banks=_between_banks(problem, columns, busy, one=units == 1),
     )
 
 
@@ -714,8 +713,6 @@ def _modelled(
     grid: Grid,
     blocking: Blocking,
     parts: Parts | None,
-    *,
-    placed_banks: bool,
 ) -> Plan:
     """The candidate as the cost model takes it: with parts of K the cores of one part; shards of all matrices are rows
     of one.
@@ -730,8 +727,6 @@ def _modelled(
         m, batch, cores = m * batch, 1, (placed.across, -(-m * batch // placed.rows))
     a_memory: Memory = "local" if blocking.local or blocking.rotates else "dram" if problem.in_dram[0] else "l1"
     b_memory: Memory = "dram" if problem.in_dram[1] else "l1"
-    if problem.bank_columns and placed_banks:
-        b_memory = "dram_sharded"
     on_shards = placed is not None and not placed.by_operand
     return Plan(
         m=m,

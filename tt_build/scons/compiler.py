@@ -38,7 +38,7 @@ class Compiler:
 
     def __init__(self, state: Path, *, rehash: bool, keep: bool) -> None:
         self._path, self._keep = state / "compiler.json", keep
-        self._stats = stats_digest()
+        self._stats, self._unsaved = stats_digest(), False
         stored = read_state(self._path)
         self._snapshots: list[dict[str, Any]] = stored if isinstance(stored, list) else []
         current = self._snapshots[-1] if self._snapshots else None
@@ -61,7 +61,7 @@ class Compiler:
 
             self._parts |= {label: parts_of(label) for label in missing}
             self._signatures |= {label: signature_of(self._parts[label]) for label in missing}
-            self._save()
+            self._unsaved = True
 
     @property
     def layouts(self) -> dict[str, Layout]:
@@ -104,14 +104,15 @@ class Compiler:
         """Whether the compiler's files are still those that were signed."""
         return stats_digest() == self._stats
 
-    def _save(self) -> None:
-        if not self._keep:
+    def save(self) -> None:
+        """Keep what was signed, if anything was."""
+        if not self._keep or not self._unsaved:
             return
         older = self._snapshots[:-1] if self._fresh else self._snapshots
         entry: dict[str, Any] = {"stats": self._stats, "signatures": self._signatures, "parts": self._parts}
         entry["layouts"] = self.layouts
         self._snapshots = [*older[-_KEPT:], entry]
-        self._fresh = True
+        self._fresh, self._unsaved = True, False
         write_state(self._path, self._snapshots)
 
 

@@ -21,8 +21,13 @@ EXTRAS = ("verify", "check-sdk", "run", "report")
 OF_ONE = ("verify", "check-sdk")
 """Those that are there for one kernel, too: ``verify-NAME``."""
 _STARTS = tuple(f"{kind}-" for kind in ("kernel", "program", *OF_ONE))
-EXTRA_FILES = ("verify.json", "sdk_check.json", "run.ttnn.json", "report.json")
-EXTRA_ENDS = ("report.html", "report.txt")
+_EXTRA_FILES = {
+    "verify": ("verify.json",),
+    "check-sdk": ("sdk_check.json",),
+    "run": ("run.ttnn.json",),
+    "report": ("report.json", "report.html", "report.txt"),
+}
+"""How the names of files of each end."""
 
 
 class Request:
@@ -47,10 +52,14 @@ class Request:
         self.full = self.full or bool(get("taskmastertrace_file"))
 
     @property
-    def names_an_extra(self) -> bool:
-        """Whether a target is a file that no plain build makes; a folder means none."""
+    def extras_of_files(self) -> list[str]:
+        """The extras that a target is a file of; a folder means none."""
         names = [os.path.basename(target) for target in self.targets]
-        return any(name in EXTRA_FILES or name.endswith(EXTRA_ENDS) for name in names)
+        return [kind for kind, ends in _EXTRA_FILES.items() if any(name.endswith(ends) for name in names)]
+
+    def asks_for(self, kind: str) -> bool:
+        """Whether a target is that extra, of all kernels or of one, or a file of it."""
+        return kind in self.extras_of_files or any(kind_of(target) == kind for target in self.targets)
 
     def wanted(self, folder: Path, names: dict[str, str]) -> set[str] | None:
         """The kernels that the targets name; None where a target may mean any of them."""

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from tt_build.scons.messages import say
 from tt_build.scons.notes import Notes
 from tt_build.scons.reading import PROGRAM, Reading
 from tt_build.scons.request import EXTRAS as EXTRA_ALIASES
-from tt_build.scons.request import OF_ONE, Request
+from tt_build.scons.request import OF_ONE, Request, kind_of, named
 from tt_build.scons.statefile import read_state, write_state
 from tt_build.scons.trace import Trace
 
@@ -57,16 +58,14 @@ class Session:
         self.started = time.monotonic()
         self.declared: dict[str, list[Any]] = {}
         self.ledgers: dict[str, KernelLedger] = {}
-        self.reports: dict[str, Any] = {}
         self._summary: KernelLedger | None = None
         self.clean: set[str] = set()
         self.failed: list[str] = []
         self.open = False
         self.state: State | None = None
         self._chains: Chains | None = None
-        self._extras: set[str] = set()
-        self._makers: Extras | None = None
-        self.runs: dict[str, list[Any]] = {}  # of each kernel what a run of it is made of
+        self._extras: Extras | None = None
+        self._named: set[str] = set()
         self.known: list[str] = []  # kernels that have, or had, files of ours
 
     # Before SCons builds
@@ -88,6 +87,7 @@ class Session:
         self.clean = self.index.clean(self.root, self.reading.digests, lambda name: self.layout(name).files)
         if request.rehash:
             self.clean = {name for name in self.clean if self._bytes_stand(name)}
+        self.compiler.save()
         self._traced("look at outputs", started)
 
     def _traced(self, name: str, started: int) -> int:
@@ -266,31 +266,51 @@ class Session:
             nodes = self.chains().declare(name, self.ledger(name))
             self.declared[name] = nodes
             program = self.reading.kind(name) == PROGRAM
-            needed = [self.declare(kernel) for kernel in self.reading.program(name).kernels] if program else []
-            self.chains().env.Depends(nodes, needed)
-            self.chains().alias(f"{self._alias_kind(name)}-{name}", [*self.generated(name), *needed])
+            if program:
+                self.chains().env.Depends(nodes, [self.declare(kernel) for kernel in self._kernels_of(name)])
         return self.generated(name)
 
     def generated(self, name: str) -> list[Any]:
         """The generated files' nodes among a declared kernel's."""
         return self.declared[name][len(self.layout(name).modules) - 1 :]
 
-    def declare_extras(self, names: list[str]) -> None:
+    def declare_extras(self, kinds: Iterable[str], names: list[str]) -> None:
         """The nodes that are built only when asked for: ``verify``, ``check-sdk``, ``run`` and ``report``."""
         from tt_build.scons.extras import Extras
 
         programs = [name for name in names if self.reading.kind(name) == PROGRAM]
-        needed = [kernel for name in programs for kernel in self.reading.program(name).kernels]
-        kernels = [name for name in names if name not in programs]
-        fresh = [name for name in dict.fromkeys((*kernels, *needed, *programs)) if name not in self._extras]
-        self._extras.update(fresh)
-        if fresh:
-            self.reading.declarations([name for name in fresh if name not in programs])
-            self._makers = self._makers or Extras(self)
-            for name in fresh:
-                self.declare(name)
-                self._makers.declare(name)
-            self._makers.declare_page()
+        needed = [kernel for name in programs for kernel in self._kernels_of(name)]
+        kernels = [name for name in (*names, *needed) if name not in programs]
+        if not names:
+            return
+        self.reading.declarations(list(dict.fromkeys(kernels)))
+        self._extras = self._extras or Extras(self)
+        every = list(dict.fromkeys((*kernels, *programs)))
+        for name in every:
+            self.declare(name)
+        for kind in kinds:
+            self._extras.declare(kind, every)
+
+    def name_one(self, target: str) -> None:
+        """Declare the alias of one kernel or program, and what it stands for.
+
+        Only where it is asked for: SCons takes as long for an alias as for a step.
+        """
+        if target in self._named:
+            return
+        self._named.add(target)
+        name, kind = named(target), kind_of(target)
+        if kind:
+            self.declare_extras([kind], [name])
+            assert self._extras is not None
+            nodes = self._extras.of_one(kind, name)
+        else:
+            nodes = [node for one in (name, *self._kernels_of(name)) for node in self.declare(one)]
+        self.chains().alias(target, nodes)
+
+    def _kernels_of(self, name: str) -> tuple[str, ...]:
+        """The kernels of a program; of a kernel none."""
+        return tuple(self.reading.program(name).kernels) if self.reading.kind(name) == PROGRAM else ()
 
     def buildable(self) -> list[str]:
         """The kernels that are not rejected, in file order."""
@@ -309,7 +329,10 @@ class Session:
 
     def finish(self) -> None:
         """Record what this build proved."""
-        if not self.open or self.request.dry or self.request.clean:
+        if self.request.clean:
+            return
+        self.compiler.save()
+        if not self.open or self.request.dry:
             return
         touched = bool(self.declared)
         proven: dict[str, tuple[str, list[tuple[int, int, int, int]]]] = {}

@@ -165,8 +165,9 @@ def _declare(session: Session) -> None:
     full = request.full or wanted is None
     due = buildable if full else [name for name in buildable if name not in session.clean or name in (wanted or ())]
     nodes = [node for name in due for node in session.declare(name)]
-    if request.clean or request.names_an_extra:
-        session.declare_extras(buildable if full else [name for name in due if name in (wanted or ())])
+    extras = EXTRAS if request.clean else request.extras_of_files
+    if extras:
+        session.declare_extras(extras, buildable if full else [name for name in due if name in (wanted or ())])
     if session.failed:
         nodes += [node for name in session.failed for node in session.chains().failing(name)]
     _offer(session)
@@ -225,13 +226,11 @@ def _offer(session: Session) -> None:
         if all_is_read() and (text := _unexplained(session.request.explain)):
             refuse(text)
         busy.append(name)
-        with said_plainly():
+        with said_plainly(), _uncollected():
             if name in EXTRAS:
-                session.declare_extras(session.buildable())
-            elif named(name) in buildable and kind_of(name):
-                session.declare_extras([named(name)])
+                session.declare_extras([name], session.buildable())
             elif named(name) in buildable:
-                session.declare(named(name))
+                session.name_one(name)
         busy.clear()
         return None  # the alias that is there now is found as any other
 
