@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ floats = st.sampled_from(["bfloat16", "bfloat16", "float32", "bfloat8_b"])
 EPILOGUES = (
     "{}", "{}", "relu({})", "gelu({} + row)", "{} * column + full", "({} + full) * scalar", "silu({}) * full + row",
 )  # fmt: skip
+PROLOGUES = (
+    "silu({})", "(sigmoid(gate) * {})", "exp({} * gamma)", "({} * column - scalar)", "(rmsnorm({}, 1e-5) * gamma)",
+    "layernorm({}, 1e-5)", "softmax({} + bias, axis=-1)", "cast(tanh({}) + gate, bfloat16)",
+    "cast(rmsnorm({}, 1e-5), bfloat8_b)", "({} - max({}, axis=-1))",
+)  # fmt: skip
 
 
 @st.composite
@@ -50,15 +56,22 @@ def matmuls(draw: Draw) -> Kernel:
         "B": {"shape": [*(() if shared else batch), *((n, k) if turned else (k, n))], "dtype": draw(floats)},
     }
     shapes = {"row": [1, n], "column": [*batch, m, 1], "full": [*batch, m, n], "scalar": [1, 1]}
-    product = "(A @ B.T)" if turned else "(A @ B)"
+    shapes |= {"gate": [*batch, m, k], "gamma": [1, k], "bias": [*batch, 1, k]}
+    prologue = draw(st.sampled_from(("{}", *PROLOGUES))) if draw(st.booleans()) else "{}"
+    product = f"({prologue.replace('{}', 'A')} @ {'B.T' if turned else 'B'})"
     if draw(st.integers(0, 4)) == 0:  # a gate: a second matmul that goes through K with the first
         inputs["G"] = {**inputs["B"], "dtype": draw(floats)}
         product = f"(sigmoid({product.replace('B', 'G')}) * {product})"
-    inputs |= {name: {"shape": shape, "dtype": draw(floats)} for name, shape in shapes.items() if name in epilogue}
+    text = epilogue.format(product)
+    inputs |= {
+        name: {"shape": shape, "dtype": draw(floats)}
+        for name, shape in shapes.items()
+        if re.search(rf"\b{name}\b", text)
+    }
     kernel = {
         "inputs": inputs,
         "outputs": {"C": {"shape": [*batch, m, n], "dtype": draw(floats)}},
-        "compute": f"C = {epilogue.format(product)}",
+        "compute": f"C = {text}",
         "math": {"fp32_accumulate": draw(st.booleans())},
     }
     grid = draw(st.sampled_from([(2, 2), (3, 2), (2, 4), (5, 3), (8, 8)]))

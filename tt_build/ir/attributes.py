@@ -119,6 +119,8 @@ def _schedule(kernel: ScheduledKernel | ScheduledSources) -> Attributes:
 def _matmul(kernel: ScheduledKernel, blocking: Blocking) -> Attributes:
     """How the matmul is blocked, in tiles; what the planner estimated, and what came second."""
     told = msgspec.to_builtins(blocking)
+    if not told["prologue"]:
+        del told["prologue"]
     choice = kernel.matmul_choice
     if choice is not None:
         told |= {"estimate": msgspec.to_builtins(choice.taken), "legal_plans": choice.legal}

@@ -138,13 +138,14 @@ class Blocking(Struct, frozen=True, kw_only=True):
     """How a matmul is blocked; everything in tiles.
 
     A unit is an output ``block`` (rows, columns). Its core goes through K in steps of ``k_block`` and computes
-    ``subblock`` (rows, columns) of the output in a DST section. Buffers of operands hold ``depth`` steps.
-    ``shares`` has the operands that one core of a group reads and multicasts to the others: ``in0`` along a row of the
-    grid of units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0. With
-    ``local`` nobody reads the first operand: its rows are the core's own shard. ``k_parts`` cores share a unit, each
-    with a part of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first
-    operand's columns, a step each, and send them in turn. ``linked`` are the operands whose multicasts keep their path
-    for the word that they have come (``passes.links``).
+    ``subblock`` (rows, columns) of the output in a DST section. Buffers of operands hold ``depth`` steps. ``shares``
+    has the operands that one core of a group reads and multicasts to the others: ``in0`` along a row of the grid of
+    units, ``in1`` along a column. ``noc`` is that of the first operand; the second comes over NoC 0. With ``local``
+    nobody reads the first operand: its rows are the core's own shard. ``k_parts`` cores share a unit, each with a part
+    of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first operand's
+    columns, a step each, and send them in turn; a computed one they compute so. ``linked`` are the operands whose
+    multicasts keep their path for the word that they have come (``passes.links``). ``prologue`` says what stays in L1
+    while first operands are computed (a choice of ``passes.plan_prologue``), empty where none is.
     """
 
     block: tuple[int, int]
@@ -157,6 +158,7 @@ class Blocking(Struct, frozen=True, kw_only=True):
     k_parts: int = 1
     rotates: bool = False
     linked: tuple[Operand, ...] = ()
+    prologue: str = ""
 
     def is_shared(self, stream: Stream) -> bool:
         """Whether one core reads the stream for others, or each in turn: cores with turns read all else themselves."""
@@ -362,13 +364,13 @@ class Stream(Struct, frozen=True, kw_only=True):
     ``tile_row`` and ``tile_column`` in the unit for sweeps). ``per`` says how often: a tile a unit, ``k_tiles`` tiles a
     unit in blocks, once a core, or never, since the circular buffer is the core's ``shard`` of the tensor. In kernels
     of sweeps a core or a unit has ``extent`` (rows, columns) tiles, and ``sweep`` streams come in blocks in sweep
-    ``sweep`` of each unit.
-    ``view`` is the value of the sunk program (``passes.movement``) that the stream carries where that moves its inputs,
-    else -1. ``sources`` are all places that its tiles come from where there are several, of one dtype; exactly one
-    holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced`` counts the elements of the
-    dimension that a matmul reduces. Where a matmul is blocked ``operand`` says along which axis of the grid of units
-    the stream is the same, and ``k`` streams have the ``extent`` of a step; so have ``step`` streams of attention.
-    Where cores send their shards in turn ``shard_cb`` is the circular buffer on the shard.
+    ``sweep`` of each unit. ``view`` is the value of the sunk program (``passes.movement``) that the stream carries
+    where that moves its inputs, else -1. ``sources`` are all places that its tiles come from where there are several,
+    of one dtype; exactly one holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced``
+    counts the elements of the dimension that a matmul reduces, also where its operand is computed from the stream.
+    Where a matmul is blocked ``operand`` says along which axis of the grid of units the stream is the same, and ``k``
+    streams have the ``extent`` of a step; so have ``step`` streams of attention. Where cores send their shards in turn
+    ``shard_cb`` is the circular buffer on the shard.
     """
 
     cb: str
@@ -386,6 +388,11 @@ class Stream(Struct, frozen=True, kw_only=True):
     rows: Rows | None = None
     operand: Operand | Literal[""] = ""
     shard_cb: str = ""
+
+    @property
+    def is_before_product(self) -> bool:
+        """Whether a blocked matmul's first operand is computed from it: its columns are those of the operand."""
+        return self.reduced > 0 and self.per in ("core", "unit", "sweep")
 
 
 class PatternPlan(Struct, frozen=True, kw_only=True):
@@ -560,8 +567,9 @@ class Sweep(Struct, frozen=True, kw_only=True):
     and ``sections`` has the steps of a tile and no stores. With ``spill`` the accumulator lies in that circular buffer
     between tiles: the last section masks the value that the others left in its ``stores``' circular buffer, and
     adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread.
-    ``one_column``: what is computed has one column in a kernel of wider values. ``what`` is the compiler's own text,
-    for people.
+    ``one_column``: what is computed has one column in a kernel of wider values. ``before`` the product of a blocked
+    matmul, whose first operand it helps to compute: its columns are those of the operand. ``what`` is the compiler's
+    own text, for people.
     """
 
     what: str
@@ -572,6 +580,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     spill: str = ""
     parts: int = 1
     one_column: bool = False
+    before: bool = False
 
 
 class Residency(Struct, frozen=True, kw_only=True):
@@ -586,7 +595,9 @@ class Contraction(Struct, frozen=True, kw_only=True):
 
     ``cb`` belongs to an output that is the product itself (``is_output``), or to an intermediate that the sweeps read.
     ``transpose_b`` transposes each tile of b. ``value`` is that of the sunk program. Where cores have parts of K each
-    gathers its own in ``part_cb``; the first gets all in ``parts_cb``, and adds them into ``cb``.
+    gathers its own in ``part_cb``; the first gets all in ``parts_cb``, and adds them into ``cb``. With ``computed``
+    ``a`` is an intermediate, which has the unit's rows with all of K; or, where cores of a row compute a step each, one
+    step: the core's own is ``own``, which it sends to all of them in its turn.
     """
 
     value: int
@@ -598,6 +609,13 @@ class Contraction(Struct, frozen=True, kw_only=True):
     transpose_b: bool = False
     part_cb: str = ""
     parts_cb: str = ""
+    computed: bool = False
+    own: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether ``a`` is computed and has all of K."""
+        return self.computed and not self.own
 
     @property
     def gathered(self) -> str:
@@ -638,8 +656,8 @@ class AttentionPlan(Struct, frozen=True, kw_only=True):
 
 class StagedKernel(MappedKernel, frozen=True, kw_only=True):
     """After ``plan_stages``: the tile dataflow of one unit: ``sections`` of a unit of one tile, or ``sweeps``; where a
-    matmul is blocked ``contractions`` come first. ``scratch`` names the circular buffer of ``Rows.scratch``, empty
-    where there is none.
+    matmul is blocked ``contractions`` come first, behind the sweeps that are ``before`` them. ``scratch`` names the
+    circular buffer of ``Rows.scratch``, empty where there is none.
     """
 
     streams: tuple[Stream, ...]

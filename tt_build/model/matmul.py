@@ -37,12 +37,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     ``a``, ``b``, ``out`` and ``partials`` are bytes of a tile: of the operands, of all that is written for an output
     tile, and of what is accumulated over K steps in L1. The packer adds it there with ``l1_accumulate``, else it is
     unpacked again; unless ``shares_output`` it has a buffer of its own. ``phases`` are those of the fidelity. With two
-    ``processors`` the second operand comes by the reader on NoC 0, the first by the writer on NoC 1, which also
-    writes; with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers
-    (0: those of ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the
-    bytes of all their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM.
-    ``behind`` are cycles of the vector engine for an output tile. ``linked`` tells for each operand whether its
-    multicasts keep their path for the word behind them.
+    ``processors`` the second operand comes by the reader on NoC 0, the first by the writer on NoC 1, which also writes;
+    with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers (0: those of
+    ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the bytes of all
+    their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM. ``behind`` are
+    cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: cores
+    compute it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come
+    meanwhile, as many as the buffers hold. ``linked`` tells for each
+    operand whether its multicasts keep their path for the word behind them.
     """
 
     m: int
@@ -70,6 +72,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     products: int = 1
     beside: int = 0
     behind: float = 0.0
+    computed: bool = False
+    before: float = 0.0
+    fetched: float = 0.0
+    ahead: bool = False
     linked: tuple[bool, bool] = (True, True)
 
 
@@ -141,8 +147,15 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
     drain = _drain(c, f, shape)
     behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps
-    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + behind + drain
-    busy["math"] += behind
+    hidden = 0.0
+    if (
+        c.ahead and shape.units == 1
+    ):  # what comes meanwhile need not come later, where that would take longer than to compute
+        hidden = min(c.before, max(0.0, moving - computing), moving * min(1.0, c.depth * shape.units / steps))
+    before = c.before - hidden + c.fetched
+    cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + before + behind + drain
+    busy["math"] += c.before + behind
+    busy["reader"] += c.fetched
     bound = max(busy, key=lambda name: busy[name])
     if busy[bound] < f.launch_cycles:
         bound = "fixed"
@@ -258,16 +271,20 @@ def _spills(c: Candidate) -> int:
 
 def _movement(c: Candidate, f: Constants, shape: _Shape, steps: int) -> dict[str, float]:
     """The two data-movement processors and the NoC ports of the busiest core."""
-    first = _bring(f, c.a_memory, shape.a_core, c.a, steps, shape.a_parcels)
+    first = 0.0
+    if not c.computed:
+        first = _bring(f, c.a_memory, shape.a_core, c.a, steps, shape.a_parcels)
+        first += _paths(f, c, 0, shape.a_core * c.a, steps, shape.a_parcels)
     second = _bring(f, c.b_memory, shape.b_core, c.b, steps, shape.b_parcels)
-    first += _paths(f, c, 0, shape.a_core * c.a, steps, shape.a_parcels)
     second += _paths(f, c, 1, shape.b_core * c.b, steps, shape.b_parcels)
     write = shape.outputs * (f.write_issue + c.out / _write_rate(c, f)) if c.out_memory != "local" else 0.0
-    into_a = shape.a_core * c.a if c.a_memory != "local" or shape.a_parcels else 0
+    into_a = shape.a_core * c.a if not c.computed and (c.a_memory != "local" or shape.a_parcels) else 0
     into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_parcels else 0
     if c.processors == 2:
         return {"reader": second, "writer": first + write, "noc": max(into_a, into_b) / f.noc_rate}
-    if shape.a_parcels and not shape.b_parcels:  # all receive, then all read, and DRAM rests meanwhile
+    if (
+        shape.a_parcels and not shape.b_parcels and not c.computed
+    ):  # all receive, then all read, and DRAM rests meanwhile
         second = max(second, _together(f, c.b_memory, shape.b_read * c.b))
     elif shape.b_parcels and not shape.a_parcels:
         first = max(first, _together(f, c.a_memory, shape.a_read * c.a))

@@ -21,6 +21,7 @@ from tt_build.ir.stages import (
     SfpuStep,
     StagedKernel,
     Step,
+    Sweep,
     memory_of,
 )
 from tt_build.model.constants import Constants, load_constants, vector_cycles
@@ -166,18 +167,16 @@ class RowShare(msgspec.Struct, frozen=True, kw_only=True):
 
 def rows_of(kernel: StagedKernel, lines: tuple[int, ...]) -> RowShare:
     """The share of the busiest core of a kernel of sweeps, whose lines have so many tiles."""
-    f = load_constants(kernel.arch)
     held = [s.tensor for s in kernel.streams if s.per == "unit" for _ in range(s.extent[0] * s.extent[1])]
     unit = kernel.unit_tiles[0] * kernel.unit_tiles[1]
     kept = [r.tensor for r in kernel.results if not r.bound and r.sweep < 0 for _ in range(unit)]
     sweeps: list[SweepShare] = []
     for number, (sweep, line) in enumerate(zip(kernel.sweeps, lines, strict=True)):
-        each = sum(_section(kernel, plan, f) + f.section_cycles for plan in sweep.sections)
         sweeps.append(
             SweepShare(
                 tiles=sweep.extent[0] * sweep.extent[1],
                 line=line,
-                compute=each + _inits(sweep.sections) * f.init_cycles,
+                compute=swept_cycles(kernel, sweep),
                 read=_moved(kernel, [s.tensor for s in kernel.streams if s.per == "sweep" and s.sweep == number]),
                 written=_moved(kernel, [r.tensor for r in kernel.results if not r.bound and r.sweep == number]),
             )
@@ -189,6 +188,13 @@ def rows_of(kernel: StagedKernel, lines: tuple[int, ...]) -> RowShare:
         sweeps=tuple(sweeps),
         results=_moved(kernel, kept),
     )
+
+
+def swept_cycles(kernel: StagedKernel, sweep: Sweep) -> float:
+    """Cycles of the engines for a tile of a sweep."""
+    f = load_constants(kernel.arch)
+    each = sum(_section(kernel, plan, f) + f.section_cycles for plan in sweep.sections)
+    return each + _inits(sweep.sections) * f.init_cycles
 
 
 def row_cycles(share: RowShare, block: int, arch: str, depth: int = 2) -> int:

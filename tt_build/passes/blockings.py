@@ -29,6 +29,8 @@ from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import PHASES, Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
 from tt_build.passes.placement import Placement
+from tt_build.passes.prologue_costs import PrologueCost, prologue_costs
+from tt_build.passes.prologues import behind_products, beside_prologue
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import CoreRegion, Sharding
 from tt_build.targets import DTYPES, Arch
@@ -40,6 +42,7 @@ FEWEST_TILES = 8
 """Of K in a part, unless parts are declared: less is done faster than sent."""
 
 DEPTH = 2
+MAX_BLOCK = 16  # tiles a barrier of what sweeps stream
 SHARES: dict[str, tuple[Operand, ...]] = {
     "reuse": (),
     "mcast_1d_in0": ("in0",),
@@ -68,11 +71,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     ``held`` are bytes of operands behind the product: of a column of the block's tiles, of a row of them, and a unit.
     ``behind`` are their tile bytes: of operands that are rows, columns, one number a matrix, one number, and all of it.
-    ``behind_cycles`` are those of the vector engine for a tile behind the product.
-    ``gathered`` tells whether the output's own buffer can gather the product in one step along K, and in several.
-    ``in_dram`` and ``behind_in_dram`` are tile bytes of tensors in DRAM alone: of first operands, second, and outputs,
-    and of what ``behind`` lists. ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of
-    the second operand in a DRAM bank, over which it is sharded by columns; else 0.
+    ``behind_cycles`` are those of the vector engine for a tile behind the product. ``gathered`` tells whether the
+    output's own buffer can gather the product in one step along K, and in several. ``in_dram`` and ``behind_in_dram``
+    are tile bytes of tensors in DRAM alone: of first operands, second, and outputs, and of what ``behind`` lists.
+    ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of the second operand in a DRAM
+    bank, over which it is sharded by columns; else 0. ``prologues`` are the ways to compute first operands, the best
+    first; ``in0_bytes`` and ``in_dram`` are those of operands that are not computed.
     """
 
     m: int
@@ -98,7 +102,22 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     behind_cycles: float = 0.0
     placement: Placement | None = None
     bank_columns: int = 0
+    prologues: tuple[PrologueCost, ...] = ()
     fixed: Fixed = Fixed()
+
+    def prologue(self, blocking: Blocking) -> PrologueCost:
+        """The prologue as the blocking has it; nothing where there is none."""
+        key = blocking.prologue, blocking.k_block if blocking.rotates else 0
+        return next((c for c in self.prologues if (c.choice, c.columns) == key), PrologueCost(choice=""))
+
+    def steps_in_turn(self, across: int) -> int:
+        """Tiles of K that each of so many cores of a row has of a first operand, or computes of it, and sends in its
+        turn; 0 where they may not.
+        """
+        if self.placement is not None:
+            return self.placement.k_tiles
+        size = self.k // across if self.k % across == 0 else 0
+        return size if across > 1 and any(cost.columns == size for cost in self.prologues) else 0
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +212,7 @@ def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     same = all(size % part == 0 and (size > part) == (large > part) for size, large, part in sizes)
     k_block = min(plan.blocking.k_block, parts.tiles if parts is not None else problem.k)
     if plan.blocking.rotates:
-        k_block = problem.placement.k_tiles if problem.placement is not None else 0
+        k_block = problem.steps_in_turn(across)
     blocking = msgspec.structs.replace(
         plan.blocking,
         block=block,
@@ -273,8 +292,11 @@ def _candidates(problem: Problem, arch: Arch) -> Iterator[Candidate]:
                 continue
             grid = Grid(x=-(-problem.n // block[1]), y=-(-problem.m // block[0]), z=problem.z)
             whole = (fixed.k_split or 1) == 1
-            in_turn = [b for b in _turns(problem, algorithm, block) if l1_bytes(problem, b) <= problem.budget]
-            for blocking in (in_turn or _steps(problem, algorithm, block)) if whole else ():
+            in_turn = [b for b in _turns(problem, algorithm, block, cores) if l1_bytes(problem, b) <= problem.budget]
+            others = _steps(problem, algorithm, block) if problem.prologues or not in_turn else ()
+            taken = {b.k_block for b in in_turn}  # a step is one or the other, so that its size tells which
+            for step in (*in_turn, *(b for b in others if b.k_block not in taken)) if whole else ():
+                blocking = _deepened(problem, step if step.rotates else _with_prologue(problem, step))
                 l1 = l1_bytes(problem, blocking)
                 if l1 <= problem.budget:
                     yield _costed(problem, arch, algorithm, cores, grid, policy, order, blocking, l1)
@@ -315,7 +337,9 @@ def _splits(problem: Problem, algorithm: Algorithm) -> Iterator[_Split]:
     The output is one block along the axis of the parts. How many there are follows from the shape, or is declared.
     """
     fixed, (width, height) = problem.fixed, problem.cores
-    if problem.placement is not None or fixed.k_split == 1 or algorithm == "mcast_2d" or problem.matmuls > 1:
+    if problem.placement is not None or fixed.k_split == 1 or algorithm == "mcast_2d":
+        return
+    if problem.matmuls > 1 or problem.prologues:
         return
     for axis in ("rows", "columns"):
         whole, cut = (problem.m, problem.n) if axis == "rows" else (problem.n, problem.m)
@@ -464,7 +488,10 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
             block = -(-problem.m // parts[0]), -(-problem.n // parts[1])
             if (-(-problem.m // block[0]), -(-problem.n // block[1])) != parts:
                 continue
-            if l1_bytes(problem, _least(problem, block, 1)) <= problem.budget:
+            whole = l1_bytes(problem, _least(problem, block, 1)) <= problem.budget
+            if not whole and rounds == 1 and problem.prologues:
+                yield from [block] if _fits_in_turn(problem, block) else []
+            if whole:
                 wide = min(WIDE_STEP, problem.k) if across * down == problem.cores[0] * problem.cores[1] else 1
                 fits |= l1_bytes(problem, _least(problem, block, wide)) <= problem.budget
                 yield block
@@ -474,7 +501,41 @@ def _blocks(problem: Problem, down: int, across: int) -> Iterator[tuple[int, int
 
 def _least(problem: Problem, block: tuple[int, int], k_block: int) -> Blocking:
     """The blocking with the smallest buffers."""
-    return Blocking(block=block, k_block=k_block, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
+    return _with_prologue(
+        problem, Blocking(block=block, k_block=k_block, subblock=(1, 1), depth=problem.fixed.depth or DEPTH)
+    )
+
+
+def _fits_in_turn(problem: Problem, block: tuple[int, int]) -> bool:
+    """Whether such blocks fit L1 where cores of a row compute a step of the first operand each."""
+    size = problem.steps_in_turn(-(-problem.n // block[1]))
+    if not size:
+        return False
+    blocking = msgspec.structs.replace(_least(problem, block, size), rotates=True, prologue=problem.prologues[0].choice)
+    return l1_bytes(problem, blocking) <= problem.budget
+
+
+def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
+    """The blocking with the best choice of what stays in L1 in front of it: the first that fits, or the smallest."""
+    whole = (cost for cost in problem.prologues if not cost.columns)
+    found = [msgspec.structs.replace(blocking, prologue=cost.choice) for cost in whole]
+    fitting = (one for one in found if l1_bytes(problem, one) <= problem.budget)
+    return next(fitting, min(found, key=lambda one: l1_bytes(problem, one), default=blocking))
+
+
+def _deepened(problem: Problem, blocking: Blocking) -> Blocking:
+    """Where a first operand is computed: with as many steps in buffers as fit L1, since the second's come meanwhile.
+
+    Whole blocks of what sweeps stream have room beside them.
+    """
+    if not blocking.prologue or problem.fixed.depth is not None:
+        return blocking
+    streamed = problem.prologue(blocking).streamed.row // problem.k + problem.behind[4] + problem.written_bytes
+    left = problem.budget - l1_bytes(problem, blocking) - 2 * MAX_BLOCK * streamed
+    step = l1_bytes(problem, msgspec.structs.replace(blocking, depth=blocking.depth + 1)) - l1_bytes(problem, blocking)
+    steps = -(-problem.k // blocking.k_block)
+    deeper = min(max(0, left) // step, max(0, steps - blocking.depth))
+    return msgspec.structs.replace(blocking, depth=blocking.depth + deeper)
 
 
 _MOST_ROUNDS = 64
@@ -516,19 +577,23 @@ def _linked(problem: Problem, shares: tuple[Operand, ...], noc: int) -> tuple[Op
     does what all cores share.
     """
     nocs: list[int] = [noc if operand == "in0" else 0 for operand in shares]
-    taken = [*nocs, *([0] if problem.behind[3] else [])]
+    once = problem.behind[3] or any(cost.once for cost in problem.prologues)
+    taken = [*nocs, *([0] if once else [])]
     return tuple(operand for operand, own in zip(shares, nocs, strict=True) if taken.count(own) == 1)
 
 
-def _turns(problem: Problem, algorithm: str, block: tuple[int, int]) -> Iterator[Blocking]:
-    """Steps that are the columns of each core of a row, which sends them in its turn."""
+def _turns(problem: Problem, algorithm: str, block: tuple[int, int], cores: tuple[int, int]) -> Iterator[Blocking]:
+    """Steps that are the columns of each core of a row, which sends them in its turn; each core has one unit."""
     placement, fixed = problem.placement, problem.fixed
-    if placement is None or not placement.k_tiles or "in0" not in SHARES[algorithm]:
+    across, down = -(-problem.n // block[1]), -(-problem.m // block[0]) * problem.z
+    if "in0" not in SHARES[algorithm] or (placement is None and across * down != cores[0] * cores[1]):
         return
-    if fixed.k_block in (None, placement.k_tiles):
-        only = msgspec.structs.replace(problem, fixed=msgspec.structs.replace(fixed, k_block=placement.k_tiles))
+    size = problem.steps_in_turn(across)
+    if size and fixed.k_block in (None, size):
+        only = msgspec.structs.replace(problem, fixed=msgspec.structs.replace(fixed, k_block=size))
+        choice = problem.prologues[0].choice if problem.prologues else ""
         for blocking in _steps(only, algorithm, block):
-            yield msgspec.structs.replace(blocking, rotates=True)
+            yield msgspec.structs.replace(blocking, rotates=True, prologue=choice)
 
 
 def best_subblock(block: tuple[int, int], dst_tiles: int) -> tuple[int, int]:
@@ -546,19 +611,26 @@ _ADDED = 60
 """Cycles of the vector engine in which it adds a tile to another in DST: estimated beside those that are published."""
 
 
+def least_bytes(problem: Problem) -> int:
+    """Bytes of circular buffers that the smallest blocks need."""
+    return l1_bytes(problem, _least(msgspec.structs.replace(problem, budget=0), (1, 1), 1))
+
+
 def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     """Bytes of circular buffers that the plan needs at least."""
     rows, columns = blocking.block
     row, column, unit = problem.held
-    in0_bytes = 0 if blocking.local else problem.in0_bytes
-    operands = blocking.depth * blocking.k_block * (rows * in0_bytes + columns * problem.in1_bytes)
+    prologue = problem.prologue(blocking)
+    in0_bytes = 0 if blocking.local else prologue.operand if prologue.columns else problem.in0_bytes
+    depths = min(blocking.depth, DEPTH) if prologue.columns else blocking.depth, blocking.depth
+    operands = blocking.k_block * (depths[0] * rows * in0_bytes + depths[1] * columns * problem.in1_bytes)
     once = blocking.k_block >= problem.k or blocking.k_parts > 1  # packed once into its last place
     direct = problem.gathered[0 if once else 1]
     on_shard = problem.placement is not None and not problem.placement.by_operand
     product = rows * columns * ((0 if on_shard else problem.out_bytes) if direct else problem.product_bytes)
     behind = 0 if direct else columns * row + rows * column + unit
     partial = (1 + blocking.k_parts) * rows * columns * problem.product_bytes if blocking.k_parts > 1 else 0
-    return operands + product + behind + partial
+    return operands + product + behind + partial + prologue.l1.of(rows)
 
 
 def _costed(
@@ -576,7 +648,7 @@ def _costed(
     """The plan with its bytes and its time."""
     (rows, columns), shares = blocking.block, blocking.shares
     placed = problem.placement
-    count = len(placed.cores) if placed is not None else cores[0] * cores[1]
+    count = _cores(problem, cores)
     units = -(-grid.units // count)
     busy = min(count, grid.units)
     blocks = -(-problem.n // columns), -(-problem.m // rows)
@@ -593,12 +665,16 @@ def _costed(
     operands = reads0 * problem.k * in0_dram // across + reads1 * problem.k * in1_dram // down
     beside = (reads0 * column + done * number) // among + reads1 * row // down + once
     beside += problem.m * problem.n * problem.z * full
+    prologue = problem.prologue(blocking)
+    beside += (reads0 * prologue.in_dram.row + done * prologue.in_dram.unit) // among + prologue.once_in_dram
     dram = operands + beside + problem.m * problem.n * problem.z * written
     row, column, number, once, _ = problem.behind
     parcel = blocking.k_block * sum(-(-left // blocking.k_block) for left in _parts_of_k(problem.k, parts))
     received0 = done * (among - 1) // among * (rows * (parcel * problem.in0_bytes + column) + number)
+    received0 += done * (among - 1) // among * (prologue.held.of(rows) + prologue.streamed.unit)
+    received0 += reads0 * (among - 1) // among * prologue.streamed.row
     if blocking.rotates:  # who sends gets its own shard, too
-        received0 = done * rows * parcel * problem.in0_bytes
+        received0 = done * rows * parcel * (problem.in0_bytes or prologue.operand)
     received1 = done * (down - 1) // down * columns * (parcel * problem.in1_bytes + row)
     sent = (grid.units - done) * rows * columns * problem.product_bytes
     plan = _modelled(problem, algorithm, cores, grid, blocking, parts)
@@ -615,7 +691,7 @@ def _costed(
         blocking=blocking,
         l1_bytes=l1,
         dram_bytes=dram,
-        noc_bytes=received0 + received1 + (busy - 1) * once + sent,
+        noc_bytes=received0 + received1 + (busy - 1) * (once + prologue.once) + sent,
         cycles=found.cycles + combining,
         bound=found.bound,
         busy=busy,
@@ -642,6 +718,7 @@ def _modelled(
     of one.
     """
     (rows, columns), placed = blocking.block, problem.placement
+    prologue, units = problem.prologue(blocking), -(-grid.units // _cores(problem, cores))
     m, batch, k = problem.m, problem.z, problem.k
     if parts is not None:
         blocks = -(-problem.n // columns), -(-problem.m // rows)
@@ -661,7 +738,7 @@ def _modelled(
         k_block=blocking.k_block,
         subblock=blocking.subblock,
         batch=batch,
-        a=problem.in0_bytes,
+        a=problem.in0_bytes or prologue.operand,
         b=problem.in1_bytes,
         out=problem.written_bytes,
         partials=problem.product_bytes,
@@ -674,7 +751,31 @@ def _modelled(
         linked=("in0" in blocking.linked, "in1" in blocking.linked),
         products=problem.matmuls,
         behind=problem.behind_cycles,
+        computed=not problem.in0_bytes and not blocking.rotates,
+        before=units * prologue.cycles.of(rows),
+        fetched=_fetched(problem, blocking, algorithm, cores, units),
+        ahead=not prologue.streamed.of(rows) or blocking.noc == 1,
     )
+
+
+def _cores(problem: Problem, cores: tuple[int, int]) -> int:
+    """Cores with work: of a rectangle of so many columns and rows, or those of the shards."""
+    return len(problem.placement.cores) if problem.placement is not None else cores[0] * cores[1]
+
+
+def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[int, int], units: int) -> float:
+    """Cycles in which a core waits for what it computes first operands from: until that has come where it is held, and
+    where it comes slower than it is used where it is streamed. Steps in turn are short, and have a barrier each.
+    """
+    f, prologue, rows = load_constants(problem.arch), problem.prologue(blocking), blocking.block[0]
+    parcels = 2 if algorithm != "mcast_2d" and min(cores) > 1 else 1  # the rest of the sender's row, the rows below it
+    sent = 1 / f.sender_read_rate + parcels / f.multicast_rate
+    alone = 1 / min(f.dram_read_rate, f.dram_total_rate / _cores(problem, cores))
+    rate = sent if "in0" in blocking.shares and not blocking.rotates else alone
+    held, streamed = prologue.held.of(rows) * rate, prologue.streamed.of(rows) * rate
+    late = held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
+    barriers = problem.k // prologue.columns * problem.matmuls if prologue.columns else 0
+    return units * late + prologue.once * sent + barriers * f.dram_read_latency
 
 
 def _combining(problem: Problem, blocking: Blocking, f: Constants) -> int:
@@ -708,17 +809,20 @@ def problem_of(
     fixed: Fixed,
     placement: Placement | None,
 ) -> Problem:
-    """The kernel's matmuls, which have the same extents; their operands are plain inputs."""
+    """The kernel's matmuls, which have the same extents; operands are plain inputs, or first ones that are computed."""
     program = kernel.program
     matmuls = [v for v in program.values if v.op == "matmul"]
     firsts, seconds = (
-        {(v.args[side], v.transpose[side]): kernel.tensor(program.values[v.args[side]].name) for v in matmuls}
+        {
+            (v.args[side], v.transpose[side]): kernel.tensor(program.values[v.args[side]].name)
+            for v in matmuls
+            if program.values[v.args[side]].op == "input"
+        }
         for side in (0, 1)
     )
-    first = next(iter(firsts.values()))
     output = kernel.outputs[0]
     rows, columns = output.matrix
-    inner = first.matrix[1]
+    inner = program.values[matmuls[0].args[0]].shape[-1]
     wide = kernel.math.fp32_accumulate
     bound = program.outputs[0]
     alone = len(matmuls) == len(program.outputs) == 1 and program.values[bound.value].op == "matmul"
@@ -751,6 +855,7 @@ def problem_of(
         behind_cycles=_behind_cycles(kernel, arch),
         placement=placement,
         bank_columns=_bank_columns(kernel, seconds, arch),
+        prologues=prologue_costs(kernel, arch),
         fixed=fixed,
     )
 
@@ -758,7 +863,8 @@ def problem_of(
 def _behind_cycles(kernel: DefaultedKernel, arch: Arch) -> float:
     """Cycles of the vector engine for a tile of the output, of what is as large as that."""
     program, output = kernel.program, kernel.outputs[0]
-    values = [v for v in program.values if v.args and v.op not in ("matmul", "cast") and v.shape[-2:] == output.matrix]
+    behind = (program.values[index] for index in sorted(beside_prologue(program)))
+    values = [v for v in behind if v.args and v.op not in ("matmul", "cast") and v.shape[-2:] == output.matrix]
     return sum(vector_cycles(arch.name, v.op, approximate=kernel.math.approximate) for v in values)
 
 
@@ -796,20 +902,16 @@ def _behind(kernel: DefaultedKernel, tensors: list[Tensor]) -> tuple[int, int, i
 
 
 def _read_behind(kernel: DefaultedKernel) -> list[Tensor]:
-    """Inputs that something else than the matmul reads."""
-    program = kernel.program
-    found: list[Tensor] = []
-    for index, value in enumerate(program.values):
-        readers = (v for v in program.values if index in v.args and v.op != "matmul")
-        bound = any(b.value == index for b in program.outputs)
-        if value.op == "input" and (bound or next(readers, None) is not None):
-            found.append(kernel.tensor(value.name))
-    return found
+    """Inputs that something behind the matmul reads."""
+    values = kernel.program.values
+    found = (values[index] for index in sorted(behind_products(kernel.program)))
+    return [kernel.tensor(value.name) for value in found if value.op == "input"]
 
 
 def _held(kernel: DefaultedKernel) -> tuple[int, int, int]:
     """Bytes of the buffers behind the product; what sections hand on is counted as a tile a value."""
     row, column, number, once, full = _behind(kernel, _read_behind(kernel))
-    handed = 4096 * sum(value.op != "input" for value in kernel.program.values)
+    values = kernel.program.values
+    handed = 4096 * sum(values[index].op != "input" for index in beside_prologue(kernel.program))
     results = sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs)
     return row, column, 2 * (number + once + full + results) + handed

@@ -37,6 +37,8 @@ def compute(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 
 class _Compute(SweepCompute):
     def startup(self) -> Startup:
+        if self.operands:
+            return super().startup()
         first = self.kernel.contractions[0]
         return Startup(a=first.a, b=first.b, out=first.gathered, reverse=True)
 
@@ -45,17 +47,22 @@ class _Compute(SweepCompute):
         kernel, blocking, plans = self.kernel, self.kernel.blocking, self.kernel.contractions
         assert blocking is not None
         several = (kernel.parts.tiles if kernel.parts is not None else plans[0].k_tiles) > blocking.k_block
+        whole = list(dict.fromkeys(plan.a for plan in plans if plan.is_whole))
         operands = [s.cb for s in kernel.streams if s.per == "k"]
+        operands += dict.fromkeys(plan.a for plan in plans if plan.own)
         step: list[Stmt] = [Wait(cb=cb, pages=self.pages(cb)) for cb in operands]
         if several:
             step.append(When(a=var("k_step"), b=num(1), body=(Accumulate(on=1),)))
         step += [stmt for plan in plans for stmt in self._subblocks(plan)]
         step += [Pop(cb=cb, pages=self.pages(cb)) for cb in operands]
         return [
+            *(self.sweeps(before=True) if self.operands else []),
+            *(Wait(cb=cb, pages=self.pages(cb)) for cb in whole),
             *(Reserve(cb=plan.gathered, pages=self.pages(plan.gathered)) for plan in plans),
             *k_steps(kernel, step),
             *([Accumulate(on=0)] if several else []),
             *(Push(cb=plan.gathered, pages=self.pages(plan.gathered)) for plan in plans),
+            *(Pop(cb=cb, pages=self.pages(cb)) for cb in whole),
         ]
 
     def once_a_unit(self, sweeps: list[Stmt]) -> list[Stmt]:
@@ -88,7 +95,7 @@ class _Compute(SweepCompute):
         assert blocking is not None
         (rows, columns), (high, wide) = blocking.block, blocking.subblock
         stride, k = dim("k_tiles_per_step", blocking.k_block), var("kk")
-        if blocking.local:
+        if blocking.local or plan.is_whole:
             k = var("k_step") * stride + k
             stride = dim("k_tiles", plan.k_tiles)
         row, column = first_of("row", rows, high), first_of("column", columns, wide)

@@ -16,13 +16,14 @@ from tt_build.ir.stages import (
     MatmulStep,
     PaddedKernel,
     SectionPlan,
+    StagedKernel,
     Step,
     Stream,
     Sweep,
 )
 from tt_build.passes import loops
 from tt_build.passes.inits import place_inits
-from tt_build.passes.places import unit_column, unit_row
+from tt_build.passes.places import operand_column, unit_column, unit_row
 from tt_build.passes.sfpu_calls import is_integer
 from tt_build.passes.sweep_loops import (
     block,
@@ -55,6 +56,7 @@ class SweepCompute:
         self.results = {result.cb for result in kernel.results if not result.bound}
         self.bound = {result.cb for result in kernel.results if result.bound}
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
+        self.operands = [plan.own or plan.a for plan in kernel.contractions if plan.computed]
         self.waited: set[str] = set()
         self.sweep: Sweep | None = None
 
@@ -65,7 +67,7 @@ class SweepCompute:
         shared = [s.cb for s in kernel.streams if s.per in ("core", "shard") and s.cb not in sent]
         shared += [*(mask.cb for mask in kernel.masks), *self.patterns]
         inner = [*loops.definitions(kernel), *core_tiles(kernel), *self.before_sweeps()]
-        inner += self.once_a_unit(self._sweeps())
+        inner += self.once_a_unit(self.sweeps(before=False))
         body: tuple[Stmt, ...] = (
             self.startup(),
             *(Wait(cb=cb, pages=self.pages(cb)) for cb in shared),
@@ -75,14 +77,19 @@ class SweepCompute:
         )
         return place_inits(body, kernel)
 
-    def _sweeps(self) -> list[Stmt]:
+    def sweeps(self, *, before: bool) -> list[Stmt]:
+        """The sweeps before the product of a blocked matmul, or all others; what they hold is free behind them."""
         kernel, inner = self.kernel, list[Stmt]()
         for number, sweep in enumerate(kernel.sweeps):
+            if sweep.before != before:
+                continue
             self.sweep = sweep
             inner += self._waits(sweep)
             inner.append(block(number, sweep, self._folds(sweep) if sweep.folds else self._tiles(sweep)))
-        held = [s.cb for s in kernel.streams if s.per == "unit"]
-        return [*inner, *(Pop(cb=cb, pages=self.pages(cb)) for cb in (*held, *self.settled))]
+        held = [s.cb for s in kernel.streams if s.per == "unit" and s.is_before_product == before]
+        made = {cb for sweep in kernel.sweeps if sweep.before for cb in settled_in(sweep)}
+        held += [cb for cb in self.settled if (cb in made) == before and cb not in self.operands]
+        return [*inner, *(Pop(cb=cb, pages=self.pages(cb)) for cb in held)]
 
     def before_sweeps(self) -> list[Stmt]:
         """What each unit does first."""
@@ -123,7 +130,7 @@ class SweepCompute:
         if cb in self.settled:
             extent = self.settled[cb].extent
             assert extent is not None
-            return place_in(self.kernel, extent)
+            return place_in(self.kernel, extent, column=self._column(extent), along_k=self._now().before)
         if cb in self.patterns:
             return self.patterns[cb].slot
         if cb not in self.streams:
@@ -132,7 +139,12 @@ class SweepCompute:
         if stream.per == "sweep":
             return block_slot(self.kernel, self._now())
         row = var("by" if is_kept_matrix(self.kernel, stream) else "tile_row")
-        return place_in(self.kernel, stream.extent, row=row, shift=shift)
+        column = self._column(stream.extent)
+        return place_in(self.kernel, stream.extent, row=row, column=column, shift=shift, along_k=self._now().before)
+
+    def _column(self, extent: tuple[int, int]) -> Index:
+        """The column of the present tile in a buffer of that extent: whole rows of what a sweep of a step reads."""
+        return operand_column(self.kernel, own=is_step(self.kernel, self._now()) and extent[1] > self._now().extent[1])
 
     # Sweeps
 
@@ -296,18 +308,32 @@ class SweepCompute:
         parts, place = self.kernel.parts, var("tile_row" if axis == "rows" else "tile_column")
         sweep = self._now()
         tiles = sweep.extent[0 if axis == "rows" else 1]
-        if self.kernel.blocking is not None:
+        if self.kernel.blocking is not None and not sweep.before:
             return [When(a=self._in_output(axis), b=num(self._output_tiles(axis) - 1), body=tuple(statements))]
         if axis == "columns" and sweep.one_column:
             return statements
+        if is_step(self.kernel, sweep):
+            last = num(self.kernel.contractions[0].k_tiles - 1)
+            return [When(a=operand_column(self.kernel, own=True), b=last, body=tuple(statements))]
         if parts is not None and parts.spread and parts.axis == axis:
             place = part(parts) * dim("part_tiles", parts.tiles) + (place if parts.tiles > 1 else num(0))
             tiles = parts.total
-        elif axis == "columns" and tiles == 1:  # the unit is a column of tiles, perhaps the last
+        elif axis == "columns" and tiles == 1 and not sweep.before:  # the unit is a column of tiles, perhaps the last
             place, tiles = var("bx"), self.kernel.grid.x
         if tiles == 1:
             return statements
         return [When(a=place, b=num(tiles - 1), body=tuple(statements))]
+
+
+def is_step(kernel: StagedKernel, sweep: Sweep) -> bool:
+    """Whether a sweep computes the core's own step of a first operand."""
+    own = {plan.own for plan in kernel.contractions} - {""}
+    return any(cb in own for cb in settled_in(sweep))
+
+
+def settled_in(sweep: Sweep) -> list[str]:
+    """The circular buffers of what a sweep computes."""
+    return [*(fold.cb for fold in sweep.folds), *_stored(sweep.sections)]
 
 
 def _target(fold: Fold) -> str:

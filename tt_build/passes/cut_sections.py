@@ -21,7 +21,7 @@ from tt_build.passes.dst_sections import (
     Store,
     evaluated,
 )
-from tt_build.passes.infer_schedule import SWEEPS
+from tt_build.passes.kinds import SWEEPS
 from tt_build.passes.movement import Sunk
 from tt_build.passes.tile_dtypes import block_casts, cut_dtype, enters_fpu, masked_columns
 

@@ -19,24 +19,27 @@ from msgspec.structs import astuple
 from tt_build.ir.stages import TILE, DefaultedKernel, MatmulLock, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
-from tt_build.passes.blockings import Choice
+from tt_build.passes.blockings import Choice, least_bytes
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.flash_schedule import schedule_attention
-from tt_build.passes.matmul_schedule import choice_of, followed
-from tt_build.passes.movement import MOVES, is_moved_leaf, sunk
+from tt_build.passes.kinds import (
+    ELEMENTWISE,
+    REDUCTION,
+    REDUCTIONS,
+    ROWS,
+    STREAMING_MATMUL,
+    SWEEPS,
+    computed_shapes,
+    extents,
+)
+from tt_build.passes.matmul_schedule import choice_of, followed, matmul_problem, streams_because
+from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
+from tt_build.passes.prologues import computed_operands, obstacle
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.passes.regions import region_of
 from tt_build.targets import Arch
-
-ELEMENTWISE = "elementwise"
-STREAMING_MATMUL = "streaming_matmul"
-REDUCTION = "reduction"
-ROWS = "rows"
-SWEEPS = (REDUCTION, ROWS)
-"""Algorithms of units that are swept: what is reduced together, or rows whose tiles meet each other."""
-REDUCTIONS = ("sum", "mean", "max", "min")
 
 
 def apply(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> ScheduledKernel:
@@ -164,6 +167,11 @@ def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
     program, origin = astuple(sunk(kernel.program))
     values = program.values
     matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
+    in_the_way = obstacle(program)
+    if in_the_way is not None:
+        index, message, help_ = in_the_way
+        refuse(kernel, "TTB201", message, value=origin[index], help=help_)
+    _refuse_prologue(kernel, arch, program, origin)
     if len(matmuls) > 1 and choice_of(kernel, arch) is None:
         refuse(
             kernel,
@@ -176,15 +184,8 @@ def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
     for index in matmuls:
         value = values[index]
         for operand in value.args:
-            if not is_moved_leaf(program, operand):
-                refuse(
-                    kernel,
-                    "TTB201",
-                    f"'{kernel.program.values[origin[operand]].op}' on an operand of a matmul cannot be lowered yet",
-                    value=origin[operand],
-                    help="compute the operand in a kernel of its own, or pass it as an input",
-                )
-            refuse_spread_operand(kernel, program, operand, origin[operand])
+            if is_moved_leaf(program, operand):
+                refuse_spread_operand(kernel, program, operand, origin[operand])
         if value.shape[-2:] != full[-2:] or _batch(value) != _batch_of(full):
             refuse(
                 kernel,
@@ -193,6 +194,36 @@ def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
                 value=origin[index],
                 help="make the product as large as the output",
             )
+
+
+def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origin: tuple[int, ...]) -> None:
+    """Refuse an operand that would have to be computed where the matmul cannot be blocked."""
+    operands = computed_operands(program)
+    if not operands or choice_of(kernel, arch, any_plan=True) is not None:
+        return
+    what, operand = f"'{program.values[operands[0]].op}' on an operand of a matmul", origin[operands[0]]
+    apart = "compute the operand in a kernel of its own"
+    reason = streams_because(kernel, arch)
+    if reason:
+        help_ = f"leave that out, or {apart}" if reason.startswith("the schedule") else apart
+        refuse(kernel, "TTB201", f"{what} needs blocks, but {reason}", value=operand, help=help_)
+    problem = matmul_problem(kernel, arch)
+    least = least_bytes(problem)
+    narrower = "cast it to bfloat16, as in cast(x, bfloat16) @ w, which halves it, "
+    wide = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
+    message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
+    if least > problem.budget:
+        message = (
+            f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
+            f"{problem.budget} B are left"
+        )
+    refuse(
+        kernel,
+        "TTB301",
+        message,
+        value=operand,
+        help=f"{narrower if wide else ''}{'or ' if wide else ''}{apart}",
+    )
 
 
 def _batch(value: Value) -> tuple[int, ...]:
@@ -227,20 +258,11 @@ def _refuse_shapes(kernel: DefaultedKernel, one: Tensor, other: Tensor) -> NoRet
 
 
 def _algorithm(kernel: DefaultedKernel) -> str:
-    """What kind of kernel it is; refuses reductions beside a matmul."""
-    ops = [value.op for value in kernel.program.values]
-    reduced = next((i for i, op in enumerate(ops) if op in REDUCTIONS), None)
+    """What kind of kernel it is."""
+    ops = {value.op for value in kernel.program.values}
     if "matmul" in ops:
-        if reduced is not None:
-            refuse(
-                kernel,
-                "TTB201",
-                f"'{ops[reduced]}' beside a matmul cannot be lowered in one kernel yet",
-                value=reduced,
-                help="declare one kernel for the matmul and one for the reduction",
-            )
         return STREAMING_MATMUL
-    if reduced is not None:
+    if ops & {*REDUCTIONS}:
         return REDUCTION
     return ROWS if _has_row_units(kernel) else ELEMENTWISE
 
@@ -254,18 +276,6 @@ def _has_row_units(kernel: DefaultedKernel) -> bool:
         return False
     values = sunk(kernel.program).program.values
     return any(value.op == "roll" and value.ints[0] == -1 for value in values)
-
-
-def extents(kernel: DefaultedKernel) -> tuple[int, int]:
-    """Rows and columns of the largest matrix that the program computes with."""
-    shapes = computed_shapes(sunk(kernel.program).program)
-    return max(shape[-2] for shape in shapes), max(shape[-1] for shape in shapes)
-
-
-def computed_shapes(program: Program) -> list[tuple[int, ...]]:
-    """Shapes of all values that are computed or loaded; what only moves on the way is larger or smaller."""
-    read = {b.value for b in program.outputs} | {a for v in program.values if v.op not in MOVES for a in v.args}
-    return [program.values[index].shape for index in sorted(read)]
 
 
 def _iteration_space(kernel: DefaultedKernel) -> tuple[tuple[int, int], Grid, Parts | None]:

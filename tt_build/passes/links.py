@@ -37,6 +37,8 @@ def _nocs(kernel: StagedKernel) -> dict[ChannelName, int]:
     blocking, found = kernel.blocking, dict[ChannelName, int]()
     if len(kernel.work) > 1 and any(stream.per == "core" for stream in kernel.streams):
         found["all"] = 0
+    if blocking is not None and any(plan.own for plan in kernel.contractions):
+        found["row"] = blocking.noc
     for stream in kernel.streams:
         if stream.operand and blocking is not None and blocking.is_shared(stream):
             found[SHARED_ALONG[stream.operand]] = blocking.noc if stream.operand == "in0" else 0

@@ -19,6 +19,7 @@ from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
+from tt_build.passes.prologues import before_products, computed_operands, obstacle
 from tt_build.passes.regions import region_of
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
@@ -54,6 +55,14 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
     return found
 
 
+def streams_because(kernel: DefaultedKernel, arch: Arch) -> str:
+    """Why the matmul is not blocked whatever fits L1; empty where nothing but that decides."""
+    stated = kernel.choice.matmul or MatmulSchedule()
+    if stated.algorithm == "streaming" or (stated.algorithm == "auto" and _is_streamed(kernel)):
+        return "the schedule asks for single tiles"
+    return _obstacle(kernel, arch)
+
+
 def followed(kernel: DefaultedKernel, arch: Arch, choice: Choice | None) -> tuple[Choice | None, MatmulLock | None]:
     """The planner's choice or the locked plan, and what became of that."""
     return follow_lock(kernel, choice, lambda: matmul_problem(kernel, arch))
@@ -72,13 +81,19 @@ def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
     program = sunk(kernel.program).program
     values = program.values
     matmuls = [value for value in values if value.op == "matmul"]
-    if any(values[arg].op != "input" for matmul in matmuls for arg in matmul.args):
+    if any(values[arg].op in MOVES for matmul in matmuls for arg in matmul.args):
         return "an operand is moved"
+    in_the_way = obstacle(program)
+    if in_the_way is not None:
+        return in_the_way[1]
     if any(matmul.transpose[0] for matmul in matmuls):
         return "its first operand is transposed"
     if len({(m.shape, values[m.args[0]].shape[-1]) for m in matmuls}) > 1:
         return "the kernel has matmuls of different extents"
-    if any(value.op in MOVES or value.op == "pattern" for value in values):
+    moved = {index for index, value in enumerate(values) if value.op in MOVES or value.op == "pattern"}
+    if moved & before_products(program):
+        return "a tensor that it is computed from is moved"
+    if moved:
         return "a tensor behind it is moved"
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
     if rows:
@@ -95,8 +110,9 @@ def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:
     region = region_of(kernel, arch)
     taken = sum(bytes_in_l1(buffer_of(kernel, tensor, arch), arch) for tensor in kernel.tensors)
     program = sunk(kernel.program).program
-    firsts = {program.values[v.args[0]].name for v in program.values if v.op == "matmul"}
-    first = kernel.tensor(firsts.pop()) if len(firsts) == 1 else None
+    firsts = {v.args[0] for v in program.values if v.op == "matmul"}
+    names = {program.values[index].name for index in firsts}
+    first = kernel.tensor(names.pop()) if len(names) == 1 and not computed_operands(program) else None
     return problem_of(
         msgspec.structs.replace(kernel, program=program),
         arch,
@@ -201,6 +217,8 @@ def _why(problem: Problem, taken: Fixed, key: str) -> str:
     placement = problem.placement
     if key in ("algorithm", "block") and placement is not None and not placement.by_operand:
         return f": the shards of '{placement.tensor}' are its blocks, {placement.across} of them in a row"
+    if key == "k_split" and problem.prologues:
+        return ": its first operand is computed, which each core does whole"
     if key == "k_split":
         return f": {problem.m} x {problem.k} x {problem.n} tiles cannot be cut so on as many cores"
     if key == "algorithm" and min(problem.cores) < 2 and taken.algorithm == "mcast_2d":

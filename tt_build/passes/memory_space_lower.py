@@ -75,7 +75,8 @@ def _sweeps(kernel: StagedKernel, arch: Arch) -> BufferedKernel:
     budget = _budget(kernel, arch)
     longest = max((line_tiles(sweep, kernel.parts) for sweep in kernel.sweeps), default=1)
     k_block = kernel.blocking.k_block if kernel.blocking is not None else 1
-    for depth in (DEPTH, 1):
+    once = kernel.blocking is not None and bool(kernel.blocking.prologue) and all(w.count == 1 for w in kernel.work)
+    for depth in (1,) if once else (DEPTH, 1):  # with one unit a core nothing comes while a block is in use
         for block in range(min(MAX_BLOCK, longest), 0, -1):
             buffers = sweep_buffers(kernel, block, depth)
             if sum(cb.size for cb in buffers) <= budget:
@@ -101,6 +102,17 @@ def line_tiles(sweep: Sweep, parts: Parts | None) -> int:
     axis = "rows" if sweep.by_columns else "columns"
     tiles = sweep.extent[0 if sweep.by_columns else 1]
     return parts.tiles if parts is not None and sweep.parts > 1 and parts.axis == axis else tiles
+
+
+def swept_block(sweep: Sweep, sweep_block: int, parts: Parts | None) -> int:
+    """Tiles of a block of what a sweep streams, where a block has at most ``sweep_block``.
+
+    In front of a product all blocks of a line are whole: what is sent to other cores is all of use.
+    """
+    line = line_tiles(sweep, parts)
+    if not sweep.before:
+        return min(sweep_block, line)
+    return next(size for size in range(min(sweep_block, line), 0, -1) if line % size == 0)
 
 
 def l1_budget(kernel: MappedKernel | BoundSources, arch: Arch) -> int:
@@ -167,7 +179,7 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
         if stream.per == "k" and kernel.blocking is not None:
             blocks = kernel.blocking.depth
         if stream.per == "sweep":
-            tiles = min(sweep_block, line_tiles(kernel.sweeps[stream.sweep], kernel.parts))
+            tiles = swept_block(kernel.sweeps[stream.sweep], sweep_block, kernel.parts)
         dtype = kernel.tensor(stream.tensor).dtype
         if stream.per == "shard":
             add(stream.cb, dtype, tiles, tiles, unpack_to_dest=stream.unpack_to_dest, buffer=stream.tensor)
@@ -183,13 +195,16 @@ def sweep_buffers(kernel: StagedKernel, sweep_block: int, depth: int) -> tuple[C
             add(result.cb, kernel.tensor(result.tensor).dtype, block, block, buffer=result.tensor)
             continue
         if result.sweep >= 0:
-            block, blocks = min(sweep_block, line_tiles(kernel.sweeps[result.sweep], kernel.parts)), DEPTH
+            block, blocks = swept_block(kernel.sweeps[result.sweep], sweep_block, kernel.parts), DEPTH
         add(result.cb, kernel.tensor(result.tensor).dtype, block, blocks * block)
     twice = {sweep.spill for sweep in kernel.sweeps}
     if kernel.attention is not None:  # what goes from step to step: the old block is read while the new one is made
         twice |= {kernel.attention.peak, kernel.attention.total, kernel.attention.gathered}
+    sent = {plan.a for plan in kernel.contractions if plan.own}
     for item in kernel.intermediates:
         block, blocks = item.tiles, 2 if item.cb in twice else 1
+        if item.cb in sent and kernel.blocking is not None:
+            blocks = min(kernel.blocking.depth, DEPTH)
         add(item.cb, item.dtype, block, blocks * block, unpack_to_dest=item.unpack_to_dest)
     buffers.add_scratch(kernel.scratch)
     return tuple(buffers.placed)

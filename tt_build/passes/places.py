@@ -20,6 +20,14 @@ def unit_column(kernel: MappedKernel, extent: int) -> Index:
     return _in_unit("bx", "tile_column", "unit_columns", kernel.unit_tiles[1], extent)
 
 
+def operand_column(kernel: MappedKernel, *, own: bool) -> Index:
+    """The column of the present tile in a computed first operand, of all of it or of the core's ``own`` step."""
+    blocking = kernel.blocking
+    if blocking is None or not own:
+        return var("tile_column")
+    return var("bx") * dim("k_tiles_per_step", blocking.k_block) + var("tile_column")
+
+
 def _in_unit(block: str, place: str, name: str, tiles: int, extent: int) -> Index:
     if tiles >= extent:
         return num(0) if tiles == 1 else var(place)

@@ -1,9 +1,10 @@
 """Blocked matmuls: MappedKernel -> StagedKernel. Used by ``plan_stages`` where ``infer_schedule`` chose blocks.
 
-A unit is a block of output tiles. The contraction gathers the product of the unit's rows of the first and columns of
-the second operand, step by step along K; what else the outputs need is one sweep over the block, which reads the
-product from L1. Where an output is the product itself, and its buffer can gather it, there is no sweep. Several matmuls
-of the same extents go through K together: an operand that they share comes once.
+A unit is a block of output tiles. Sweeps compute its rows of the first operand, where that is no input
+(``plan_prologue``). The contraction gathers the product of the unit's rows of the first and columns of the second
+operand, step by step along K; what else the outputs need is one sweep over the block, which reads the product from L1.
+Where an output is the product itself, and its buffer can gather it, there is no sweep. Several matmuls of the same
+extents go through K together: an operand that they share comes once, or is computed once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tt_build.ir.stages import (
     MappedKernel,
     Operand,
     OutputStream,
+    Residency,
     StagedKernel,
     Stream,
     Sweep,
@@ -28,6 +30,8 @@ from tt_build.passes.common import extend
 from tt_build.passes.dst_sections import Leaf, Store
 from tt_build.passes.pages import page_in_unit, tiles_of
 from tt_build.passes.places import unit_column, unit_row
+from tt_build.passes.plan_prologue import PROLOGUE_CHOICES, ProloguePlanner
+from tt_build.passes.prologues import behind_products
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tile_dtypes import enters_fpu, masked_columns
 from tt_build.targets import Arch
@@ -37,8 +41,9 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
     """Plan the contraction and the sweep behind it."""
     planner = _Planner(kernel, arch)
     matmuls = [i for i, value in enumerate(planner.program.values) if value.op == "matmul"]
+    before = planner.prologue()
     contractions = tuple(planner.contraction(index, alone=len(matmuls) == 1) for index in matmuls)
-    sweeps: tuple[Sweep, ...] = () if contractions[0].is_output else (planner.sweep(contractions),)
+    behind = () if contractions[0].is_output else (planner.sweep(contractions, number=len(before)),)
     return extend(
         StagedKernel,
         kernel,
@@ -48,8 +53,9 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
         intermediates=(*planner.intermediates, *planner.cutter.intermediates),
         results=tuple(planner.results),
         masks=tuple(planner.masks),
-        sweeps=sweeps,
+        sweeps=(*before, *behind),
         contractions=contractions,
+        residency=planner.residency,
     )
 
 
@@ -59,6 +65,26 @@ class _Planner(StagePlanner):
         assert kernel.blocking is not None
         self.blocking = kernel.blocking
         self.rows, self.columns = tiles_of(self.output)
+        self.behind = behind_products(self.program)
+        self.number = 0
+        self.operands: dict[int, str] = {}
+        self.steps: dict[str, str] = {}
+        self.residency: Residency | None = None
+
+    def prologue(self) -> tuple[Sweep, ...]:
+        """The sweeps that compute first operands, as the blocking says; none where none is computed."""
+        names = [choice.name for choice in PROLOGUE_CHOICES]
+        if not self.blocking.prologue:
+            return ()
+        at = names.index(self.blocking.prologue)
+        planner = ProloguePlanner(self.kernel, self.arch, PROLOGUE_CHOICES[at], self)
+        sweeps = planner.sweeps()
+        self.operands = planner.operands
+        reason = f"'{names[0]}' leaves too little of L1" if at else "in front of the product"
+        if self.blocking.rotates:
+            reason = "in front of the product; each core of a row computes a step along K, and sends it in its turn"
+        self.residency = Residency(choice=self.blocking.prologue, reason=reason)
+        return sweeps
 
     def contraction(self, index: int, *, alone: bool) -> Contraction:
         """The matmul, and where its result goes."""
@@ -67,7 +93,10 @@ class _Planner(StagePlanner):
         k_tiles = -(-reduced // TILE)
         rows, columns = self.blocking.block
         in_step = k_tiles if self.blocking.local else self.blocking.k_block
-        first = self._operand(value, 0, (rows, in_step), reduced)
+        computed, own = self.operands.get(value.args[0]), ""
+        if computed is not None and self.blocking.rotates:
+            own, computed = computed, self._sent(computed)
+        first = self._operand(value, 0, (rows, in_step), reduced) if computed is None else computed
         second = self._operand(value, 1, (self.blocking.k_block, columns), reduced)
         parts = self._parts() if self.blocking.k_parts > 1 else ("", "")
         output = self._direct_output(index, k_tiles) if alone else None
@@ -90,7 +119,17 @@ class _Planner(StagePlanner):
             transpose_b=value.transpose[1],
             part_cb=parts[0],
             parts_cb=parts[1],
+            computed=computed is not None,
+            own=own,
         )
+
+    def _sent(self, own: str) -> str:
+        """The circular buffer of a step of the operand that the cores of a row compute, as ``own`` has it."""
+        if own not in self.steps:
+            (mine,) = (item for item in self.intermediates if item.cb == own)
+            self.steps[own] = self.names.unique("cb_step")
+            self.intermediates.append(msgspec.structs.replace(mine, cb=self.steps[own], extent=None))
+        return self.steps[own]
 
     def _parts(self) -> tuple[str, str]:
         """Circular buffers of a core's own partial product, and of all of a unit."""
@@ -152,15 +191,16 @@ class _Planner(StagePlanner):
         name = f"cb_{self.identifiers[tensor.name]}_shard"
         return self.shared_stream(Stream(cb=name, tensor=tensor.name, page=page, per="shard", extent=extent))
 
-    def sweep(self, contractions: tuple[Contraction, ...]) -> Sweep:
-        """What the outputs need beside the products, tile by tile."""
+    def sweep(self, contractions: tuple[Contraction, ...], *, number: int) -> Sweep:
+        """What the outputs need beside the products, tile by tile; the sweep of that number."""
+        self.number = number
         leaves = {i: self._leaf(i) for i in range(len(self.program.values)) if self._is_loaded(i)}
         fpu = enters_fpu("float32" if self.fp32 else "bfloat16")
         leaves |= {plan.value: Leaf(cb=plan.cb, bcast="", transpose=False, fpu=fpu) for plan in contractions}
         stores: list[Store] = []
         for binding in self.program.outputs:
             tensor = self.kernel.tensor(binding.tensor)
-            cb = self._result(tensor, sweep=0)
+            cb = self._result(tensor, sweep=number)
             self.cutter.dtypes[cb] = tensor.dtype
             stores.append(self.cutter.store(binding.value, cb, tensor.dtype))
         sections = self.cutter.sections(stores, leaves, {})
@@ -172,10 +212,7 @@ class _Planner(StagePlanner):
         return Sweep(what=what, extent=self.blocking.block, by_columns=False, sections=sections)
 
     def _is_loaded(self, index: int) -> bool:
-        value = self.program.values[index]
-        readers = (v for v in self.program.values if index in v.args and v.op != "matmul")
-        bound = any(b.value == index for b in self.program.outputs)
-        return value.op == "input" and (bound or next(readers, None) is not None)
+        return self.program.values[index].op == "input" and index in self.behind
 
     def _leaf(self, index: int) -> Leaf:
         """An operand of the sweep: a tile of each place, or a row, a column or a tile that the unit holds."""
@@ -192,7 +229,7 @@ class _Planner(StagePlanner):
             tensor=tensor.name,
             page=page,
             per="sweep",
-            sweep=0,
+            sweep=self.number,
             unpack_to_dest=unpack_to_dest,
         )
         if bcast == "scalar" and page == num(0):

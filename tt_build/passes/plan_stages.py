@@ -27,7 +27,7 @@ from tt_build.lang.program import Program, Value
 from tt_build.passes import plan_blocks, plan_flash, plan_sweeps
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.dst_sections import Leaf, MatmulOperands, Store
-from tt_build.passes.infer_schedule import SWEEPS
+from tt_build.passes.kinds import SWEEPS
 from tt_build.passes.movement import MOVES, is_moved_leaf
 from tt_build.passes.pages import names_read, page_in_unit, page_of, rows_of, tiles_of, unit_place
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of

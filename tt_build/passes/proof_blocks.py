@@ -32,16 +32,13 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import TILE, Contraction, LoweredKernel, Stream
-from tt_build.ir.work import tile_ids
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
-from tt_build.passes.proof_exchange import senders
+from tt_build.passes.proof_block_places import BlockPlaces, Places
 from tt_build.passes.proof_parts import check_combined
+from tt_build.passes.proof_prologue import PrologueProof
 from tt_build.passes.proof_shards import check_shards_here
-from tt_build.passes.proof_visits import VisitProof, keys
-
-Places = dict[str, np.ndarray]
-"""For each time: core, unit of the core, row and column of tiles in the unit, and the block's bx, by, bz."""
+from tt_build.passes.proof_visits import keys
 
 
 def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]:
@@ -56,36 +53,28 @@ def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
     for plan in kernel.contractions:
         proof.check_contraction(compute, plan)
         check_combined(kernel, compute, plan, proof.part_of_core())
+    if any(plan.computed for plan in kernel.contractions):
+        proof.before = PrologueProof(kernel).check(compute, proof.reads)
     proof.check_accumulation(compute)
     proof.check_sweep(compute)
     return proof.pages_read, proof.pages_written
 
 
-class _Proof(VisitProof):
+class _Proof(BlockPlaces):
     def __init__(self, kernel: LoweredKernel) -> None:
         super().__init__(kernel)
-        assert kernel.blocking is not None
-        self.blocking = kernel.blocking
-        self.block = kernel.blocking.block
-        self.k_block = kernel.blocking.k_block
+        self.k_block = self.blocking.k_block
         self.plans = kernel.contractions
         self.k_tiles = kernel.contractions[0].k_tiles
-        self.firsts, self.products = {p.a for p in self.plans}, {p.cb for p in self.plans}
+        self.firsts, self.products = {p.a for p in self.plans if not p.computed}, {p.cb for p in self.plans}
         self.gathered = {p.gathered for p in self.plans}
-        self.tiles = kernel.buffer(kernel.outputs[0].name).tiles
-        walks = [np.asarray(tile_ids(item, kernel.order, kernel.grid), dtype=np.int64) for item in kernel.work]
-        self.ids = np.concatenate(walks)
-        sizes = np.asarray([walk_.size for walk_ in walks])
-        self.first = np.cumsum(sizes) - sizes
-        self.core = np.repeat(np.arange(len(walks)), sizes)
-        self.streams = {stream.cb: stream for stream in kernel.streams}
         self.results = {result.cb: result for result in kernel.results}
         self.reads: dict[str, Visit] = {}
         self.written: dict[str, np.ndarray] = {}
         self.zeroed: list[Visit] = []
         self.pages_read: dict[str, int] = {}
         self.pages_written: dict[str, int] = {}
-        self.parts = kernel.parts
+        self.before = set[str]()  # circular buffers that sweeps in front of the product read
         self._check_parts()
 
     # Places
@@ -106,19 +95,6 @@ class _Proof(VisitProof):
         if not {*self.blocking.shares} <= {"in0" if parts.axis == "rows" else "in1"}:
             self._fail("cores with other parts of K share operands")
 
-    def _along(self, ids: np.ndarray, axis: int) -> np.ndarray:
-        """Number of the units' block along an axis (0: rows); 0 where parts of K lie along it."""
-        if self.parts is not None and self.parts.axis == ("columns" if axis else "rows"):
-            return np.zeros_like(ids)
-        return np.asarray(ids % self.kernel.grid.x if axis else ids // self.kernel.grid.x % self.kernel.grid.y)
-
-    def _part(self, ids: np.ndarray) -> np.ndarray:
-        """Number of the units' part of K."""
-        if self.parts is None:
-            return np.zeros_like(ids)
-        grid = self.kernel.grid
-        return np.asarray(ids % grid.x if self.parts.axis == "columns" else ids // grid.x % grid.y)
-
     def part_of_core(self) -> np.ndarray:
         """Number of the part of K that each core has first."""
         return np.asarray(self._part(self.ids)[self.first])
@@ -128,49 +104,6 @@ class _Proof(VisitProof):
         if self.parts is None:
             return np.full_like(part, self.k_tiles)
         return np.asarray(np.minimum(self.parts.tiles, self.k_tiles - part * self.parts.tiles))
-
-    def places(self, visit: Visit) -> Places:
-        """Where each time of a statement is."""
-        zero = np.zeros_like(visit.core)
-        unit = visit.rounds.get("unit", zero)
-        grid = self.kernel.grid
-        ids = self.ids[self.first[visit.core] + unit]
-        column = visit.rounds.get("tile_column", zero)
-        if "i" in visit.rounds:  # blocks of what is streamed
-            block = visit.rounds.get("block", zero)
-            column = block * min(self.kernel.sweep_block, self.block[1]) + visit.rounds["i"]
-        return {
-            "core": visit.core,
-            "unit": unit,
-            "row": visit.rounds.get("tile_row", zero),
-            "column": column,
-            "bx": self._along(ids, 1),
-            "by": self._along(ids, 0),
-            "bz": ids // (grid.x * grid.y),
-            "part": self._part(ids),
-        }
-
-    def pages(self, tensor: str, turned: bool, bz: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Pages of a tensor's tiles as the program uses it, broadcast to the output's leading dimensions."""
-        own, batch = self.kernel.tensor(tensor), self.kernel.outputs[0].batch
-        height, width = self.kernel.buffer(tensor).tiles
-        pages = np.arange(self.kernel.buffer(tensor).pages).reshape(*own.batch, height, width)
-        if turned:
-            pages = np.swapaxes(pages, -1, -2)
-        extra = len(batch) - len(own.batch)
-        pages = pages.reshape((1,) * max(extra, 0) + pages.shape)
-        if extra < 0:
-            pages = pages.reshape(*batch, *pages.shape[-2:])
-        whole = np.broadcast_to(pages, (*batch, *pages.shape[-2:])).reshape(-1, *pages.shape[-2:])
-        rows, columns = whole.shape[-2:]
-        self._within(row, self.tiles[0] if rows == 1 else rows, "row")
-        self._within(column, self.tiles[1] if columns == 1 else columns, "column")
-        row, column = (row if rows > 1 else np.zeros_like(row)), (column if columns > 1 else np.zeros_like(column))
-        return np.asarray(whole[bz, row, column])
-
-    def _within(self, index: np.ndarray, extent: int, what: str) -> None:
-        if index.size and int(index.max()) >= extent:
-            self._fail(f"{what} {int(index.max())} of {extent} tiles")
 
     # Transfers
 
@@ -200,7 +133,7 @@ class _Proof(VisitProof):
             stream = self.streams[cb]
             if stream.per == "k":
                 self._check_operand(stream, visit)
-            else:
+            elif not stream.is_before_product:
                 self._check_held(stream, visit)
 
     def _check_operand(self, stream: Stream, visit: Visit) -> None:
@@ -255,26 +188,12 @@ class _Proof(VisitProof):
         program = sunk(self.kernel.program).program
         value = program.values[plan.value]
         names = [program.values[arg].name for arg in value.args]
-        if value.op != "matmul" or names != [self.streams[cb].tensor for cb in (plan.a, plan.b)]:
+        brought = ["" if plan.computed else self.streams[plan.a].tensor, self.streams[plan.b].tensor]
+        if value.op != "matmul" or names != brought:
             self._fail(f"the operands of {plan.cb} are not those of its matmul")
         if plan.transpose_b != value.transpose[1] or value.transpose[0]:
             self._fail("an operand is transposed, or not, against the program")
         return plan.transpose_b
-
-    def _valid(self, axis: int) -> np.ndarray:
-        """For each unit of all cores: its rows, or columns, that the output has."""
-        size, total = self.block[axis], self.tiles[axis]
-        return np.asarray(np.minimum(size, total - self._along(self.ids, axis) * size))
-
-    def _readers(self, stream: Stream) -> np.ndarray:
-        """A mask of the units whose cores read the stream themselves."""
-        if stream.per == "core":
-            return np.asarray(self.core == 0)
-        reads = np.ones_like(self.core, dtype=bool) if stream.per == "k" else self._part(self.ids) == 0
-        if stream.operand and self.blocking.is_shared(stream):
-            channel = "row" if stream.operand == "in0" else "column"
-            reads = reads & np.isin(self.core, senders(self.kernel, channel))
-        return reads
 
     def _check_held(self, stream: Stream, visit: Visit) -> None:
         """What the outputs need beside the product: a tile of each place, a row, a column, or one tile of all."""
@@ -285,6 +204,7 @@ class _Proof(VisitProof):
         rows = self._valid(0) if height > 1 or stream.per == "sweep" else np.ones_like(self.core)
         columns = self._valid(1) if width > 1 or stream.per == "sweep" else np.ones_like(self.core)
         if stream.per == "sweep":
+            self._check_sweep_of(visit, {stream.sweep}, stream.cb)
             slot = visit.rounds.get("i", np.zeros_like(visit.core))
             self._in_order(visit, at, stream.cb)
         else:
@@ -313,6 +233,7 @@ class _Proof(VisitProof):
         if result.sweep < 0:
             slot = at["row"] * self.block[1] + at["column"]
         else:
+            self._check_sweep_of(visit, {result.sweep}, stmt.cb)
             slot = visit.rounds.get("i", np.zeros_like(visit.core))
             self._in_order(visit, at, stmt.cb)
         self._same(visit, (wanted, slot), stmt.cb)
@@ -391,14 +312,15 @@ class _Proof(VisitProof):
         assert isinstance(stmt, MatmulBlock)
         (high, wide), width = self.blocking.subblock, self.block[1]
         stride = getattr(stmt.k_stride, "value", -1)
-        wanted = self.k_tiles if self.blocking.local else self.k_block
+        whole = self.blocking.local or plan.is_whole
+        wanted = self.k_tiles if whole else self.k_block
         if (stmt.rows, stmt.columns, stride) != (high, wide, wanted):
             self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles, {stride} apart, from {stmt.cbs}")
         if stmt.transpose != self._turned(plan):
             self._fail("matmul_block transposes the second operand, or not, against the program")
         kk, step = visit.rounds["kk"], visit.rounds["k_step"]
         row, k0 = np.divmod(visit.values[0], stride)
-        in_first = step * self.k_block + kk if self.blocking.local else kk
+        in_first = step * self.k_block + kk if whole else kk
         k1, column = np.divmod(visit.values[1], width)
         extent = np.minimum(self.k_block, k_tiles - step * self.k_block)
         if not (np.array_equal(k0, in_first) and np.array_equal(k1, kk)) or (kk >= extent).any():
@@ -432,10 +354,6 @@ class _Proof(VisitProof):
             covered.append(keys(visit.rounds, visit.core, "unit", "k_step") * (self.block[0] * width) + visit.values[0])
         if len(np.unique(np.concatenate(covered))) != steps * self.block[0] * width:
             self._fail("a tile of the product is not packed once a step")
-
-    def _on_first_part(self, at: Places, cb: str) -> None:
-        if at["part"].any():
-            self._fail(f"tiles of {cb} are moved on a core that has not the whole product")
 
     def check_accumulation(self, compute: KernelBody) -> None:
         """The packer replaces in the first step along K, adds in the others, and replaces everywhere else."""
@@ -488,11 +406,16 @@ class _Proof(VisitProof):
         used: set[str] = set()
         done = self._part(self.ids) == 0
         whole = int((self._valid(0) * self._valid(1))[done].sum())
-        for visit in visits(compute, (TileOp, Pack)) if self.kernel.sweeps else []:
+        behind = {number for number, sweep in enumerate(self.kernel.sweeps) if not sweep.before}
+        own |= {plan.own or plan.a for plan in self.plans}
+        for visit in visits(compute, (TileOp, Pack)) if behind else []:
+            if visit.sweep >= 0 and self.kernel.sweeps[visit.sweep].before:
+                continue
             stmt, at = visit.stmt, self.places(visit)
             if isinstance(stmt, Pack):
                 if stmt.cb in own:
                     continue
+                self._check_sweep_of(visit, behind, stmt.cb)
                 bound = stmt.cb in self.results and self.results[stmt.cb].bound
                 if bound != (stmt.index is not None) or stmt.cb not in {*self.results, *handed}:
                     self._fail(f"packs {stmt.cb} at {stmt.index}")
@@ -505,6 +428,7 @@ class _Proof(VisitProof):
             self._on_first_part(at, ", ".join(stmt.cbs))
             if parts_cbs & {*stmt.cbs}:
                 continue
+            self._check_sweep_of(visit, behind, ", ".join(stmt.cbs))
             last = at["bx"] * self.block[1] + at["column"] == self.tiles[1] - 1
             masked = bool(masks & {*stmt.cbs})
             edge = self._along(self.ids, 1) == -(-self.tiles[1] // self.block[1]) - 1
@@ -517,11 +441,16 @@ class _Proof(VisitProof):
                 used.add(cb)
                 if not np.array_equal(index, self._index(cb, visit, at)):
                     self._fail(f"{stmt.op} takes another tile of {cb} than that of its place")
-        wanted = set(self.products) if self.kernel.sweeps else set()
+        wanted = set(self.products) if behind else set()
         sent = {s.shard_cb for s in self.kernel.streams}
-        wanted |= {s.cb for s in self.kernel.streams if s.per != "k" and s.cb not in self.firsts | sent} | masks
+        others = [s.cb for s in self.kernel.streams if s.per != "k" and s.cb not in self.firsts | sent]
+        wanted |= {*others, *masks} - self.before
         if not wanted <= used:
             self._fail(f"nobody reads {sorted(wanted - used)}")
+
+    def _check_sweep_of(self, visit: Visit, numbers: set[int], cb: str) -> None:
+        if visit.sweep not in numbers:
+            self._fail(f"{cb} in sweep {visit.sweep}, not one of {sorted(numbers)}")
 
     def _index(self, cb: str, visit: Visit, at: Places) -> np.ndarray:
         """Where the tile of the present place lies in a circular buffer."""
@@ -535,11 +464,3 @@ class _Proof(VisitProof):
             return visit.rounds.get("i", zero)
         rows, columns = stream.extent
         return np.asarray((at["row"] if rows > 1 else zero) * columns + (at["column"] if columns > 1 else zero))
-
-    # Comparisons
-
-    def _in_order(self, visit: Visit, at: Places, cb: str) -> None:
-        """Units one after the other, row by row: all kernels walk a block alike."""
-        key = keys(at, at["core"], "core", "unit", "row", "column")
-        if (np.diff(key) <= 0).any():
-            self._fail(f"tiles of {cb} are not met row by row")

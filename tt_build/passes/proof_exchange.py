@@ -220,6 +220,8 @@ def check_sent(kernel: LoweredKernel) -> None:
     sent |= {s.cb for s in flat if isinstance(s, RotateShared)}
     wanted = {s.cb for s in kernel.streams if s.per == "core"} if len(kernel.work) > 1 else set()
     wanted |= {s.cb for s in kernel.streams if _is_shared(kernel, s)}
+    if kernel.blocking is not None and "in0" in kernel.blocking.shares:
+        wanted |= {plan.a for plan in kernel.contractions if plan.own}
     if sent != wanted:
         fail(kernel, "TTB402", f"streams {sorted(sent)} are sent, {sorted(wanted)} are shared")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tt_build.ir.lowered import Block, FillTile, Loop, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
 from tt_build.ir.stages import TILE, Fold, LoweredKernel, Sweep
 from tt_build.passes.movement import sunk
+from tt_build.passes.prologues import computed_operands
 from tt_build.passes.proof import fail
 from tt_build.passes.tensorize_steps import FILL
 from tt_build.targets import DTYPES
@@ -48,11 +49,14 @@ def check_folds(kernel: LoweredKernel) -> None:
 
 def _check_masks(kernel: LoweredKernel) -> None:
     """A mask tile is of ones, and of a size that an operand of a reduction is ragged by."""
-    values = sunk(kernel.program).program.values
+    program = sunk(kernel.program).program
+    values = program.values
     operands = [
         (values[values[fold.value].args[0]].shape, fold.axes) for sweep in kernel.sweeps for fold in sweep.folds
     ]
     ragged = {(side, shape[axis] % TILE) for shape, axes in operands for axis, side, _ in _SIDES if axis in axes}
+    if kernel.contractions:
+        ragged |= {("columns", values[index].shape[-1] % TILE) for index in computed_operands(program)}
     widths = {value.shape[-1] for value in values}  # block-float tiles are masked beside any ragged row
     ragged |= {
         ("columns", width % TILE)

@@ -220,10 +220,11 @@ def _problem(stmt: Stmt, held: _Held) -> str:
                 return "reads under way"
         return ""
     if isinstance(stmt, RotateShared):
-        shard = held.pointers.get(stmt.source, ("", ""))
-        if shard[1] != "write" or held.pointers.get(stmt.target) != (stmt.cb, "write") or shard[0] == stmt.cb:
+        own, side = held.pointers.get(stmt.source, ("", ""))
+        if not side or held.pointers.get(stmt.target) != (stmt.cb, "write") or own == stmt.cb:
             return f"through pointers {stmt.source} and {stmt.target}"
-        return "" if {stmt.cb, shard[0]} <= held.reserved - held.arriving else "pages are not held"
+        ready = held.reserved - held.arriving if side == "write" else held.awaited
+        return "" if own in ready and stmt.cb in held.reserved - held.arriving else "pages are not held"
     if isinstance(stmt, Exchange):
         held_source = held.pointers.get(stmt.source, ("", ""))
         if held_source[1] != "read" or held.pointers.get(stmt.target) != (stmt.cb, "write"):

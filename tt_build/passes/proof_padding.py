@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tt_build.ir.lowered import Block, FillTile, Pack, Section, SfpuOp, Stmt, TileOp, walk
 from tt_build.ir.stages import TILE, LoweredKernel
-from tt_build.passes.infer_schedule import extents
+from tt_build.passes.kinds import extents
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.simplify import bodies_of
@@ -44,6 +44,9 @@ def columns_of(kernel: LoweredKernel, number: int) -> frozenset[int]:
         return frozenset((max(tensor.matrix[1] for tensor in kernel.outputs),))
     whole = extents(kernel)[1]
     values, sweep = sunk(kernel.program).program.values, kernel.sweeps[number]
+    if sweep.before:
+        operand = values[kernel.contractions[0].value].args[0]
+        return frozenset((1 if sweep.one_column else values[operand].shape[-1],))
     found = {values[values[fold.value].args[0]].shape[-1] for fold in sweep.folds}
     found |= {kernel.tensor(result.tensor).matrix[1] for result in kernel.results if result.sweep == number}
     return frozenset(found or ({1, whole} if sweep.extent[1] == 1 else {whole}))
@@ -62,19 +65,19 @@ def _check_pack(kernel: LoweredKernel, pack: Pack, section: Section, columns: fr
     """Padding is masked as it must be for one of these numbers of columns."""
     for count in columns:
         masks = {m.cb for m in kernel.masks if (m.axis, m.count) == ("columns", count % TILE)}
-        if count % BLOCK == 0 or pack.dst in _masked(section.math, masks):
+        if count % BLOCK == 0 or pack.dst in masked_slots(section.math, masks):
             return
     fail(kernel, "TTB408", f"DST slot {pack.dst} goes into {pack.cb} with its padding columns")
 
 
-def _masked(statements: tuple[Stmt, ...], masks: set[str]) -> set[int]:
+def masked_slots(statements: tuple[Stmt, ...], masks: set[str]) -> set[int]:
     """The slots whose last write is a mask."""
     clean: set[int] = set()
     holds_mask: set[int] = set()
     for stmt in statements:
         for inner in bodies_of(stmt):
             written = {s.dst if isinstance(s, TileOp) else s.out for s in inner if isinstance(s, TileOp | SfpuOp)}
-            clean = (clean - written) | _masked(inner, masks)
+            clean = (clean - written) | masked_slots(inner, masks)
         if isinstance(stmt, TileOp):
             clean.discard(stmt.dst)
             holds_mask.discard(stmt.dst)

@@ -19,7 +19,7 @@ from tt_build.ir.lowered import FillTile, Pack, ReadPage, TileOp, WritePage, wal
 from tt_build.ir.skeleton import Visit, in_order, visits
 from tt_build.ir.stages import TILE, LoweredKernel, Stream, Sweep, Tensor
 from tt_build.ir.work import tile_ids
-from tt_build.passes.infer_schedule import extents
+from tt_build.passes.kinds import extents
 from tt_build.passes.memory_space_lower import line_tiles
 from tt_build.passes.movement import sunk
 from tt_build.passes.proof import fail

@@ -9,6 +9,7 @@ from tt_build.ir.plan import ArgRef
 from tt_build.ir.skeleton import occurrences
 from tt_build.ir.stages import LoweredKernel
 from tt_build.ir.work import tile_ids
+from tt_build.passes.blocks import pointer_of
 from tt_build.passes.proof import fail
 from tt_build.passes.shard_to_core_map import cover
 
@@ -25,11 +26,14 @@ def turn_words_of(
     one unit (TTB402).
     """
     (rotate, *more) = [stmt for stmt in walk(body.body) if isinstance(stmt, RotateShared)]
-    streams = [s for s in kernel.streams if s.shard_cb]
-    if more or mixed or channel.name != "row" or [s.cb for s in streams] != [rotate.cb]:
-        fail(kernel, "TTB402", f"{body.role} sends in turn what is no shard, or by another channel")
-    if rotate.pages != kernel.cb(rotate.cb).block or rotate.pages != kernel.cb(streams[0].shard_cb).block:
-        fail(kernel, "TTB402", f"{rotate.pages} pages of a shard are sent")
+    own = {s.cb: s.shard_cb for s in kernel.streams if s.shard_cb}
+    own |= {plan.a: plan.own for plan in kernel.contractions if plan.own}
+    if more or mixed or channel.name != "row" or [*own] != [rotate.cb]:
+        fail(kernel, "TTB402", f"{body.role} sends in turn what is no shard or step, or by another channel")
+    if rotate.pages != kernel.cb(rotate.cb).block or rotate.pages != kernel.cb(own[rotate.cb]).block:
+        fail(kernel, "TTB402", f"{rotate.pages} pages of a shard or a step are sent")
+    if rotate.source != pointer_of(own[rotate.cb]):
+        fail(kernel, "TTB402", f"{rotate.source} is sent, not {own[rotate.cb]}")
     rows: dict[int, dict[int, Core]] = {}
     for item in kernel.work:
         if item.count != 1:

@@ -7,7 +7,7 @@ core with one part has fewer tiles in the last (``core_tiles``), and a core with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -15,9 +15,10 @@ import msgspec
 from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
 from tt_build.ir.lowered import Block, Let, Loop, Stmt
 from tt_build.ir.stages import PaddedKernel, Parts, Stream, Sweep
-from tt_build.passes.memory_space_lower import line_tiles
+from tt_build.passes.memory_space_lower import swept_block
 
 _TILE_ROW = var("tile_row")
+_TILE_COLUMN = var("tile_column")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class Span(msgspec.Struct, frozen=True):
 
 def block_of(kernel: PaddedKernel, sweep: Sweep) -> int:
     """Tiles of a block of what the sweep streams."""
-    return min(kernel.sweep_block, line_tiles(sweep, kernel.parts))
+    return swept_block(sweep, kernel.sweep_block, kernel.parts)
 
 
 def block_pages(kernel: PaddedKernel, sweep: Sweep) -> Index:
@@ -57,26 +58,38 @@ def lines(kernel: PaddedKernel, sweep: Sweep, inside: Sequence[Stmt]) -> list[St
     return _counted(_outer(kernel, sweep), inside)
 
 
-def every_tile(kernel: PaddedKernel, extent: tuple[int, int], inside: Sequence[Stmt]) -> list[Stmt]:
-    """``inside`` for each tile that the core has of the unit, row by row."""
-    rows, columns = (_span(kernel, name, size) for name, size in zip(_NAMES, extent, strict=True))
+def every_tile(
+    kernel: PaddedKernel, extent: tuple[int, int], inside: Sequence[Stmt], *, along_k: bool = False
+) -> list[Stmt]:
+    """``inside`` for each tile that the core has of the unit, row by row.
+
+    ``along_k``: of a first operand of a blocked matmul, whose columns are all of K.
+    """
+    rows, columns = (_span(kernel, name, size, along_k=along_k) for name, size in zip(_NAMES, extent, strict=True))
     return _counted(rows, _counted(columns, inside))
 
 
 def line(kernel: PaddedKernel, sweep: Sweep, before: list[Stmt], inner: list[Stmt], after: list[Stmt]) -> list[Stmt]:
     """The tiles of one line: ``before``, then ``inner`` for each tile of the block, then ``after``."""
+    return line_around(kernel, sweep, inner, lambda tiles: [*before, *tiles, *after])
+
+
+def line_around(
+    kernel: PaddedKernel, sweep: Sweep, inner: list[Stmt], around: Callable[[list[Stmt]], list[Stmt]]
+) -> list[Stmt]:
+    """The tiles of one line, block by block: ``around`` has the statements of a block's tiles, ``inner`` for each."""
     span, size = _inner(kernel, sweep), block_of(kernel, sweep)
     if size == 1:
-        return _counted(span, [*before, *inner, *after])
+        return _counted(span, around(inner))
     pages = block_pages(kernel, sweep)
     if size == span.most:
         place = Let(name=span.name, value=span.base + var("i"))
-        return [*before, Loop(var="i", count=span.count, body=(place, *inner)), *after]
-    exact = span.most % size == 0 and span.count == num(span.most)
+        return around([Loop(var="i", count=span.count, body=(place, *inner))])
+    exact = span.most % size == 0 and (span.count == num(span.most) or sweep.before)
     left = pages if exact else minimum(pages, span.count - var("block") * pages)
     place = Let(name=span.name, value=span.base + (var("block") * pages + var("i")))
     tiles = Loop(var="i", count=var("tiles"), body=(place, *inner))
-    body = (Let(name="tiles", value=left), *before, tiles, *after)
+    body = (Let(name="tiles", value=left), *around([tiles]))
     return [Loop(var="block", count=ceil_div(span.count, pages), body=body)]
 
 
@@ -113,16 +126,24 @@ def block(number: int, sweep: Sweep, body: Sequence[Stmt]) -> Block:
     return Block(text=f"sweep {number + 1}: {sweep.what}", sweep=number, body=tuple(body))
 
 
-def place_in(kernel: PaddedKernel, extent: tuple[int, int], *, row: Index = _TILE_ROW, shift: int = 0) -> Index:
-    """Index of the tile (row, tile_column) among ``extent`` tiles; one row or column is the same for all.
+def place_in(
+    kernel: PaddedKernel,
+    extent: tuple[int, int],
+    *,
+    row: Index = _TILE_ROW,
+    column: Index = _TILE_COLUMN,
+    shift: int = 0,
+    along_k: bool = False,
+) -> Index:
+    """Index of the tile (row, column) among ``extent`` tiles; one row or column is the same for all.
 
-    ``shift``: of the tile so many columns further, behind the last the first.
+    ``shift``: of the tile so many columns further, behind the last the first. ``along_k`` as in ``every_tile``.
     """
     rows, columns = extent
     if columns == 1:
         return row if rows > 1 else num(0)
-    width = _extent(kernel, "columns", columns)
-    column = (var("tile_column") + shift) % width if shift else var("tile_column")
+    width = _extent(kernel, "columns", columns, along_k=along_k)
+    column = (column + shift) % width if shift else column
     return (row * width if rows > 1 else num(0)) + column
 
 
@@ -154,10 +175,12 @@ def block_edges(kernel: PaddedKernel) -> list[Stmt]:
 _NAMES = ("tile_row", "tile_column")
 
 
-def _span(kernel: PaddedKernel, name: str, size: int) -> Span:
+def _span(kernel: PaddedKernel, name: str, size: int, *, along_k: bool = False) -> Span:
     """The loop over the tiles of one axis."""
     parts, axis = kernel.parts, "rows" if name == "tile_row" else "columns"
-    whole = _extent(kernel, axis, size)
+    whole = _extent(kernel, axis, size, along_k=along_k)
+    if along_k and axis == "columns":
+        return Span(name, size, whole, num(0))
     if kernel.blocking is not None and size > 1:
         return block_span(kernel, "rows" if name == "tile_row" else "columns")
     if parts is None or parts.axis != axis or not parts.spread or size != min(parts.tiles, parts.total):
@@ -166,10 +189,13 @@ def _span(kernel: PaddedKernel, name: str, size: int) -> Span:
     return Span(name, size, var("core_tiles") if _is_ragged(parts) and size > 1 else whole, num(0))
 
 
-def _extent(kernel: PaddedKernel, axis: str, size: int) -> Index:
+def _extent(kernel: PaddedKernel, axis: str, size: int, *, along_k: bool = False) -> Index:
     """So many tiles along an axis, by name; operands of a reduction may be longer or shorter than the output."""
     if size == 1:
         return num(1)
+    if along_k and axis == "columns":
+        turns = kernel.blocking is not None and kernel.blocking.rotates and size == kernel.blocking.k_block
+        return dim("k_tiles_per_step" if turns else "k_tiles", size)
     largest = max((sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps), default=size)
     if kernel.blocking is not None:
         largest = kernel.unit_tiles[0 if axis == "rows" else 1]
@@ -178,7 +204,9 @@ def _extent(kernel: PaddedKernel, axis: str, size: int) -> Index:
 
 def _spans(kernel: PaddedKernel, sweep: Sweep) -> tuple[Span, Span]:
     """Rows and columns of a sweep."""
-    rows, columns = (_span(kernel, name, size) for name, size in zip(_NAMES, sweep.extent, strict=True))
+    rows, columns = (
+        _span(kernel, name, size, along_k=sweep.before) for name, size in zip(_NAMES, sweep.extent, strict=True)
+    )
     if sweep.parts == 1:
         return rows, columns
     assert kernel.parts is not None

@@ -18,15 +18,26 @@ from tt_build.ir.lowered import (
     WritePage,
     ZeroPadding,
 )
-from tt_build.ir.stages import Operand, OutputStream, PaddedKernel, Stream
+from tt_build.ir.stages import Operand, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, pointer_of, popped
 from tt_build.passes.channels import SHARED_ALONG, semaphores
 from tt_build.passes.links import link_of
 from tt_build.passes.read_tiles import read_tile
-from tt_build.passes.sweep_loops import block, block_edges, block_span, every_tile, part, place_in
+from tt_build.passes.sweep_loops import (
+    block,
+    block_edges,
+    block_pages,
+    block_slot,
+    block_span,
+    every_tile,
+    line_around,
+    lines,
+    part,
+    place_in,
+)
 from tt_build.passes.tensorize_reader import announced, mask_tile
-from tt_build.passes.tensorize_shared import on_first_part, once_a_core, parcel, parts_to_first
+from tt_build.passes.tensorize_shared import held_tiles, on_first_part, once_a_core, parcel, parts_to_first
 from tt_build.passes.tensorize_sweeps import streamed, written
 from tt_build.targets import DTYPES
 
@@ -38,10 +49,10 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     body: list[Stmt] = announced(kernel)
     body += [stmt for mask in kernel.masks for stmt in mask_tile(mask)]
     body += once_a_core(kernel)
-    inner = _operands(kernel, noc=0)
+    inner = [*_prologue(kernel, noc=0), *_operands(kernel, noc=0)]
     for number, sweep in enumerate(kernel.sweeps):
-        streams = [s for s in kernel.streams if s.per == "sweep"]
-        if streams:
+        streams = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
+        if streams and not sweep.before:
             inner += on_first_part(kernel, [block(number, sweep, streamed(kernel, sweep, streams))])
     if inner:
         body.append(loops.unit_loop(kernel, [], [*_unit(kernel), *inner], []))
@@ -50,13 +61,13 @@ def reader(kernel: PaddedKernel) -> tuple[Stmt, ...]:
 
 def writer(kernel: PaddedKernel) -> tuple[Stmt, ...]:
     """For each unit the operands that come over NoC 1, then its outputs."""
-    inner = [*_unit(kernel), *_operands(kernel, noc=1), *_parts(kernel)]
+    inner = [*_unit(kernel), *_prologue(kernel, noc=1), *_operands(kernel, noc=1), *_parts(kernel)]
     for result in kernel.results:
         if result.sweep < 0 and not result.bound:
             inner += on_first_part(kernel, _whole_block(kernel, result))
     moved, bound = ([r for r in kernel.results if r.bound == local] for local in (False, True))
     for number, sweep in enumerate(kernel.sweeps):
-        if moved:
+        if moved and not sweep.before:
             inner += on_first_part(kernel, [block(number, sweep, written(kernel, sweep, moved))])
     body: list[Stmt] = [loops.unit_loop(kernel, [], inner, [])] if len(inner) > len(_unit(kernel)) else []
     if moved:
@@ -93,40 +104,74 @@ def noc_of_operand(kernel: PaddedKernel, operand: Operand) -> int:
     return kernel.blocking.noc if operand == "in0" else 0
 
 
+def _prologue(kernel: PaddedKernel, noc: int) -> list[Stmt]:
+    """What first operands are computed from, over their NoC: what the unit holds, then what each sweep streams."""
+    found: list[Stmt] = []
+    if noc != noc_of_operand(kernel, "in0"):
+        return found
+    for stream in kernel.streams:
+        if stream.is_before_product and stream.per == "unit":
+            found += _shared(kernel, stream, [*held_tiles(kernel, stream), Barrier(what="read")])
+    for number, sweep in enumerate(kernel.sweeps):
+        streams = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
+        if streams and sweep.before:
+            found.append(block(number, sweep, _streamed_before(kernel, sweep, streams)))
+    return found
+
+
+def _turns(kernel: PaddedKernel, noc: int) -> dict[str, str]:
+    """By circular buffer of a step of a computed operand that of the core's own, where that NoC sends them in turn."""
+    return {plan.a: plan.own for plan in kernel.contractions if plan.own and noc == noc_of_operand(kernel, "in0")}
+
+
+def _streamed_before(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
+    """Blocks of all that a sweep in front of the product streams, which cores share like a first operand."""
+    assert kernel.blocking is not None
+    cbs, pages, shared = [s.cb for s in streams], block_pages(kernel, sweep), kernel.blocking.is_shared(streams[0])
+    reads = [stmt for stream in streams for stmt in read_tile(stream, block_slot(kernel, sweep))]
+
+    def around(tiles: list[Stmt]) -> list[Stmt]:
+        landed = [*tiles, Barrier(what="read")]
+        return parcel(kernel, "row", cbs, landed) if shared else filled(cbs, pages, landed)
+
+    return lines(kernel, sweep, line_around(kernel, sweep, reads, around))
+
+
 def _operands(kernel: PaddedKernel, noc: int) -> list[Stmt]:
     """Steps along K of the operands of that NoC, then the rows and columns that the unit holds."""
-    steps: list[Stmt] = []
+    own = _turns(kernel, noc)
+    steps = [s for cb, mine in own.items() for s in _in_turn(kernel, cb, mine)]
     held: list[Stmt] = []
     for stream in kernel.streams:
-        if not stream.operand or noc_of_operand(kernel, stream.operand) != noc:
+        if not stream.operand or stream.is_before_product or noc_of_operand(kernel, stream.operand) != noc:
             continue
         if stream.per == "k":
             steps += _shared(kernel, stream, _step(kernel, stream))
         else:
-            reads = every_tile(kernel, stream.extent, read_tile(stream, place_in(kernel, stream.extent)))
-            held += _shared(kernel, stream, [*reads, Barrier(what="read")])
-    return [*(k_steps(kernel, steps) if steps else []), *on_first_part(kernel, held)]
+            held += _shared(kernel, stream, [*held_tiles(kernel, stream), Barrier(what="read")])
+    before = [s for cb in own.values() for s in awaited([cb], num(kernel.cb(cb).block))]
+    after = [s for cb in own.values() for s in popped([cb], num(kernel.cb(cb).block))]
+    return [*before, *(k_steps(kernel, steps) if steps else []), *after, *on_first_part(kernel, held)]
 
 
 def _shared(kernel: PaddedKernel, stream: Stream, landed: list[Stmt]) -> list[Stmt]:
     assert kernel.blocking is not None
-    assert stream.operand
     if stream.shard_cb:
-        return _in_turn(kernel, stream)
-    if kernel.blocking.is_shared(stream):
+        return _in_turn(kernel, stream.cb, stream.shard_cb)
+    if stream.operand and kernel.blocking.is_shared(stream):
         return parcel(kernel, SHARED_ALONG[stream.operand], [stream.cb], landed)
     return filled([stream.cb], num(kernel.cb(stream.cb).block), landed)
 
 
-def _in_turn(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
-    """A step of the first operand from the core of the row that holds it."""
+def _in_turn(kernel: PaddedKernel, cb: str, own: str) -> list[Stmt]:
+    """A step of the first operand from the core of the row that holds it in ``own``."""
     ready, sent = semaphores(kernel, "row")
     rotate = RotateShared(
         channel="row",
-        source=pointer_of(stream.shard_cb),
-        target=pointer_of(stream.cb),
-        cb=stream.cb,
-        pages=kernel.cb(stream.cb).block,
+        source=pointer_of(own),
+        target=pointer_of(cb),
+        cb=cb,
+        pages=kernel.cb(cb).block,
         turn=var("k_step"),
         place=var("bx"),
         cores=kernel.grid.x,
@@ -134,7 +179,7 @@ def _in_turn(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
         sent=sent,
         link=link_of(kernel.arch) if "row" in kernel.linked else "",
     )
-    return filled([stream.cb], num(kernel.cb(stream.cb).block), [rotate])
+    return filled([cb], num(kernel.cb(cb).block), [rotate])
 
 
 def _around_sent(kernel: PaddedKernel, noc: int, body: list[Stmt]) -> list[Stmt]:

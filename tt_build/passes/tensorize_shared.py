@@ -40,12 +40,15 @@ def once_a_core(kernel: PaddedKernel) -> list[Stmt]:
     streams = [s for s in kernel.streams if s.per == "core"]
     if not streams:
         return []
-    reads = [
-        s
-        for stream in streams
-        for s in every_tile(kernel, stream.extent, read_tile(stream, place_in(kernel, stream.extent)))
-    ]
+    reads = [s for stream in streams for s in held_tiles(kernel, stream)]
     return parcel(kernel, "all", [s.cb for s in streams], [*reads, Barrier(what="read")])
+
+
+def held_tiles(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
+    """Reads of all tiles of a stream that a core or a unit holds, to their places."""
+    along_k = stream.is_before_product
+    read = read_tile(stream, place_in(kernel, stream.extent, along_k=along_k))
+    return every_tile(kernel, stream.extent, read, along_k=along_k)
 
 
 def parcel(kernel: PaddedKernel, channel: ChannelName, cbs: Sequence[str], landed: Sequence[Stmt]) -> list[Stmt]:

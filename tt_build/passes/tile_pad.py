@@ -4,7 +4,7 @@ Needs   shapes and streams.
 Gives   the padding of each tensor, and where the reader must zero it. Padding may hold anything, so only the reduced
         dimension of a matmul matters: zero columns of the first operand's last K tile make whatever lies opposite
         add nothing (the matrix engine gives 0 x NaN = 0). Everywhere else padding stays in padding, but for what is
-        packed into block-float formats: ``plan_stages`` masks it.
+        packed into block-float formats, and operands that are computed: ``plan_stages`` masks it.
 Rejects a first operand in a block-float format whose reduced dimension is ragged (TTB205).
 """
 
@@ -42,6 +42,8 @@ def _zero_fills(kernel: BufferedKernel) -> list[ZeroFill]:
         if queries.reduced % TILE:
             fills.append(ZeroFill(cb=queries.cb, axis="columns", first=queries.reduced % TILE))
     for plan in kernel.contractions:
+        if plan.computed:  # its padding is masked when it is packed
+            continue
         stream = next(s for s in kernel.streams if s.cb == plan.a)
         if stream.reduced % TILE and DTYPES[kernel.tensor(stream.tensor).dtype].is_block:
             _refuse_block(kernel, stream.tensor, stream.reduced)

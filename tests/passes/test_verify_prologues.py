@@ -1,0 +1,118 @@
+"""``verify_ir`` on matmuls whose first operand is computed: corruptions of blocks and of sweeps are rejected there, and
+those that only a prologue has.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.passes.block_corruptions import BLOCK_CORRUPTIONS
+from tests.passes.prologue_corruptions import PROLOGUE_CORRUPTIONS
+from tests.passes.rejected import check_rejected
+from tests.passes.sweep_corruptions import SWEEP_CORRUPTIONS
+from tests.support import lowered
+from tt_build.ir.stages import LoweredKernel
+from tt_build.passes import verify_ir
+from tt_build.targets import load_arch
+
+
+def _kernel(m: int, k: int, n: int, compute: str, matmul: dict[str, Any], **inputs: list[int]) -> dict[str, Any]:
+    shapes = {"X": [m, k], "W": [k, n], **inputs}
+    return {
+        "inputs": {name: {"shape": shape} for name, shape in shapes.items()},
+        "outputs": {"Y": {"shape": [m, n]}},
+        "compute": compute,
+        "schedule": {"matmul": matmul},
+    }
+
+
+BASES = {
+    "norm": _kernel(
+        200, 230, 300, "Y = (rmsnorm(X, 1e-5) * g) @ W", {"algorithm": "mcast_2d", "k_block": 64}, g=[1, 230]
+    ),
+    "streamed": _kernel(
+        96, 650, 300, "Y = (silu(G) * X) @ W + r", {"algorithm": "mcast_1d_in0", "k_block": 96, "noc": 1},
+        G=[96, 650], r=[1, 300],
+    ),
+    "gated": _kernel(
+        200, 250, 160, "N = X - max(X, axis=-1)\nY = silu(N @ W) * (N @ V)", {"algorithm": "reuse", "block": [64, 96]},
+        V=[250, 160],
+    ),
+    "column": _kernel(
+        600, 200, 96, "Y = exp(X * c) @ W * c", {"algorithm": "mcast_1d_in1", "k_block": 32}, c=[600, 1]
+    ),
+    "two": _kernel(
+        96, 128, 96, "Y = relu(tanh(X) @ W) + sigmoid(X) @ V", {"algorithm": "mcast_2d", "k_block": 64}, V=[128, 96]
+    ),
+    "turns": _kernel(
+        128, 506, 250, "Y = (sigmoid(G) * X * g) @ W + r", {"algorithm": "mcast_2d", "k_block": 128, "block": [32, 64]},
+        G=[128, 506], g=[1, 506], r=[1, 250],
+    ),
+    "norm in turns": _kernel(
+        32, 506, 256, "Y = (rmsnorm(X, 1e-5) * g) @ W + r", {"algorithm": "mcast_1d_in0", "k_block": 64},
+        g=[1, 506], r=[1, 256],
+    ),
+    "turns of writers": _kernel(
+        32, 512, 256, "Y = exp(X * c) @ W", {"algorithm": "mcast_1d_in0", "k_block": 64, "noc": 1}, c=[32, 1]
+    ),
+}  # fmt: skip
+ELSEWHERE = frozenset(
+    (
+        "padding_not_zeroed",
+        "padding_of_another_tile_zeroed",
+        "padding_zeroed_from_elsewhere",
+        "padding_zeroed_in_another_step",
+        "shard_not_awaited",
+        "shard_not_announced",
+        "shard_copied",
+        "result_written_after_all",
+        "operand_not_local",
+        "on_each_others_shards",
+        "another_part_sent",
+        "more_parts_expected",
+        "parts_sent_to_all",
+        "half_a_part_sent",
+        "parts_not_sent",
+        "a_part_left_out",
+        "parts_maximum",
+        "sum_starts_anew",
+        "part_packed_for_the_sum",
+        "every_core_of_a_unit_finishes",
+        "other_parts",
+        "row_beside",
+        "rows_beyond_the_tensor",
+        "row_major_read_as_tiles",
+        "columns_of_another_tile",
+        "not_turned",
+        "page_of_the_other_matrix",
+        "columns_beyond_the_row",
+        "elements_of_another_size",
+    )
+)
+"""Corruptions of what no prologue has: shards, parts of K, moved and row-major tensors, zeroed padding."""
+
+ALL = {**BLOCK_CORRUPTIONS, **SWEEP_CORRUPTIONS, **PROLOGUE_CORRUPTIONS}
+
+
+@cache
+def _lowered(name: str, folder: Path) -> LoweredKernel:
+    return lowered(folder, BASES[name], target={"arch": "wormhole_b0", "grid": [4, 4]})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bases")
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in ELSEWHERE])
+def test_corruption_is_rejected(name: str, folder: Path) -> None:
+    check_rejected(name, ALL, BASES, lambda base: _lowered(base, folder))
+
+
+def test_the_bases_are_valid(folder: Path) -> None:
+    for base in BASES:
+        verify_ir.apply(_lowered(base, folder), load_arch("wormhole_b0"))
