@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.test_scons import SPEC
-from tests.support import Tree
+from tests.support import ROOT, Tree
 
 TELLS = (
     "from tt_build.scons.workers import Workers\n"
@@ -51,3 +53,9 @@ def test_processes_start_where_a_target_asks_for_them(tmp_path: Path) -> None:
     assert "processes start" not in tree.scons("-q", "verify", code=1)
     assert "processes start" not in tree.scons("kernel-gemm")
     assert "processes start" in tree.scons("verify-add")
+
+
+def test_declaring_extras_needs_no_numpy() -> None:
+    """Its import takes as long as a null build of a thousand kernels."""
+    code = "import sys, tt_build.scons.extras; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
