@@ -205,7 +205,7 @@ def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, orig
     apart = "compute the operand in a kernel of its own"
     reason = streams_because(kernel, arch)
     if reason:
-        help_ = f"leave that out, or {apart}" if reason.startswith("the schedule") else apart
+        help_ = f"leave that out of the schedule, or {apart}" if reason.startswith("the schedule") else apart
         refuse(kernel, "TTB201", f"{what} needs blocks, but {reason}", value=operand, help=help_)
     problem = matmul_problem(kernel, arch)
     least = least_bytes(problem)
@@ -213,6 +213,8 @@ def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, orig
     wide = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
     message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
     if least > problem.budget:
+        operand_tiles = -(-program.values[operands[0]].shape[-1] // TILE)
+        wide = wide and least - operand_tiles * TILE * TILE * 2 <= problem.budget
         message = (
             f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
             f"{problem.budget} B are left"

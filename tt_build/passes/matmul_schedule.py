@@ -58,8 +58,11 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
 def streams_because(kernel: DefaultedKernel, arch: Arch) -> str:
     """Why the matmul is not blocked whatever fits L1; empty where nothing but that decides."""
     stated = kernel.choice.matmul or MatmulSchedule()
-    if stated.algorithm == "streaming" or (stated.algorithm == "auto" and _is_streamed(kernel)):
-        return "the schedule asks for single tiles"
+    if stated.algorithm == "streaming":
+        return "the schedule's algorithm asks for single tiles"
+    if stated.algorithm == "auto" and _is_streamed(kernel):
+        keys = [key for key in ("policy", "order") if key in kernel.choice.stated] or ["grid"]
+        return f"the schedule's {' and '.join(keys)} {'asks' if len(keys) == 1 else 'ask'} for single tiles"
     return _obstacle(kernel, arch)
 
 

@@ -59,7 +59,7 @@ def generate(env: Any) -> None:
     declared.Update(env)
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
-        SCons.Script.Help(declared.GenerateHelpText(env) + TARGETS_HELP, append=True)
+        SCons.Script.Help(declared.GenerateHelpText(env) + TARGETS_HELP, append=True, local_only=True)
     if any(kind_of(str(target)) for target in SCons.Script.COMMAND_LINE_TARGETS):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:
