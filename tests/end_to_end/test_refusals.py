@@ -22,6 +22,7 @@ def tree(tmp_path: Path) -> Tree:
     ("target", "meant"),
     [
         ("kernel-gem", "kernel-gemm"),
+        ("gemm", "kernel-gemm"),
         ("verify-gem", "verify-gemm"),
         ("check-sdk-ad", "check-sdk-add"),
         ("verfy", "verify"),

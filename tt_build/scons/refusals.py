@@ -57,7 +57,8 @@ def suggest(names: Iterable[str]) -> None:
     for target in map(str, SCons.Script.COMMAND_LINE_TARGETS):
         if target in SCons.Node.Alias.default_ans or target in known or os.path.exists(target):
             continue
-        near = difflib.get_close_matches(target, known, 1, 0.75)
+        own = [name for name in (f"kernel-{target}", f"program-{target}") if name in known]
+        near = own or difflib.get_close_matches(target, known, 1, 0.75)
         if near:
             say(f"tt-build: no target '{target}': did you mean '{near[0]}'?")
 
