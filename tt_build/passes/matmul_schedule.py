@@ -61,7 +61,8 @@ def streams_because(kernel: DefaultedKernel, arch: Arch) -> str:
     if stated.algorithm == "streaming":
         return "the schedule's algorithm asks for single tiles"
     if stated.algorithm == "auto" and _is_streamed(kernel):
-        keys = [key for key in ("policy", "order") if key in kernel.choice.stated] or ["grid"]
+        keys: list[str] = [key for key in ("policy", "order") if key in kernel.choice.stated]
+        keys = keys or ["grid"]
         return f"the schedule's {' and '.join(keys)} {'asks' if len(keys) == 1 else 'ask'} for single tiles"
     return _obstacle(kernel, arch)
 
