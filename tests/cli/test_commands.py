@@ -267,6 +267,10 @@ class TestExplain:
         assert re.search(choice, out)
         assert run("explain", "gemm", "--spec", SPEC).out.count("sweep") == 0
 
+    def test_who_brings_a_first_operand_that_is_sent_in_turn(self) -> None:
+        out = run("explain", "gate_down_decode", "--spec", ROOT / "library" / "prologues.yaml").out
+        assert " legal plans; all cores send their parts of the first operand in turn; " in out
+
     @pytest.mark.parametrize("name", [line[2:-1] for line in SPEC.read_text().split("kernels:\n")[1].splitlines()
                                       if re.fullmatch(r"  \w+:", line)])  # fmt: skip
     def test_every_kernel_of_the_repository(self, name: str) -> None:

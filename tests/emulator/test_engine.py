@@ -133,6 +133,37 @@ def test_copy_keeps_every_format(copy_folder: Path, dtype: str) -> None:
         assert np.array_equal(out, a)
 
 
+def copy_of_two(init: str) -> str:
+    """A kernel that copies a tile of circular buffer 0, then after ``init`` one of circular buffer 1, for each tile."""
+    first = "        reconfig_data_format_srca(0);\n        copy_init(0);\n        copy_tile(0, 0, 0);\n"
+    second = f"        reconfig_data_format_srca(1);\n        {init}\n        copy_tile(1, 0, 0);\n"
+    text = COPY.replace("    copy_init(0);\n", "").replace("        copy_tile(0, 0, 0);\n", first + second)
+    text = text.replace("    cb_wait_front(0, 1);\n", "    cb_wait_front(0, 1);\n        cb_wait_front(1, 1);\n")
+    return text.replace("    cb_pop_front(0, 1);\n", "    cb_pop_front(0, 1);\n        cb_pop_front(1, 1);\n")
+
+
+@pytest.mark.parametrize(("dtype", "exact"), [("float32", True), ("float32", False), ("int32", False)])
+def test_tiles_that_go_straight_into_dst_have_an_init_of_their_own(copy_folder: Path, dtype: str, exact: bool) -> None:
+    made, work = copy_through_dst(dtype, exact), split(4, grid(2, 1))
+    reads = {c: ["A", "B", s, n] for c, (s, n) in work.items()}
+    both = msgspec.structs.replace(
+        made,
+        buffers={**made.buffers, "B": tensor("input", (64, 64))},
+        circular_buffers=(*made.circular_buffers, cb(1, 8, work)),
+        kernels=(kernel("reader", "reader.cpp", reads, [0, 1, "A", "B"]), *made.kernels[1:]),
+    )
+    shutil.copy(FOLDER / "gelu_mixed" / "reader.cpp", copy_folder)
+    given = {"A": np.ones((64, 64), np.int32 if dtype == "int32" else np.float32), "B": random((64, 64))}
+    (copy_folder / "compute.cpp").write_text(copy_of_two("copy_init(1);"))
+    run(both, copy_folder, given, timeout=30)
+    (copy_folder / "compute.cpp").write_text(copy_of_two(""))
+    if dtype == "float32" and not exact:
+        run(both, copy_folder, given, timeout=30)
+        return
+    with pytest.raises(EmulationError, match=r"EMU305.*copy_tile runs under copy_init of a tile that goes straight"):
+        run(both, copy_folder, given, timeout=30)
+
+
 def test_host_refuses_what_the_sdk_refuses() -> None:
     made = matmul_streaming(64, 64, 64, grid(2, 1))
     buffers = made.circular_buffers

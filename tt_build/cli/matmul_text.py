@@ -10,6 +10,10 @@ _SHARES = {
     ("in1",): "one core reads the second operand for all",
     ("in0", "in1"): "cores of a row share the first operand, those of a column the second",
 }
+_IN_TURN = {
+    ("in0",): "all cores send their parts of the first operand in turn",
+    ("in0", "in1"): "cores of a row send their parts of the first operand in turn, those of a column share the second",
+}
 
 
 def matmul_rows(kernel: VerifiedKernel) -> list[tuple[str, ...]]:
@@ -32,7 +36,7 @@ def matmul_head(kernel: VerifiedKernel) -> str:
     assert kernel.matmul_choice is not None
     assert kernel.blocking is not None
     rows, columns = kernel.blocking.subblock
-    shares = _SHARES[kernel.blocking.shares]
+    shares = (_IN_TURN if kernel.blocking.rotates else _SHARES)[kernel.blocking.shares]
     plans = f"matmul: {kernel.matmul_choice.legal:,} legal plans"
     head = f"{plans}; {shares}; subblocks of {rows} x {columns} tiles in DST"
     if kernel.lock is None:

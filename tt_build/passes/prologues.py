@@ -8,7 +8,7 @@ from __future__ import annotations
 from tt_build.lang.program import Program
 from tt_build.passes.dst_sections import evaluated
 from tt_build.passes.kinds import REDUCTIONS
-from tt_build.passes.movement import is_moved_leaf
+from tt_build.passes.movement import MOVES, is_moved_leaf
 from tt_build.targets import DTYPES
 
 Obstacle = tuple[int, str, str]
@@ -56,8 +56,9 @@ def obstacle(program: Program) -> Obstacle | None:
 
 
 def _obstacle_before(program: Program) -> Obstacle | None:
-    values, operands = program.values, computed_operands(program)
-    for index in sorted(before_products(program)):
+    values, operands, before = program.values, computed_operands(program), sorted(before_products(program))
+    moved = any(values[index].op in MOVES for index in before)  # refused for that: what is moved has other columns
+    for index in before:
         value = values[index]
         columns = {values[operand].shape[-1] for operand in operands}
         if value.op == "matmul":
@@ -65,7 +66,7 @@ def _obstacle_before(program: Program) -> Obstacle | None:
         if value.op in REDUCTIONS and value.axes != (-1,):
             what = f"'{value.op}' over axes {list(value.axes)} on an operand of a matmul cannot be lowered yet"
             return index, what, f"{_APART}: a core has whole rows of it, and not all of them"
-        if value.shape[-1] not in {1, *columns}:
+        if value.shape[-1] not in {1, *columns} and not moved:
             what = f"'{value.op}' of {value.shape[-1]} columns on an operand of {max(columns)} cannot be lowered yet"
             return index, what, _APART
         if value.op == "cast" and DTYPES[value.dtype].is_block and not DTYPES[values[value.args[0]].dtype].is_float:

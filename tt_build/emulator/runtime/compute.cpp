@@ -22,7 +22,7 @@ std::string setup_name(const Setup& s) {
         case Op::Binary: return format("%s%s_init", binary_name(s.a), bcast_name(s.b));
         case Op::ReuseDest: return format("%s_reuse_dest_init", binary_name(s.a));
         case Op::Reduce: return format("reduce_init<%s, %s>", s.a == 0 ? "SUM" : s.a == 1 ? "AVG" : "MAX", s.b == 0 ? "REDUCE_ROW" : s.b == 1 ? "REDUCE_COL" : "REDUCE_SCALAR");
-        default: return std::string(op_name(s.op)) + "_init";
+        default: return std::string(op_name(s.op)) + "_init" + (s.b ? " of a tile that goes straight into DST" : "");
     }
 }
 
@@ -534,14 +534,19 @@ void emu_reuse_dest(int op, int reuse, uint32_t cb, uint32_t i, uint32_t dst) {
 }
 
 // ---- moves
+// Whether the unpacker writes 32-bit tiles into DST itself: other instructions than those for SrcA (llk_unpack_A.h).
+static bool goes_into_dst(const Thread* t, uint32_t cb) {
+    const Cb& buffer = cb_of(t->core, cb);
+    return buffer.unpack_fp32 || buffer.fmt == 8 || buffer.fmt == 24;
+}
 static void move_init(const void* pc, Op op, uint8_t a, uint32_t cb, const char* what) {
     Thread* t = compute_thread(pc, what);
     if (t->proc == PACK) return;
     need_start(t, what);
-    cb_of(t->core, cb);
     Setup s;
     s.op = op;
     s.a = a;
+    s.b = goes_into_dst(t, cb);
     set_setup(t, s);
 }
 static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t dst, const char* what) {
@@ -550,6 +555,7 @@ static void move(const void* pc, Op op, int a, uint32_t cb, uint32_t i, uint32_t
     Setup s;
     s.op = op;
     s.a = a >= 0 ? a : t->core->compute.setup[index_of(t)].a;
+    s.b = goes_into_dst(t, cb);
     need_setup(t, s, what);
     const bool exact = cb_of(t->core, cb).unpack_fp32;
     // A broadcast goes through SrcB, 32-bit formats through unpacker A straight into DST (unary_bcast_init).
