@@ -143,7 +143,7 @@ def test_variables(tree: Tree) -> None:
 
 def test_an_invalid_kernel_stops_the_build_before_its_first_step(tree: Tree) -> None:
     tree.edit("compute: C = A @ B", "compute: C = A @ Q")
-    tree.edit("Z = X + Y", "Z = softmax(X, axis=-1) @ Y")
+    tree.edit("Z = X + Y", "Z = X @ softmax(Y, axis=-1)")
     output = tree.scons(code=1)
     assert "kernels.yaml:10:" in output
     assert "'Q'" in output

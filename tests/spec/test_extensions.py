@@ -89,16 +89,22 @@ def test_a_hostile_file_of_ops_is_answered_in_bounded_time(name: str, tmp_path: 
     assert time.process_time() - start < 2.0
 
 
-def test_many_kernels_of_large_ops_are_answered_in_bounded_time(tmp_path: Path) -> None:
-    factors = " * ".join(["f0(x)"] * 30)
-    ops = f"version: 1\nops:\n  f0: {{operands: [x], define: abs(x)}}\n  f: {{operands: [x], define: {factors}}}\n"
-    text = MAIN + "".join(MAIN.split("kernels:\n")[1].replace("  k:", f"  k{n}:") for n in range(7000))
-    path = write(tmp_path, ops, text)
-    assert path.stat().st_size < MEGABYTE
-    start = time.process_time()
-    spec = check(path)
-    assert time.process_time() - start < 3.0
-    assert "TTB034" in {entry.diagnostic.code for entry in spec.errors}
+def test_many_kernels_of_large_ops_take_little_more_than_of_small_ones(tmp_path: Path) -> None:
+    def seconds(factors: int) -> tuple[float, set[str]]:
+        define = " * ".join(["f0(x)"] * factors)
+        ops = f"version: 1\nops:\n  f0: {{operands: [x], define: abs(x)}}\n  f: {{operands: [x], define: {define}}}\n"
+        text = MAIN + "".join(MAIN.split("kernels:\n")[1].replace("  k:", f"  k{n}:") for n in range(7000))
+        path = write(tmp_path, ops, text)
+        assert path.stat().st_size < MEGABYTE
+        start = time.process_time()
+        spec = check(path)
+        return time.process_time() - start, {entry.diagnostic.code for entry in spec.errors}
+
+    small, none = seconds(1)
+    large, codes = seconds(30)
+    assert not none
+    assert "TTB034" in codes
+    assert large < 3 * small  # without a bound on what ops unfold to: thirty times
 
 
 def corrupted(seed: int) -> bytes:
