@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.passes.corruptions import CORRUPTIONS
-from tests.support import lowered
 from tt_build.ir.stages import LoweredKernel
 from tt_build.passes import verify_ir
 from tt_build.spec.diagnostics import Rejected
@@ -102,26 +100,16 @@ BASES: dict[str, dict[str, Any]] = {
 BASES["stacked_shard"]["inputs"]["B"] = _l1("width", [2, 1], [2, 96, 50])
 
 
-@cache
-def _lowered(name: str, folder: Path) -> LoweredKernel:
-    return lowered(folder, BASES[name], target={"arch": "wormhole_b0", "grid": [4, 4]})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bases")
-
-
 @pytest.mark.parametrize("seed", range(ROUNDS))
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_corruption_is_rejected(name: str, seed: int, folder: Path) -> None:
+def test_corruption_is_rejected(name: str, seed: int, lowered_base: Callable[[str], LoweredKernel]) -> None:
     function, codes = CORRUPTIONS[name]
     rng = random.Random(f"{name} {seed}")
     arch = load_arch("wormhole_b0")
     bases = list(BASES)
     rng.shuffle(bases)
     for base in bases:
-        kernel = _lowered(base, folder)
+        kernel = lowered_base(base)
         corrupt = function(kernel, rng)
         if corrupt is None or corrupt == kernel:
             continue
@@ -132,7 +120,7 @@ def test_corruption_is_rejected(name: str, seed: int, folder: Path) -> None:
     pytest.fail("no base has anything for this corruption")
 
 
-def test_there_are_a_hundred_and_the_bases_are_valid(folder: Path) -> None:
+def test_there_are_a_hundred_and_the_bases_are_valid(lowered_base: Callable[[str], LoweredKernel]) -> None:
     assert len(CORRUPTIONS) * ROUNDS >= 100
     for base in BASES:
-        verify_ir.apply(_lowered(base, folder), load_arch("wormhole_b0"))
+        verify_ir.apply(lowered_base(base), load_arch("wormhole_b0"))

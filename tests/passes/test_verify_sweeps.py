@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.passes.rejected import check_rejected
 from tests.passes.sweep_corruptions import SWEEP_CORRUPTIONS
-from tests.support import lowered
 from tt_build.ir.stages import LoweredKernel
 from tt_build.passes import verify_ir
 from tt_build.targets import load_arch
@@ -45,21 +43,11 @@ BASES = {
 }
 
 
-@cache
-def _lowered(name: str, folder: Path) -> LoweredKernel:
-    return lowered(folder, BASES[name], target={"arch": "wormhole_b0", "grid": [4, 4]})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bases")
-
-
 @pytest.mark.parametrize("name", SWEEP_CORRUPTIONS)
-def test_corruption_is_rejected(name: str, folder: Path) -> None:
-    check_rejected(name, SWEEP_CORRUPTIONS, BASES, lambda base: _lowered(base, folder))
+def test_corruption_is_rejected(name: str, lowered_base: Callable[[str], LoweredKernel]) -> None:
+    check_rejected(name, SWEEP_CORRUPTIONS, BASES, lowered_base)
 
 
-def test_the_bases_are_valid(folder: Path) -> None:
+def test_the_bases_are_valid(lowered_base: Callable[[str], LoweredKernel]) -> None:
     for base in BASES:
-        verify_ir.apply(_lowered(base, folder), load_arch("wormhole_b0"))
+        verify_ir.apply(lowered_base(base), load_arch("wormhole_b0"))
