@@ -22,9 +22,9 @@ from tt_build.passes.l1_tensors import l1_tensor_bytes
 from tt_build.passes.pipeline import compile_at_verify_sizes, compile_kernel
 from tt_build.report.figures import duration, percent
 from tt_build.spec.loader import load_file
-from tt_build.spec.model import Declaration, VerifySpec
+from tt_build.spec.model import Declaration, VerifySpec, scalar_values
 from tt_build.targets import DTYPES, load_arch
-from tt_build.verify.driver import RUNS, Job, Verdict, examine, scalar_values
+from tt_build.verify.driver import RUNS, Job, Verdict, examine
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "library.md"

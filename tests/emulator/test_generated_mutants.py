@@ -22,9 +22,9 @@ from tt_build.ir.stages import DefaultedKernel
 from tt_build.passes import memory_space_lower
 from tt_build.passes.pipeline import compile_kernel
 from tt_build.spec.loader import load_file
-from tt_build.spec.model import VerifySpec
+from tt_build.spec.model import VerifySpec, scalar_values
 from tt_build.verify import driver
-from tt_build.verify.driver import Job, Verdict, scalar_values, verify
+from tt_build.verify.driver import Job, Verdict, verify
 
 SPEC = """version: 1
 target: {arch: wormhole_b0}

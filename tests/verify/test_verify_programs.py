@@ -18,9 +18,9 @@ from tt_build.emulator.run import run
 from tt_build.ir.plan import load_plan
 from tt_build.passes.apply_defaults import apply
 from tt_build.spec.loader import load_file
-from tt_build.spec.model import Declaration, VerifySpec
+from tt_build.spec.model import Declaration, VerifySpec, scalar_values
 from tt_build.spec.program import ProgramDeclaration
-from tt_build.verify.driver import Job, scalar_values
+from tt_build.verify.driver import Job
 from tt_build.verify.programs import ProgramJob, check_program_once, make_chain, verify_program
 
 KERNELS: dict[str, Any] = {

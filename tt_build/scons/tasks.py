@@ -8,7 +8,7 @@ import msgspec
 
 from tt_build.decoding import decode
 from tt_build.scons.actions import read_source
-from tt_build.spec.model import Declaration, Declared, VerifySpec
+from tt_build.spec.model import Declaration, Declared, VerifySpec, scalar_values
 from tt_build.spec.program import ProgramDeclaration
 
 STAGES = ("01_apply_defaults.json", "01_source_defaults.json")
@@ -51,10 +51,7 @@ class Question(msgspec.Struct, frozen=True):
 def request_of(declaration: Declared) -> bytes:
     """The stored form of a kernel's request."""
     kernel = declaration.kernel
-    scalars: dict[str, float] = {}
-    if isinstance(declaration, Declaration):
-        numbers = declaration.kernel.scalars.items()
-        scalars = {name: float(value) for name, value in numbers if isinstance(value, int | float)}
+    scalars = scalar_values(declaration.kernel.scalars) if isinstance(declaration, Declaration) else {}
     request = Request(verify=kernel.verify or VerifySpec(), sizes=dict(kernel.sizes), scalars=scalars)
     return msgspec.json.encode(request)
 

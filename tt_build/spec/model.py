@@ -6,6 +6,9 @@ comment, a blank line or the order of keys could change. Positions live in ``tt_
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 
@@ -68,6 +71,11 @@ class MathSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fidelity: str | None = None
     fp32_accumulate: bool | None = None
     approximate: bool | None = None
+
+
+def scalar_values(scalars: Mapping[str, Any]) -> dict[str, float]:
+    """The scalars of a declaration that have a value."""
+    return {name: float(value) for name, value in scalars.items() if isinstance(value, int | float)}
 
 
 class VerifySpec(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -245,8 +245,3 @@ def _unit_id(plan: Plan, tile: tuple[int, ...], batch: tuple[int, ...], unit: tu
     *leading, row, column = tile
     matrix = int(np.ravel_multi_index(tuple(leading), batch)) if batch else 0
     return (matrix * plan.grid.y + row // unit[0]) * plan.grid.x + column // unit[1]
-
-
-def scalar_values(scalars: Mapping[str, Any]) -> dict[str, float]:
-    """The scalars of a declaration that have a value."""
-    return {name: float(value) for name, value in scalars.items() if isinstance(value, int | float)}
