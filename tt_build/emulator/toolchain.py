@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -109,18 +109,20 @@ def published(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """One process at a time makes ``target``: the others wait and find it. Where the file system has no locks, several
-    may make it, which costs time alone.
+def _make_once(target: Path, make: Callable[[], None]) -> None:
+    """``make`` the target where it is not there, one process at a time: the others wait and find it. Where the file
+    system has no locks, several may make it, which costs time alone.
     """
+    if target.exists():
+        return
     import fcntl  # Unix
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f"{target.name}.lock").open("w") as lock:
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        if not target.exists():
+            make()
 
 
 _slots = threading.BoundedSemaphore(os.cpu_count() or 1)
@@ -150,10 +152,7 @@ def engine() -> Path:
         *(p.read_bytes() for p in sorted(RUNTIME.iterdir()) if p.is_file()),
     )
     target = cache_folder() / "engine" / key / "emu_run"
-    if not target.exists():
-        with _alone(target):
-            if not target.exists():
-                _compile_engine(sources, target)
+    _make_once(target, lambda: _compile_engine(sources, target))
     return target
 
 
@@ -182,10 +181,7 @@ def precompiled(header: str, defines: tuple[str, ...]) -> Path:
     key = digest(headers_digest(), compiler_version(), header, *defines, *KERNEL_FLAGS)
     first = cache_folder() / "pch" / key / "emu_first.h"
     target = first.with_name("emu_first.h.gch")
-    if not target.exists():
-        with _alone(target):
-            if not target.exists():
-                _precompile(header, defines, first, target)
+    _make_once(target, lambda: _precompile(header, defines, first, target))
     return first
 
 
