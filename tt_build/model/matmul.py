@@ -41,10 +41,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers (0: those of
     ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the bytes of all
     their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM. ``behind`` are
-    cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: cores
-    compute it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come
-    meanwhile, as many as the buffers hold. ``linked`` tells for each
-    operand whether its multicasts keep their path for the word behind them.
+    cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: cores compute
+    it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come
+    meanwhile, as many as the buffers hold. ``linked`` tells for each operand whether its multicasts keep their path
+    for the word behind them.
     """
 
     m: int
@@ -147,12 +147,7 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
     drain = _drain(c, f, shape)
     behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps
-    hidden = 0.0
-    if (
-        c.ahead and shape.units == 1
-    ):  # what comes meanwhile need not come later, where that would take longer than to compute
-        hidden = min(c.before, max(0.0, moving - computing), moving * min(1.0, c.depth * shape.units / steps))
-    before = c.before - hidden + c.fetched
+    before = c.before - _hidden(c, shape, steps, moving, computing) + c.fetched
     cycles = f.launch_cycles + overlapped(moving, computing, steps, c.depth) + before + behind + drain
     busy["math"] += c.before + behind
     busy["reader"] += c.fetched
@@ -174,6 +169,15 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
         cores=shape.cores,
         steps=steps,
     )
+
+
+def _hidden(c: Candidate, shape: _Shape, steps: int, moving: float, computing: float) -> float:
+    """Cycles of those before the steps in which what comes meanwhile need not come later: where that would take longer
+    than to compute.
+    """
+    if not c.ahead or shape.units > 1:
+        return 0.0
+    return min(c.before, max(0.0, moving - computing), moving * min(1.0, c.depth / steps))
 
 
 def rank(candidates: Iterable[Candidate], arch: str) -> list[tuple[Candidate, Estimate]]:
@@ -282,9 +286,8 @@ def _movement(c: Candidate, f: Constants, shape: _Shape, steps: int) -> dict[str
     into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_parcels else 0
     if c.processors == 2:
         return {"reader": second, "writer": first + write, "noc": max(into_a, into_b) / f.noc_rate}
-    if (
-        shape.a_parcels and not shape.b_parcels and not c.computed
-    ):  # all receive, then all read, and DRAM rests meanwhile
+    # All receive, then all read, and DRAM rests meanwhile.
+    if shape.a_parcels and not shape.b_parcels and not c.computed:
         second = max(second, _together(f, c.b_memory, shape.b_read * c.b))
     elif shape.b_parcels and not shape.a_parcels:
         first = max(first, _together(f, c.a_memory, shape.a_read * c.a))

@@ -28,6 +28,8 @@ from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import PHASES
 from tt_build.targets import DTYPES
 
+MAX_BLOCK = 16  # tiles a barrier: beyond this the NoC is saturated (bytes in flight per barrier)
+DEPTH = 2  # blocks: one is filled while the other is drained
 BLOCKS = (1, 2, 4, 8, 16)
 DEPTHS = (1, 2, 3, 4)
 ALIKE = 1.02

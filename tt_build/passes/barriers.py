@@ -14,7 +14,9 @@ from tt_build.ir.stages import FillStep, FpuStep, LoadStep, MatmulStep, MoveStep
 from tt_build.model.constants import has_figures
 from tt_build.model.streaming import (
     BLOCKS,
+    DEPTH,
     DEPTHS,
+    MAX_BLOCK,
     Share,
     choose,
     cycles,
@@ -27,9 +29,6 @@ from tt_build.model.streaming import (
 )
 from tt_build.passes import infer_schedule
 from tt_build.targets import Arch
-
-MAX_BLOCK = 16  # tiles a barrier: beyond this the NoC is saturated (bytes in flight per barrier)
-DEPTH = 2  # blocks: one is filled while the other is drained
 
 
 class Barriers(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from tt_build.ir.work import Grid
 from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import PHASES, Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
+from tt_build.model.streaming import DEPTH, MAX_BLOCK
 from tt_build.passes.placement import Placement
 from tt_build.passes.prologue_costs import PrologueCost, prologue_costs
 from tt_build.passes.prologues import behind_products, beside_prologue
@@ -41,8 +42,6 @@ K_BLOCKS = (1, 2, 4, 8, 16)
 FEWEST_TILES = 8
 """Of K in a part, unless parts are declared: less is done faster than sent."""
 
-DEPTH = 2
-MAX_BLOCK = 16  # tiles a barrier of what sweeps stream
 SHARES: dict[str, tuple[Operand, ...]] = {
     "reuse": (),
     "mcast_1d_in0": ("in0",),

@@ -23,7 +23,8 @@ from tt_build.ir.stages import (
     StagedKernel,
     Sweep,
 )
-from tt_build.passes.barriers import DEPTH, MAX_BLOCK, SMALLEST, Barriers, block_of_sweeps, plan_barriers
+from tt_build.model.streaming import DEPTH, MAX_BLOCK
+from tt_build.passes.barriers import SMALLEST, Barriers, block_of_sweeps, plan_barriers
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.l1_advice import fewer_tiles, l1_table, moved_to_dram
 from tt_build.passes.l1_tensors import bytes_in_l1, l1_tensor_bytes
