@@ -43,7 +43,7 @@ def steps_of(part: str) -> tuple[str, ...]:
 
 COMPILER_EDITS = (
     CompilerEdit("tt_build/passes/shards.py", "from __future__", "# x\nfrom __future__"),
-    CompilerEdit("tt_build/passes/barriers.py", "DEPTH = 2 ", "DEPTH = 3 "),
+    CompilerEdit("tt_build/passes/barriers.py", "SMALLEST = Barriers(", "SMALLEST = Barriers( "),
     CompilerEdit("templates/macros/cb.j2", "cb_push_back(", "cb_push_back( "),
     CompilerEdit("tt_build/spec/kernels.schema.json", "{", "{ "),
 )

@@ -9,6 +9,7 @@ import jinja2
 import jinja2.meta
 import pytest
 
+from tests.scons.model import COMPILER_EDITS, CompilerEdit
 from tests.support import ROOT
 from tt_build.scons import signatures
 from tt_build.scons.signatures import CODEGEN, needs_of, parts_of
@@ -79,3 +80,8 @@ def test_a_template_whose_name_is_computed_is_refused(
     monkeypatch.setattr(signatures, "templates_dir", lambda: tmp_path)
     with pytest.raises(ValueError, match=r"reader.cpp.j2 includes a template whose name is computed"):
         parts_of(CODEGEN)
+
+
+@pytest.mark.parametrize("edit", COMPILER_EDITS, ids=lambda edit: edit.path)
+def test_every_edit_of_the_state_machine_has_its_text(edit: CompilerEdit) -> None:
+    assert edit.old in (ROOT / edit.path).read_text()
