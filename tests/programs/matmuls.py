@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from tests.programs.moved import moved
 from tests.programs.prove import build
 from tests.programs.schedules import Kernel
 from tests.support import write_spec
@@ -58,7 +59,8 @@ def matmuls(draw: Draw) -> Kernel:
     shapes = {"row": [1, n], "column": [*batch, m, 1], "full": [*batch, m, n], "scalar": [1, 1]}
     shapes |= {"gate": [*batch, m, k], "gamma": [1, k], "bias": [*batch, 1, k]}
     prologue = draw(st.sampled_from(("{}", *PROLOGUES))) if draw(st.booleans()) else "{}"
-    product = f"({prologue.replace('{}', 'A')} @ {'B.T' if turned else 'B'})"
+    a, b = "A" if prologue != "{}" else _operand(draw, "A", inputs), _operand(draw, "B", inputs)
+    product = f"({prologue.replace('{}', a)} @ {b}{'.T' if turned else ''})"
     if draw(st.integers(0, 4)) == 0:  # a gate: a second matmul that goes through K with the first
         inputs["G"] = {**inputs["B"], "dtype": draw(floats)}
         product = f"(sigmoid({product.replace('B', 'G')}) * {product})"
@@ -76,13 +78,22 @@ def matmuls(draw: Draw) -> Kernel:
     }
     grid = draw(st.sampled_from([(2, 2), (3, 2), (2, 4), (5, 3), (8, 8)]))
     arch = draw(st.sampled_from(["wormhole_b0", "wormhole_b0", "blackhole"]))
-    _lay(draw, kernel, grid)
+    _lay(draw, kernel, grid, first_moved=a != "A")
     return {"kernel": kernel, "target": {"arch": arch, "grid": list(grid)}}
 
 
-def _lay(draw: Draw, kernel: dict[str, Any], grid: tuple[int, int]) -> None:
+def _operand(draw: Draw, name: str, inputs: dict[str, Any]) -> str:
+    """The operand of that name, one time in two a view of a tensor."""
+    tensor = inputs[name]
+    if 1 in tensor["shape"][-2:] or draw(st.booleans()):
+        return name
+    streamed = ("concat", "transpose") if name == "A" else ("concat",)
+    return moved(draw, name, tensor["shape"], inputs, dtype=tensor["dtype"], operand=True, without=streamed)
+
+
+def _lay(draw: Draw, kernel: dict[str, Any], grid: tuple[int, int], *, first_moved: bool) -> None:
     """In most kernels shards in L1: of the output, of the first operand's rows, or of both alike."""
-    where = draw(st.sampled_from(["", "", "", "output", "rows", "both", "turns"]))
+    where = draw(st.sampled_from(["", "", "", "output", "rows", *(["both", "turns"] if not first_moved else [])]))
     first, output = kernel["inputs"]["A"], kernel["outputs"]["C"]
     if where == "output":
         output["layout"] = _shards(draw, output["shape"], ["height", "width", "block"], grid)

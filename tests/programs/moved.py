@@ -12,8 +12,17 @@ Draw = Any
 INTEGERS = ("int32", "uint32", "uint16")
 
 
-def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dtype: str, operand: bool) -> str:
-    """A movement of new inputs ``name`` and ``name2``, or no movement, that has that shape.
+def moved(
+    draw: Draw,
+    name: str,
+    shape: list[int],
+    inputs: dict[str, Any],
+    *,
+    dtype: str,
+    operand: bool,
+    without: tuple[str, ...] = (),
+) -> str:
+    """A movement of new inputs ``name`` and ``name2``, or no movement, that has that shape; none of ``without``.
 
     ``operand``: of a matmul, which takes no repeated row or column and no ``rotate_half``.
     """
@@ -24,7 +33,7 @@ def moved(draw: Draw, name: str, shape: list[int], inputs: dict[str, Any], *, dt
     kinds += ["split_heads"] * (rank > 2 and (shape[-1] % 32 == 0 or shape[-3] == 1))
     kinds += ["join_heads"] * (1 < rank < 4)
     kinds += ["transpose"] * (dtype in ("bfloat16", "bfloat8_b", "bfloat4_b"))
-    kind = draw(st.sampled_from(kinds))
+    kind = draw(st.sampled_from([kind for kind in kinds if kind not in without]))
     axis = draw(st.integers(-rank, -1))
     tensor = {"shape": shape, "dtype": dtype}
     inputs[name] = tensor

@@ -25,10 +25,12 @@ from tt_build.ir.stages import (
     memory_of,
 )
 from tt_build.ir.work import Grid
+from tt_build.lang.program import Value
 from tt_build.model.constants import Constants, load_constants, vector_cycles
 from tt_build.model.matmul import PHASES, Algorithm, Memory, estimate
 from tt_build.model.matmul import Candidate as Plan
 from tt_build.model.streaming import DEPTH, MAX_BLOCK
+from tt_build.passes.operands import operand_tensors
 from tt_build.passes.placement import Placement
 from tt_build.passes.prologue_costs import PrologueCost, prologue_costs
 from tt_build.passes.prologues import behind_products, beside_prologue
@@ -808,17 +810,12 @@ def problem_of(
     fixed: Fixed,
     placement: Placement | None,
 ) -> Problem:
-    """The kernel's matmuls, which have the same extents; operands are plain inputs, or first ones that are computed."""
+    """The kernel's matmuls, which have the same extents; operands are inputs, moved or not, or first ones that are
+    computed.
+    """
     program = kernel.program
     matmuls = [v for v in program.values if v.op == "matmul"]
-    firsts, seconds = (
-        {
-            (v.args[side], v.transpose[side]): kernel.tensor(program.values[v.args[side]].name)
-            for v in matmuls
-            if program.values[v.args[side]].op == "input"
-        }
-        for side in (0, 1)
-    )
+    firsts, seconds = (operand_tensors(kernel, program, side) for side in (0, 1))
     output = kernel.outputs[0]
     rows, columns = output.matrix
     inner = program.values[matmuls[0].args[0]].shape[-1]
@@ -833,8 +830,8 @@ def problem_of(
         z=math.prod(output.batch),
         arch=arch.name,
         cores=cores,
-        in0_bytes=sum(DTYPES[t.dtype].tile_bytes for t in firsts.values()),
-        in1_bytes=sum(DTYPES[t.dtype].tile_bytes for t in seconds.values()),
+        in0_bytes=sum(DTYPES[t.dtype].tile_bytes for t in firsts),
+        in1_bytes=sum(DTYPES[t.dtype].tile_bytes for t in seconds),
         matmuls=len(matmuls),
         out_bytes=DTYPES[output.dtype].tile_bytes,
         written_bytes=sum(DTYPES[tensor.dtype].tile_bytes for tensor in kernel.outputs),
@@ -847,13 +844,13 @@ def problem_of(
         behind_in_dram=_behind(kernel, _in_dram(_read_behind(kernel))),
         gathered=(alone, alone and output.dtype == ("float32" if wide else "bfloat16")),
         in_dram=(
-            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(firsts.values())),
-            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(seconds.values())),
+            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(firsts)),
+            sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(seconds)),
             sum(DTYPES[t.dtype].tile_bytes for t in _in_dram(kernel.outputs)),
         ),
         behind_cycles=_behind_cycles(kernel, arch),
         placement=placement,
-        bank_columns=_bank_columns(kernel, seconds, arch),
+        bank_columns=_bank_columns(kernel, matmuls, arch),
         prologues=prologue_costs(kernel, arch),
         fixed=fixed,
     )
@@ -867,10 +864,14 @@ def _behind_cycles(kernel: DefaultedKernel, arch: Arch) -> float:
     return sum(vector_cycles(arch.name, v.op, approximate=kernel.math.approximate) for v in values)
 
 
-def _bank_columns(kernel: DefaultedKernel, seconds: dict[tuple[int, bool], Tensor], arch: Arch) -> int:
-    """Columns in tiles that a DRAM bank has of all second operands, 0 where they are not sharded so."""
+def _bank_columns(kernel: DefaultedKernel, matmuls: list[Value], arch: Arch) -> int:
+    """Columns in tiles that a DRAM bank has of all second operands, 0 where they are moved, or not sharded so."""
     found: set[int] = set()
-    for (_, turned), tensor in seconds.items():
+    for matmul in matmuls:
+        operand, turned = kernel.program.values[matmul.args[1]], matmul.transpose[1]
+        if operand.op != "input":
+            return 0
+        tensor = kernel.tensor(operand.name)
         layout, cut = tensor.layout, "height" if turned else "width"
         if not isinstance(layout, Sharding) or (layout.memory, layout.sharding) != ("dram", cut) or tensor.batch:
             return 0

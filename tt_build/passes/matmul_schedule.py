@@ -18,8 +18,9 @@ from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
+from tt_build.passes.operands import operand_obstacle, turns_first
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
-from tt_build.passes.prologues import before_products, computed_operands, obstacle
+from tt_build.passes.prologues import before_products, behind_products, obstacle
 from tt_build.passes.regions import region_of
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
@@ -85,19 +86,21 @@ def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
     program = sunk(kernel.program).program
     values = program.values
     matmuls = [value for value in values if value.op == "matmul"]
-    if any(values[arg].op in MOVES for matmul in matmuls for arg in matmul.args):
-        return "an operand is moved"
+    batch = kernel.outputs[0].batch
+    moved_operand = next(filter(None, (operand_obstacle(program, matmul, batch) for matmul in matmuls)), "")
+    if moved_operand:
+        return moved_operand
     in_the_way = obstacle(program)
     if in_the_way is not None:
         return in_the_way[1]
-    if any(matmul.transpose[0] for matmul in matmuls):
+    if any(turns_first(program, matmul, batch) for matmul in matmuls):
         return "its first operand is transposed"
     if len({(m.shape, values[m.args[0]].shape[-1]) for m in matmuls}) > 1:
         return "the kernel has matmuls of different extents"
     moved = {index for index, value in enumerate(values) if value.op in MOVES or value.op == "pattern"}
     if moved & before_products(program):
         return "a tensor that it is computed from is moved"
-    if moved:
+    if moved & behind_products(program):
         return "a tensor behind it is moved"
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
     if rows:
@@ -115,8 +118,8 @@ def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:
     taken = sum(bytes_in_l1(buffer_of(kernel, tensor, arch), arch) for tensor in kernel.tensors)
     program = sunk(kernel.program).program
     firsts = {v.args[0] for v in program.values if v.op == "matmul"}
-    names = {program.values[index].name for index in firsts}
-    first = kernel.tensor(names.pop()) if len(names) == 1 and not computed_operands(program) else None
+    plain = [program.values[index].name for index in firsts if program.values[index].op == "input"]
+    first = kernel.tensor(plain[0]) if len(plain) == len(firsts) == 1 else None
     return problem_of(
         msgspec.structs.replace(kernel, program=program),
         arch,

@@ -28,12 +28,14 @@ from tt_build.ir.stages import (
 from tt_build.lang.program import Value
 from tt_build.passes.common import extend
 from tt_build.passes.dst_sections import Leaf, Store
+from tt_build.passes.operands import operand_view
 from tt_build.passes.pages import page_in_unit, tiles_of
 from tt_build.passes.places import unit_column, unit_row
 from tt_build.passes.plan_prologue import PROLOGUE_CHOICES, ProloguePlanner
 from tt_build.passes.prologues import behind_products
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tile_dtypes import enters_fpu, masked_columns
+from tt_build.passes.views import View
 from tt_build.targets import Arch
 
 
@@ -116,7 +118,7 @@ class _Planner(StagePlanner):
             cb=cb,
             k_tiles=k_tiles,
             is_output=output is not None,
-            transpose_b=value.transpose[1],
+            transpose_b=self._turned(value),
             part_cb=parts[0],
             parts_cb=parts[1],
             computed=computed is not None,
@@ -164,11 +166,10 @@ class _Planner(StagePlanner):
 
     def _operand(self, value: Value, number: int, extent: tuple[int, int], reduced: int) -> str:
         operand: Operand = "in0" if number == 0 else "in1"
+        if self.program.values[value.args[number]].op != "input":
+            return self._moved_operand(value, number, extent, reduced)
         tensor = self.kernel.tensor(self.program.values[value.args[number]].name)
-        place = (unit_row(self.kernel, self.rows), var("k"))
-        if operand == "in1":
-            place = (var("k"), unit_column(self.kernel, self.columns))
-        row, column = place[::-1] if value.transpose[number] else place
+        row, column = self._place(value, number, var("k"))
         local = operand == "in0" and self.blocking.local
         shard_cb = ""
         if operand == "in0" and self.blocking.rotates:
@@ -185,6 +186,38 @@ class _Planner(StagePlanner):
                 shard_cb=shard_cb,
             )
         )
+
+    def _moved_operand(self, value: Value, number: int, extent: tuple[int, int], reduced: int) -> str:
+        """An operand that is a view of an input: no core has what it needs of it as a shard."""
+        index = value.args[number]
+        look = self.view_at(index, *self._place(value, number, var("k") if reduced > TILE else num(0)))
+        (piece,) = look.pieces
+        source = self.source(piece)
+        return self.shared_stream(
+            Stream(
+                cb=f"cb_{self.identifiers[source.tensor]}",
+                tensor=source.tensor,
+                page=source.page,
+                per="k",
+                extent=extent,
+                view=index,
+                reduced=reduced,
+                operand="in0" if number == 0 else "in1",
+            )
+        )
+
+    def _place(self, value: Value, number: int, k: Index) -> tuple[Index, Index]:
+        """Row and column of the present tile in an operand, as the value has it before the matmul transposes it."""
+        place = (unit_row(self.kernel, self.rows), k)
+        if number == 1:
+            place = (k, unit_column(self.kernel, self.columns))
+        return place[::-1] if value.transpose[number] else place
+
+    def _turned(self, value: Value) -> bool:
+        """Whether tiles of the second operand are transposed: by the matmul, by the view, or by none or both."""
+        look = operand_view(self.program, value, 1, self.output.batch)
+        assert isinstance(look, View), look
+        return value.transpose[1] != look.transposed
 
     def _shard(self, tensor: Tensor, page: Index, extent: tuple[int, int]) -> str:
         """The circular buffer on the core's own shard, from which it sends."""

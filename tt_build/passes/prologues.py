@@ -34,8 +34,9 @@ def behind_products(program: Program) -> frozenset[int]:
 
 
 def beside_prologue(program: Program) -> frozenset[int]:
-    """All values but those that only computed operands need."""
-    return frozenset(range(len(program.values))) - (before_products(program) - behind_products(program))
+    """All values but those that only computed operands need, and movement, which computes nothing."""
+    still = {index for index, value in enumerate(program.values) if value.op not in MOVES}
+    return frozenset(still - (before_products(program) - behind_products(program)))
 
 
 def obstacle(program: Program) -> Obstacle | None:

@@ -32,12 +32,13 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import TILE, Contraction, LoweredKernel, Stream
-from tt_build.passes.movement import sunk
+from tt_build.passes.movement import MOVES, sunk
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_block_places import BlockPlaces, Places
 from tt_build.passes.proof_parts import check_combined
 from tt_build.passes.proof_prologue import PrologueProof
 from tt_build.passes.proof_shards import check_shards_here
+from tt_build.passes.proof_views import fields_of, tiles_at
 from tt_build.passes.proof_visits import keys
 
 
@@ -64,6 +65,7 @@ class _Proof(BlockPlaces):
     def __init__(self, kernel: LoweredKernel) -> None:
         super().__init__(kernel)
         self.k_block = self.blocking.k_block
+        self.program = sunk(kernel.program).program
         self.plans = kernel.contractions
         self.k_tiles = kernel.contractions[0].k_tiles
         self.firsts, self.products = {p.a for p in self.plans if not p.computed}, {p.cb for p in self.plans}
@@ -147,22 +149,44 @@ class _Proof(BlockPlaces):
             self._fail("a core reads tiles of another part of K than its own")
         self._within(kk, self.k_block, "k of a step")
         if first:
-            row = at["by"] * self.block[0] + at["row"]
-            wanted = self.pages(stream.tensor, False, at["bz"], row, k)
+            place = at["by"] * self.block[0] + at["row"]
+            row, column = place, k
             slot = at["row"] * self.k_block + kk
-            place, extent, index = row, self.block[0], at["row"]
+            extent, index = self.block[0], at["row"]
         else:
-            column = at["bx"] * self.block[1] + at["column"]
-            plan = next(plan for plan in self.plans if plan.b == stream.cb)
-            wanted = self.pages(stream.tensor, self._turned(plan), at["bz"], k, column)
+            place = at["bx"] * self.block[1] + at["column"]
+            row, column = k, place
             slot = kk * self.block[1] + at["column"]
-            place, extent, index = column, self.block[1], at["column"]
+            extent, index = self.block[1], at["column"]
         self._within(index, extent, "tile of a block")
-        self._same(visit, (wanted, slot), stream.cb)
+        for plan in self.plans:
+            if stream.cb == (plan.a if first else plan.b):
+                wanted = self._operand_pages(plan, stream, at["bz"], row, column)
+                self._same(visit, (wanted, slot), stream.cb)
         self._once((at["core"], at["unit"], place, k), stream.cb)
         axis = 0 if first else 1
         expected = (self._valid(axis) * self._tiles_of_parts(self._part(self.ids)))[self._readers(stream)].sum()
         self._count(visit, int(expected), stream.cb)
+
+    def _operand_pages(
+        self, plan: Contraction, stream: Stream, bz: np.ndarray, row: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
+        """Pages of an operand's tiles at these rows and columns, as the program's matmul has them."""
+        side = 0 if stream.cb == plan.a else 1
+        turned = side == 1 and self._turned(plan)
+        matmul = self.program.values[plan.value]
+        index = matmul.args[side]
+        if self.program.values[index].op == "input":
+            return self.pages(stream.tensor, turned, bz, row, column)
+        row, column = (column, row) if matmul.transpose[side] else (row, column)
+        height, width = (-(-extent // TILE) for extent in self.program.values[index].shape[-2:])
+        self._within(row, height, "row")
+        self._within(column, width, "column")
+        by_view = turned != matmul.transpose[side]
+        tiles = tiles_at(self.kernel, index, bz, row, column, transposed=by_view, spread=False)
+        if {self.program.values[source].name for source in np.unique(tiles.source)} != {stream.tensor}:
+            self._fail(f"{stream.cb} brings '{stream.tensor}', which is not what operand {side + 1} of {plan.cb} moves")
+        return fields_of(self.kernel, stream.tensor, tiles)[0]
 
     def _check_local(self, stream: Stream) -> None:
         """A stream that nobody reads: what the core needs of the operand is its shard, or that of its row in turn."""
@@ -184,14 +208,21 @@ class _Proof(BlockPlaces):
         check_shards_here(self.kernel, tensor, (self.block[0], columns), (self.core, self.ids), one=one)
 
     def _turned(self, plan: Contraction) -> bool:
-        """Whether the second operand is transposed; the operands are those of the program's matmul."""
-        program = sunk(self.kernel.program).program
-        value = program.values[plan.value]
-        names = [program.values[arg].name for arg in value.args]
-        brought = ["" if plan.computed else self.streams[plan.a].tensor, self.streams[plan.b].tensor]
-        if value.op != "matmul" or names != brought:
-            self._fail(f"the operands of {plan.cb} are not those of its matmul")
-        if plan.transpose_b != value.transpose[1] or value.transpose[0]:
+        """Whether tiles of the second operand are transposed; the operands are those of the program's matmul.
+
+        Of operands that are moved ``_operand_pages`` shows the same, tile by tile.
+        """
+        value = self.program.values[plan.value]
+        if value.op != "matmul":
+            self._fail(f"{plan.cb} is no matmul")
+        operands = [self.program.values[arg] for arg in value.args]
+        streams = [self.streams.get("" if plan.computed else plan.a), self.streams[plan.b]]
+        for operand, stream in zip(operands, streams, strict=True):
+            by_pages = stream is not None and stream.per == "k" and not stream.shard_cb
+            if not (operand.op in MOVES and by_pages) and operand.name != (stream.tensor if stream is not None else ""):
+                self._fail(f"the operands of {plan.cb} are not those of its matmul")
+        is_input = operands[1].op == "input"
+        if value.transpose[0] or (is_input and plan.transpose_b != value.transpose[1]):
             self._fail("an operand is transposed, or not, against the program")
         return plan.transpose_b
 
@@ -260,7 +291,11 @@ class _Proof(BlockPlaces):
             self._check_zero(visit)
 
     def _reduced(self, cb: str) -> int:
-        reduced = self.kernel.tensor(self.streams[cb].tensor).shape[-1]
+        sent = {self.streams[p.a].shard_cb: p for p in self.plans if p.a in self.streams}
+        plan = next((plan for plan in self.plans if plan.a == cb), sent.get(cb))
+        if plan is None:
+            self._fail(f"{cb} is no first operand")
+        reduced = self.program.values[self.program.values[plan.value].args[0]].shape[-1]
         if -(-reduced // TILE) != self.k_tiles or any(plan.k_tiles != self.k_tiles for plan in self.plans):
             self._fail(f"{self.k_tiles} K tiles for {reduced} elements")
         return reduced
@@ -300,10 +335,12 @@ class _Proof(BlockPlaces):
         one = msgspec.structs.replace(compute, core_values=compute.core_values[core : core + 1])
         k_tiles, units = int(self._tiles_of_parts(np.asarray(part))), int(self.kernel.work[core].count)
         found = visits(one, (MatmulBlock, Pack))
-        steps = [v for v in found if isinstance(v.stmt, MatmulBlock) and v.stmt.cbs == (plan.a, plan.b)]
+        mine = (plan.a, plan.b), self._turned(plan)  # single tiles of one tensor may be both, transposed and not
+        steps = [v for v in found if isinstance(v.stmt, MatmulBlock) and (v.stmt.cbs, v.stmt.transpose) == mine]
         packs = [v for v in found if isinstance(v.stmt, Pack) and v.stmt.cb == plan.gathered]
-        blocks = [v.stmt.cbs for v in found if isinstance(v.stmt, MatmulBlock)]
-        if sorted(blocks) != sorted((p.a, p.b) for p in self.plans) or len(set(blocks)) != len(blocks):
+        blocks = [(v.stmt.cbs, v.stmt.transpose) for v in found if isinstance(v.stmt, MatmulBlock)]
+        planned = sorted(((p.a, p.b), p.transpose_b) for p in self.plans)
+        if sorted(blocks) != planned or len(set(blocks)) != len(blocks):
             self._fail(f"matmul_block of {blocks}")
         if len(steps) != 1:
             self._fail(f"{len(steps)} matmul_block statements")
@@ -316,8 +353,6 @@ class _Proof(BlockPlaces):
         wanted = self.k_tiles if whole else self.k_block
         if (stmt.rows, stmt.columns, stride) != (high, wide, wanted):
             self._fail(f"matmul_block of {stmt.rows} x {stmt.columns} tiles, {stride} apart, from {stmt.cbs}")
-        if stmt.transpose != self._turned(plan):
-            self._fail("matmul_block transposes the second operand, or not, against the program")
         kk, step = visit.rounds["kk"], visit.rounds["k_step"]
         row, k0 = np.divmod(visit.values[0], stride)
         in_first = step * self.k_block + kk if whole else kk

@@ -1,8 +1,8 @@
 """Where the elements of a moved value come from, found in elements: the proof's own reading of movement.
 
 Used by ``verify_ir``. It knows nothing of the page expressions: ``locate`` follows single elements from the value down
-to the inputs, and ``tiles_at`` shows that the first and the last element of each tile lie in one tile of one tensor, at
-the same place inside it.
+to the inputs, and ``tiles_at`` shows that three corners of each tile lie in one tile of one tensor, at the same places
+inside it: two on the diagonal, and one beside it, which a transposed tile has elsewhere.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def tiles_at(
     """The tiles of a moved value at these matrices (of the output), rows and columns in tiles.
 
     ``spread``: compute repeats the one row or column of a tensor over the tile. Fails (TTB403) where
-    a tile's first and last element are not the same place of the same tile.
+    a tile's first element, the last of its first row and its last are not the same places of the same tile.
     """
     program = sunk(kernel.program).program
     shape = program.values[index].shape
@@ -100,21 +100,23 @@ def tiles_at(
     leading = {-4: matrix // batch[1], -3: matrix % batch[1]}
     last_row = np.minimum(row * TILE + TILE, shape[-2]) - 1
     last_column = np.minimum(column * TILE + TILE, shape[-1]) - 1
-    ends = [(np.maximum(r, 0), np.maximum(c, 0)) for r, c in ((row * TILE, column * TILE), (last_row, last_column))]
+    at = [(row * TILE, column * TILE), (row * TILE, last_column), (last_row, last_column)]
+    ends = [(np.maximum(r, 0), np.maximum(c, 0)) for r, c in at]
     found = [locate(program, index, {**leading, -2: r, -1: c}) for r, c in ends]
     corners = []
     for located, (r, c) in zip(found, ends, strict=True):
         inside = (c % TILE, r % TILE) if transposed else (r % TILE, c % TILE)
         for axis, want in zip((-2, -1), inside, strict=True):
-            one = spread & (found[0].at[axis] == found[1].at[axis])  # row or column 0 of the tensor's tile is repeated
+            one = spread & (found[0].at[axis] == found[-1].at[axis])  # row or column 0 of the tensor's tile is repeated
             if not np.array_equal(located.at[axis] % TILE, np.where(one, 0, want)):
                 fail(kernel, "TTB403", "a tile of a moved value is not a tile of a tensor")
         a, b, row_, column_ = located.at
         corners.append(Tiles(located.source, (a, b, row_ // TILE, column_ // TILE)))
-    first, last = corners
-    same = np.array_equal(first.source, last.source)
-    if not same or any(not np.array_equal(x, y) for x, y in zip(first.place, last.place, strict=True)):
-        fail(kernel, "TTB403", "a tile of a moved value is spread over several tiles")
+    first, *others = corners
+    for other in others:
+        same = np.array_equal(first.source, other.source)
+        if not same or any(not np.array_equal(x, y) for x, y in zip(first.place, other.place, strict=True)):
+            fail(kernel, "TTB403", "a tile of a moved value is spread over several tiles")
     return first
 
 

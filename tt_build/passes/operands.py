@@ -1,0 +1,62 @@
+"""Operands of matmuls as tiles of inputs: plain inputs, and views of them, read page by page as others are.
+
+Used by the planner of blocks. ``operand_view`` says which tile an operand has at each step along K.
+"""
+
+from __future__ import annotations
+
+from tt_build.ir.index import Index, num, var
+from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
+from tt_build.lang.program import Program, Value
+from tt_build.passes.movement import is_moved_leaf
+from tt_build.passes.views import NoView, View, batch_place, view
+
+
+def operand_view(program: Program, matmul: Value, side: int, batch: tuple[int, ...]) -> View | NoView:
+    """What the operand on that side reads: the first at row ``by`` and column ``k``, the second at ``k`` and ``bx``.
+
+    ``batch`` are the leading axes of the output. ``transposed`` does not count the matmul's own transposition.
+    """
+    operand = program.values[matmul.args[side]]
+    place = (var("by"), var("k")) if side == 0 else (var("k"), var("bx"))
+    row, column = place[::-1] if matmul.transpose[side] else place
+    rows, columns = operand.shape[-2:]
+    return view(program, matmul.args[side], {**batch_place(batch), -2: _tile(rows, row), -1: _tile(columns, column)})
+
+
+def _tile(extent: int, place: Index) -> Index:
+    return place if extent > TILE else num(0)
+
+
+def operand_obstacle(program: Program, matmul: Value, batch: tuple[int, ...]) -> str:
+    """Why operands that are moved cannot be brought step by step along K; empty where they can."""
+    for side in (0, 1):
+        if not is_moved_leaf(program, matmul.args[side]):
+            continue
+        look = operand_view(program, matmul, side, batch)
+        if isinstance(look, NoView):
+            return look.message
+        if len(look.pieces) > 1:
+            return f"its {('first', 'second')[side]} operand is joined of {len(look.pieces)} pieces"
+    return ""
+
+
+def turns_first(program: Program, matmul: Value, batch: tuple[int, ...]) -> bool:
+    """Whether tiles of the first operand would have to be transposed."""
+    if matmul.transpose[0] or not is_moved_leaf(program, matmul.args[0]):
+        return matmul.transpose[0]
+    look = operand_view(program, matmul, 0, batch)
+    return isinstance(look, View) and look.transposed
+
+
+def operand_tensors(kernel: DefaultedKernel, program: Program, side: int) -> list[Tensor]:
+    """Tensors of the operands on that side that are not computed: one for each stream, which matmuls may share."""
+    found: dict[object, Tensor] = {}
+    for matmul in program.values:
+        if matmul.op != "matmul" or not is_moved_leaf(program, matmul.args[side]):
+            continue
+        look = operand_view(program, matmul, side, kernel.outputs[0].batch)
+        assert isinstance(look, View), look  # such a matmul streams
+        (piece,) = look.pieces
+        found[piece] = kernel.tensor(program.values[piece.source].name)
+    return list(found.values())
