@@ -4,7 +4,8 @@ A unit is a block of output tiles. Sweeps compute its rows of the first operand,
 (``plan_prologue``). The contraction gathers the product of the unit's rows of the first and columns of the second
 operand, step by step along K; what else the outputs need is one sweep over the block, which reads the product from L1.
 Where an output is the product itself, and its buffer can gather it, there is no sweep. Several matmuls of the same
-extents go through K together: an operand that they share comes once, or is computed once.
+extents go through K together: an operand that they share comes once, or is computed once. An operand that is moved is
+a view of one input, and comes from the view's pages.
 """
 
 from __future__ import annotations
