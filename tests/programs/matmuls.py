@@ -98,6 +98,8 @@ def _lay(draw: Draw, kernel: dict[str, Any], grid: tuple[int, int]) -> None:
     """In most kernels shards in L1: of the output, of the first operand's rows, or of both alike."""
     where = draw(st.sampled_from(["", "", "", "output", "rows", "both", "turns"]))
     first, output = kernel["inputs"]["A"], kernel["outputs"]["C"]
+    if first["shape"][-2] != output["shape"][-2]:  # transposed: no core has its own rows
+        where = "output" if where else ""
     if where == "output":
         output["layout"] = _shards(draw, output["shape"], ["height", "width", "block"], grid)
         if "full" in kernel["inputs"] and draw(st.booleans()):
