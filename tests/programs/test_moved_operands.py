@@ -78,6 +78,9 @@ FIRST = {
     "other columns for each product": _kernel(
         "Y = (slice(A, -1, 0, 96) @ B) + (slice(A, -1, 96, 192) @ B)", [160, 256], A=[160, 192], B=[96, 256]
     ),
+    "beside a transposed one": _kernel(
+        "Y = (C.T @ B) + (join_heads(A) @ G)", [160, 256], A=[2, 160, 64], C=[128, 160], B=[128, 256], G=[128, 256]
+    ),
     "beside a computed one": _kernel(
         "Y = (tanh(C) @ B) + (join_heads(A) @ G)", [160, 256], A=[2, 160, 64], C=[160, 128], B=[128, 256], G=[128, 256]
     ),
@@ -97,6 +100,10 @@ SECOND = {
         B=[96, 256],
     ),
     "one tile, transposed and not": _kernel("Y = (A @ B) * (A @ B.T)", [64, 32], A=[64, 32], B=[32, 32]),
+    "of a transposed first operand": _kernel("Y = A.T @ join_heads(B)", [160, 256], A=[96, 160], B=[4, 96, 64]),
+    "beside a computed one": _kernel(
+        "Y = (A @ join_heads(B)) * (A @ (G * r))", [160, 256], A=[160, 96], B=[4, 96, 64], G=[96, 256], r=[1, 256]
+    ),
     "a bank's columns": _kernel(
         "Y = A @ slice(B, -1, 0, 256)", [160, 256], {"B": _l1("width", 4, 1, memory="dram")}, A=[160, 96], B=[96, 384]
     ),
@@ -156,9 +163,11 @@ STREAMING = {
     "its second operand is joined of 3 pieces": _kernel(
         "Y = A @ concat(concat(B, C, -2), B, -2)", [160, 256], A=[160, 160], C=[32, 256], B=[64, 256]
     ),
-    "its first operand is transposed": _kernel("Y = slice(A.T, -1, 0, 96) @ B", [160, 256], A=[128, 160], B=[96, 256]),
+    "its first operand is moved and transposed": _kernel(
+        "Y = slice(A.T, -1, 0, 96) @ B", [160, 256], A=[128, 160], B=[96, 256]
+    ),
     "a tensor behind it is moved": _kernel(
-        "Y = join_heads(A) @ B + r.T", [160, 256], A=[2, 160, 64], B=[128, 256], r=[256, 160]
+        "Y = join_heads(A) @ B + slice(r, -1, 0, 256)", [160, 256], A=[2, 160, 64], B=[128, 256], r=[160, 288]
     ),
     "a tensor that it is computed from is moved": _kernel(
         "Y = tanh(join_heads(A)) @ B", [160, 256], A=[2, 160, 64], B=[128, 256]

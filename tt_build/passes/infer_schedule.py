@@ -36,7 +36,7 @@ from tt_build.passes.matmul_schedule import choice_of, followed, matmul_problem,
 from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
-from tt_build.passes.prologues import computed_operands, obstacle
+from tt_build.passes.prologues import needs_blocks, obstacle
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.passes.regions import region_of
 from tt_build.targets import Arch
@@ -164,7 +164,7 @@ def _refuse_schedule(kernel: DefaultedKernel) -> None:
 
 
 def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
-    program, origin = astuple(sunk(kernel.program))
+    program, origin = astuple(sunk(kernel.program, unturned=True))
     values = program.values
     matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
     in_the_way = obstacle(program)
@@ -198,7 +198,7 @@ def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
 
 def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origin: tuple[int, ...]) -> None:
     """Refuse an operand that would have to be computed where the matmul cannot be blocked."""
-    operands = computed_operands(program)
+    operands = needs_blocks(program)
     if not operands or choice_of(kernel, arch, any_plan=True) is not None:
         return
     what, operand = f"'{program.values[operands[0]].op}' on an operand of a matmul", origin[operands[0]]

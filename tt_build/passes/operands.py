@@ -9,6 +9,7 @@ from tt_build.ir.index import Index, num, var
 from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
 from tt_build.lang.program import Program, Value
 from tt_build.passes.movement import is_moved_leaf
+from tt_build.passes.prologues import SIDES, is_turned_leaf
 from tt_build.passes.views import NoView, View, batch_place, view
 
 
@@ -30,33 +31,41 @@ def _tile(extent: int, place: Index) -> Index:
 
 def operand_obstacle(program: Program, matmul: Value, batch: tuple[int, ...]) -> str:
     """Why operands that are moved cannot be brought step by step along K; empty where they can."""
-    for side in (0, 1):
-        if not is_moved_leaf(program, matmul.args[side]):
+    for side in SIDES:
+        if not _is_brought(program, matmul.args[side]):
             continue
         look = operand_view(program, matmul, side, batch)
         if isinstance(look, NoView):
             return look.message
         if len(look.pieces) > 1:
             return f"its {('first', 'second')[side]} operand is joined of {len(look.pieces)} pieces"
+        if side == 0 and look.transposed:
+            return "its first operand is moved and transposed"
     return ""
 
 
-def turns_first(program: Program, matmul: Value, batch: tuple[int, ...]) -> bool:
-    """Whether tiles of the first operand would have to be transposed."""
-    if matmul.transpose[0] or not is_moved_leaf(program, matmul.args[0]):
-        return matmul.transpose[0]
-    look = operand_view(program, matmul, 0, batch)
-    return isinstance(look, View) and look.transposed
+def transposes_second(program: Program, matmul: Value, batch: tuple[int, ...]) -> bool:
+    """Whether the matrix engine transposes tiles of the second operand: for the matmul, or its view, not for both."""
+    if not _is_brought(program, matmul.args[1]):
+        return matmul.transpose[1]
+    look = operand_view(program, matmul, 1, batch)
+    assert isinstance(look, View), look
+    return matmul.transpose[1] != look.transposed
 
 
 def operand_tensors(kernel: DefaultedKernel, program: Program, side: int) -> list[Tensor]:
     """Tensors of the operands on that side that are not computed: one for each stream, which matmuls may share."""
     found: dict[object, Tensor] = {}
     for matmul in program.values:
-        if matmul.op != "matmul" or not is_moved_leaf(program, matmul.args[side]):
+        if matmul.op != "matmul" or not _is_brought(program, matmul.args[side]):
             continue
         look = operand_view(program, matmul, side, kernel.outputs[0].batch)
         assert isinstance(look, View), look  # such a matmul streams
         (piece,) = look.pieces
         found[piece] = kernel.tensor(program.values[piece.source].name)
     return list(found.values())
+
+
+def _is_brought(program: Program, index: int) -> bool:
+    """Whether the operand comes as it is; else it is computed, or transposed in front of the product."""
+    return is_moved_leaf(program, index) and not is_turned_leaf(program, index)

@@ -31,10 +31,12 @@ from tt_build.ir.lowered import (
     walk,
 )
 from tt_build.ir.skeleton import Visit, visits
-from tt_build.ir.stages import TILE, Contraction, LoweredKernel, Stream
+from tt_build.ir.stages import TILE, UNIT, Contraction, LoweredKernel, Stream
 from tt_build.passes.movement import MOVES, sunk
+from tt_build.passes.prologues import SIDES
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_block_places import BlockPlaces, Places
+from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_parts import check_combined
 from tt_build.passes.proof_prologue import PrologueProof
 from tt_build.passes.proof_shards import check_shards_here
@@ -54,8 +56,7 @@ def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
     for plan in kernel.contractions:
         proof.check_contraction(compute, plan)
         check_combined(kernel, compute, plan, proof.part_of_core())
-    if any(plan.computed for plan in kernel.contractions):
-        proof.before = PrologueProof(kernel).check(compute, proof.reads)
+    proof.check_before(compute)
     proof.check_accumulation(compute)
     proof.check_sweep(compute)
     return proof.pages_read, proof.pages_written
@@ -65,7 +66,7 @@ class _Proof(BlockPlaces):
     def __init__(self, kernel: LoweredKernel) -> None:
         super().__init__(kernel)
         self.k_block = self.blocking.k_block
-        self.program = sunk(kernel.program).program
+        self.program = sunk(kernel.program, unturned=True).program
         self.plans = kernel.contractions
         self.k_tiles = kernel.contractions[0].k_tiles
         self.firsts, self.products = {p.a for p in self.plans if not p.computed}, {p.cb for p in self.plans}
@@ -138,6 +139,18 @@ class _Proof(BlockPlaces):
             elif not stream.is_before_product:
                 self._check_held(stream, visit)
 
+    def check_before(self, compute: KernelBody) -> None:
+        """What comes before the product is for an operand that is computed, and makes that."""
+        sides = [side for side in SIDES if any((p.computed, p.computed_b)[side] for p in self.plans)]
+        proofs = [PrologueProof(self.kernel, side) for side in sides]
+        axes = {sweep.axes for sweep in self.kernel.sweeps} | {stream.axes for stream in self.kernel.streams}
+        if axes - {UNIT} != {proof.axes for proof in proofs}:
+            self._fail(f"sweeps and streams of {sorted(axes)} before the product")
+        for proof in proofs:
+            self.before |= proof.check(compute, self.reads)
+        if proofs:
+            check_folds(self.kernel)
+
     def _check_operand(self, stream: Stream, visit: Visit) -> None:
         """The tiles of each step along K, on the cores that read: each once, at its place in the step's block."""
         at, first = self.places(visit), stream.cb in self.firsts
@@ -183,7 +196,7 @@ class _Proof(BlockPlaces):
         self._within(row, height, "row")
         self._within(column, width, "column")
         by_view = turned != matmul.transpose[side]
-        tiles = tiles_at(self.kernel, index, bz, row, column, transposed=by_view, spread=False)
+        tiles = tiles_at(self.kernel, index, bz, row, column, transposed=by_view, spread=False, unturned=True)
         if {self.program.values[source].name for source in np.unique(tiles.source)} != {stream.tensor}:
             self._fail(f"{stream.cb} brings '{stream.tensor}', which is not what operand {side + 1} of {plan.cb} moves")
         return fields_of(self.kernel, stream.tensor, tiles)[0]
@@ -213,16 +226,16 @@ class _Proof(BlockPlaces):
         Of operands that are moved ``_operand_pages`` shows the same, tile by tile.
         """
         value = self.program.values[plan.value]
-        if value.op != "matmul":
+        if value.op != "matmul" or value.transpose[0]:
             self._fail(f"{plan.cb} is no matmul")
-        operands = [self.program.values[arg] for arg in value.args]
-        streams = [self.streams.get("" if plan.computed else plan.a), self.streams[plan.b]]
-        for operand, stream in zip(operands, streams, strict=True):
+        computed = plan.computed, plan.computed_b
+        for arg, cb, made in zip(value.args, (plan.a, plan.b), computed, strict=True):
+            operand, stream = self.program.values[arg], None if made else self.streams[cb]
             by_pages = stream is not None and stream.per == "k" and not stream.shard_cb
             if not (operand.op in MOVES and by_pages) and operand.name != (stream.tensor if stream is not None else ""):
                 self._fail(f"the operands of {plan.cb} are not those of its matmul")
-        is_input = operands[1].op == "input"
-        if value.transpose[0] or (is_input and plan.transpose_b != value.transpose[1]):
+        by_view = self.program.values[value.args[1]].op in MOVES and not plan.computed_b
+        if not by_view and plan.transpose_b != value.transpose[1]:
             self._fail("an operand is transposed, or not, against the program")
         return plan.transpose_b
 
@@ -356,9 +369,10 @@ class _Proof(BlockPlaces):
         kk, step = visit.rounds["kk"], visit.rounds["k_step"]
         row, k0 = np.divmod(visit.values[0], stride)
         in_first = step * self.k_block + kk if whole else kk
+        in_second = step * self.k_block + kk if plan.computed_b else kk
         k1, column = np.divmod(visit.values[1], width)
         extent = np.minimum(self.k_block, k_tiles - step * self.k_block)
-        if not (np.array_equal(k0, in_first) and np.array_equal(k1, kk)) or (kk >= extent).any():
+        if not (np.array_equal(k0, in_first) and np.array_equal(k1, in_second)) or (kk >= extent).any():
             self._fail("a matmul_block meets tiles of different K, or of none")
         self._within(row + high - 1, self.block[0], "row of a block")
         self._within(column + wide - 1, width, "column of a block")
@@ -442,7 +456,7 @@ class _Proof(BlockPlaces):
         done = self._part(self.ids) == 0
         whole = int((self._valid(0) * self._valid(1))[done].sum())
         behind = {number for number, sweep in enumerate(self.kernel.sweeps) if not sweep.before}
-        own |= {plan.own or plan.a for plan in self.plans}
+        own |= {cb for plan in self.plans for cb in (plan.a, *plan.computed_cbs)}
         for visit in visits(compute, (TileOp, Pack)) if behind else []:
             if visit.sweep >= 0 and self.kernel.sweeps[visit.sweep].before:
                 continue

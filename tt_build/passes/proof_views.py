@@ -88,13 +88,15 @@ def tiles_at(
     *,
     transposed: bool,
     spread: bool,
+    unturned: bool = False,
 ) -> Tiles:
     """The tiles of a moved value at these matrices (of the output), rows and columns in tiles.
 
+    ``unturned``: the value is one of the program whose matmuls transpose no first operand (``movement.sunk``).
     ``spread``: compute repeats the one row or column of a tensor over the tile. Fails (TTB403) where
     a tile's first element, the last of its first row and its last are not the same places of the same tile.
     """
-    program = sunk(kernel.program).program
+    program = sunk(kernel.program, unturned=unturned).program
     shape = program.values[index].shape
     batch = (1, 1, *kernel.outputs[0].batch)[-2:]
     leading = {-4: matrix // batch[1], -3: matrix % batch[1]}
