@@ -336,6 +336,22 @@ def test_accepted_warnings_are_dropped(tmp_path: Path) -> None:
     assert codes(load(tmp_path, text + "    allow: [TTB014]\n")) == ["TTB101", "TTB008"]
 
 
+def test_what_a_reference_casts_is_not_judged_by_the_width_of_dst(tmp_path: Path) -> None:
+    for name in ("r", "c", "w"):
+        (tmp_path / f"{name}.cpp").write_text("void kernel_main() {}\n")
+    text = """version: 1
+kernels:
+  k:
+    inputs: {X: {shape: [32, 32], dtype: float32}, I: {shape: [32, 32], dtype: uint16}}
+    outputs: {Y: {shape: [32, 32], dtype: uint16}}
+    sources: {reader: r.cpp, compute: c.cpp, writer: w.cpp}
+    circular_buffers: {cb_x: {of: X, pages: 2}, cb_i: {of: I, pages: 2}, cb_y: {of: Y, pages: 2}}
+    arguments: {reader: [], compute: [], writer: []}
+    reference: Y = cast(X, uint16) + I
+"""
+    assert codes(load(tmp_path, text)) == []
+
+
 def test_a_thousand_kernels_in_half_a_second(tmp_path: Path) -> None:
     text = "version: 1\nkernels:\n" + "".join(
         PAGE.split("kernels:\n")[1].split("  mlp_up")[0].replace("gemm:", f"gemm{at}:") for at in range(1000)
