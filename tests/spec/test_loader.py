@@ -173,6 +173,18 @@ def test_command_line_grid_beyond_the_chip(tmp_path: Path) -> None:
     assert "grid=13x10 of the command line" in spec.diagnostics[0].diagnostic.message
 
 
+def test_a_grid_beyond_the_chip_is_told_once(tmp_path: Path) -> None:
+    two = SIMPLE + f"  l:\n{K}"
+    (tmp_path / "two.yaml").write_text(two)
+    (tmp_path / "one.yaml").write_text(SIMPLE.replace("  k:", "  m:"))
+    includes = "version: 1\ninclude: [one.yaml, two.yaml]\n"
+    (told,) = load(tmp_path, includes, grid=(13, 10)).diagnostics
+    assert (told.diagnostic.code, Path(told.span.file).name) == ("TTB032", "kernels.yaml")
+    (tmp_path / "two.yaml").write_text(two.replace("kernels:", "target: {grid: [13, 10]}\nkernels:"))
+    (told,) = load(tmp_path, includes).diagnostics
+    assert (told.diagnostic.code, Path(told.span.file).name) == ("TTB032", "two.yaml")
+
+
 def test_variants_of_keys_and_products(tmp_path: Path) -> None:
     text = """\
 version: 1
