@@ -40,6 +40,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def kernels_and_programs(kernels: int, programs: int) -> str:
+    """``2 kernels``, ``2 kernels and 1 program``, ``1 program``."""
+    counted = [plural(kernels, "kernel")] if kernels or not programs else []
+    return " and ".join([*counted, plural(programs, "program")] if programs else counted)
+
+
 def several(noun: str) -> str:
     """``inputs``, ``policies``."""
     return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
