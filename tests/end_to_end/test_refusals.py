@@ -130,4 +130,13 @@ def test_verify_and_the_sdk_check_of_one_kernel(tree: Tree) -> None:
     dry = tree.scons("-n", "check-sdk-gemm")
     assert "gemm/sdk_check.json" in dry
     assert "add/sdk_check.json" not in dry
-    assert "verify-NAME, check-sdk-NAME" in tree.scons("-h")
+
+
+def test_help(tree: Tree) -> None:
+    told = tree.scons("-h", "grid=4x4", "rehash=yes")
+    assert "verify-NAME, check-sdk-NAME" in told
+    assert "\narch: architecture of kernels that do not name one (wormhole_b0|blackhole)\n\nsdk:" in told
+    assert "\n    default: kernels.yaml\n" in told
+    assert "do not name a grid\n    here: 4x4\n" in told
+    assert "(yes|no)\n    default: no\n    here: yes\n" in told
+    assert not any(line.endswith(": ") for line in told.splitlines())

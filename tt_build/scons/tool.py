@@ -30,7 +30,7 @@ from tt_build.scons.messages import say, tell
 from tt_build.scons.refusals import Question, all_is_read, no_such_kernel, refuse, said_plainly, succeeded, suggest
 from tt_build.scons.request import CACHES, EXTRAS, Request, kind_of, named
 from tt_build.scons.session import Generated, Session
-from tt_build.scons.variables import NAMES, add_options, unknown_variables
+from tt_build.scons.variables import NAMES, add_options, help_text, unknown_variables
 from tt_build.spec.nearest import kernels_and_programs
 
 TARGETS_HELP = """
@@ -60,7 +60,7 @@ def generate(env: Any) -> None:
     declared.Update(env)
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
-        SCons.Script.Help(declared.GenerateHelpText(env) + TARGETS_HELP, append=True, local_only=True)
+        SCons.Script.Help(help_text(declared, env) + TARGETS_HELP, append=True, local_only=True)
     if any(kind_of(str(target)) for target in SCons.Script.COMMAND_LINE_TARGETS):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:

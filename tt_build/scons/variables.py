@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import SCons.Script
-from SCons.Variables import BoolVariable, EnumVariable, Variables
+from SCons.Variables import BoolVariable, Variables
 
 from tt_build.scons.refusals import refuse
 
@@ -55,7 +55,7 @@ def _choice(name: str, help_: str, default: str, allowed: Sequence[str]) -> tupl
             meant = f"did you mean '{near[0]}'? " if near else ""
             refuse(f"{name}={value}: {meant}known: {', '.join(known)}")
 
-    return (*EnumVariable(name, help_, default, allowed)[:3], check, None)
+    return (name, f"{help_} ({'|'.join(filter(None, allowed))})", default, check, None)
 
 
 def _flag(name: str, help_: str) -> tuple[Any, ...]:
@@ -69,6 +69,21 @@ def _flag(name: str, help_: str) -> tuple[Any, ...]:
             return refuse(f"{name}={value}: write yes or no")
 
     return (*shown, check, converted)
+
+
+def help_text(variables: Variables, env: Any) -> str:
+    """What ``scons -h`` says of the variables: each with its default, and its value where that is another."""
+
+    def shown(value: Any) -> str:
+        return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+    lines: list[str] = []
+    for variable in variables.options:
+        default, value = shown(variable.default), shown(env[variable.key])
+        lines += ["", f"{variable.key}: {variable.help}"]
+        lines += [f"    default: {default}"] if default else []
+        lines += [f"    here: {value}"] if value != default else []
+    return "\n".join([*lines, ""])
 
 
 def parse_grid(text: str) -> tuple[int, int] | None:
