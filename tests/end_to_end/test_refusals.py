@@ -111,6 +111,12 @@ def test_a_grid_that_does_not_fit_is_said_once(tree: Tree) -> None:
         assert output.count("error[TTB032]: grid=99x99 of the command line does not fit wormhole_b0") == 1
 
 
+def test_names_in_capitals_are_near_where_they_can_only_be_ours(tree: Tree) -> None:
+    assert "arch=BLACKHOLE: did you mean 'blackhole'?" in tree.scons("arch=BLACKHOLE", code=2)
+    assert "unknown variable 'explian': did you mean 'explain'?" in tree.scons("explian=gemm", code=2)
+    assert "unknown variable" not in tree.scons("-n", "OUT=what the SConstruct itself reads")
+
+
 def test_clean_leaves_nothing_of_the_repository_s_own_sconstruct(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "project", SPEC, (ROOT / "SConstruct").read_text())
     tree.scons()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is closest in spelling, or None when none is close."""
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known word that is closest in spelling, or None when none is close; likeness 1 is equality."""
     import difflib  # only when a message is made: it costs an import
 
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     if word.lower() in lower:
         return lower[word.lower()]
-    found = difflib.get_close_matches(word[:80].lower(), lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word[:80].lower(), lower, n=1, cutoff=likeness)
     return lower[found[0]] if found else None
 
 
