@@ -35,6 +35,11 @@ CASES: dict[str, tuple[tuple[int, int, int], str, str]] = {
     "the same, cast": ((32, 4096, 4096), f"cast({NORM}, bfloat16)", "A @ W"),
     "norm, gate and up, decode": ((32, 4096, 14336), f"cast({NORM}, bfloat16)", "silu(A @ W) * (A @ V)"),
     "norm and projection, prefill": ((2048, 2048, 2048), NORM, "A @ W"),
+    "gradient of weights": ((4096, 2048, 1024), "T.T", "A @ W"),
+    "gradient behind an activation": ((4096, 2048, 1024), "cast(silu(T), bfloat16).T", "A @ W"),
+    "changed weights, decode": ((32, 4096, 4096), "cast(W + V, bfloat16)", "X @ A"),
+    "changed weights, prefill": ((2048, 2048, 2048), "cast(W + V, bfloat16)", "X @ A"),
+    "norm of short rows": ((2048, 128, 2048), "cast(rmsnorm(R, 1e-5), bfloat16)", "X @ A.T"),
 }
 """M x K x N, the operand, and the product of the operand A."""
 
@@ -42,7 +47,8 @@ CASES: dict[str, tuple[tuple[int, int, int], str, str]] = {
 def compiled(shape: tuple[int, int, int], output: list[int], compute: str) -> VerifiedKernel:
     """A kernel of these expressions."""
     m, k, n = shape
-    shapes = {"X": [m, k], "U": [m, k], "g": [1, k], "A": [m, k], "W": [k, n], "V": [k, n]}
+    shapes = {"X": [m, k], "U": [m, k], "g": [1, k], "W": [k, n], "V": [k, n], "T": [k, m], "R": [n, k]}
+    shapes["A"] = [m, k] if "A @" in compute else [n, k] if "A.T" in compute else [k, n]
     inputs = {name: {"shape": size} for name, size in shapes.items() if re.search(rf"\b{name}\b(?! =)", compute)}
     if "A =" in compute:
         del inputs["A"]
@@ -69,11 +75,14 @@ def table() -> str:
     for name, (shape, operand, product) in CASES.items():
         m, k, n = shape
         one = compiled(shape, [m, n], f"A = {operand}\nY = {product}")
-        two = [compiled(shape, [m, k], f"Y = {operand}"), compiled(shape, [m, n], f"Y = {product}")]
+        first = "X @" not in product
+        size = [m, k] if first else [n, k] if ".T" in product else [k, n]
+        two = [compiled(shape, size, f"Y = {operand}"), compiled(shape, [m, n], f"Y = {product}")]
         assert one.blocking is not None
-        across = one.matmul_choice.taken.cores if one.matmul_choice is not None else (0, 0)
-        alike = across[0] * across[1] if one.algorithm == "mcast_1d_in0_matmul" else across[0]
-        alike = 1 if one.grid.x == 1 else alike
+        cores = one.matmul_choice.taken.cores if one.matmul_choice is not None else (0, 0)
+        line = "mcast_1d_in0_matmul" if first else "mcast_1d_in1_matmul"
+        alike = cores[0] * cores[1] if one.algorithm == line else cores[0 if first else 1]
+        alike = 1 if (one.grid.x if first else one.grid.y) == 1 else alike
         who = f"{alike} cores in turn" if one.blocking.rotates else f"{alike} cores alike" if alike > 1 else "one core"
         (time, moved), (time_two, moved_two) = figures([one]), figures(two)
         shown = " x ".join(map(str, shape))

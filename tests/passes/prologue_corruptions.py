@@ -7,18 +7,21 @@ import random
 from tests.passes.corruptions import Corruptions, Kernel, change, item, registry, replace
 from tt_build.ir.index import num, var
 from tt_build.ir.lowered import Block, MatmulBlock, Pack, Section, SfpuOp, TileOp, When, walk
+from tt_build.ir.stages import FIRST, SECOND, SECOND_TURNED, UNIT
 
 PROLOGUE_CORRUPTIONS: Corruptions = {}
 corruption = registry(PROLOGUE_CORRUPTIONS)
 
 
 def _operands(kernel: Kernel) -> set[str]:
-    return {plan.a for plan in kernel.contractions if plan.computed}
+    """The circular buffers of operands that are computed."""
+    first = {plan.a for plan in kernel.contractions if plan.computed}
+    return first | {plan.b for plan in kernel.contractions if plan.computed_b}
 
 
 @corruption("TTB403", "TTB402")
 def operand_of_the_other_product(kernel: Kernel, rng: random.Random) -> Kernel | None:
-    if len(_operands(kernel)) < 2:
+    if len({plan.a for plan in kernel.contractions if plan.computed}) < 2:
         return None
     first, second = kernel.contractions
     return replace(kernel, contractions=(replace(first, a=second.a), replace(second, a=first.a)))
@@ -26,9 +29,15 @@ def operand_of_the_other_product(kernel: Kernel, rng: random.Random) -> Kernel |
 
 @corruption("TTB403")
 def operands_share_a_buffer(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Of two products, or of one and the same."""
     if len(_operands(kernel)) < 2:
         return None
-    return item(kernel, "contractions", 1, a=kernel.contractions[0].a)
+    if len(kernel.contractions) == 1:
+        return item(kernel, "contractions", 0, b=kernel.contractions[0].a)
+    first, second = kernel.contractions
+    if first.computed_b and second.computed_b:
+        return item(kernel, "contractions", 1, b=first.b)
+    return item(kernel, "contractions", 1, a=first.a)
 
 
 @corruption("TTB403")
@@ -38,6 +47,49 @@ def operand_of_a_step(kernel: Kernel, rng: random.Random) -> Kernel | None:
         kernel, rng, MatmulBlock, lambda s: replace(s, indices=(var("kk"), s.indices[1])),
         lambda s: s.cbs[0] in _operands(kernel),
     )  # fmt: skip
+
+
+@corruption("TTB403")
+def second_operand_of_a_step(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    def first_step(stmt: MatmulBlock) -> MatmulBlock:
+        width = kernel.blocking.block[1] if kernel.blocking is not None else 1
+        return replace(stmt, indices=(stmt.indices[0], var("kk") * num(width)))
+
+    many = kernel.blocking is not None and kernel.contractions[0].k_tiles > kernel.blocking.k_block
+    return change(kernel, rng, MatmulBlock, first_step, lambda s: many and s.cbs[1] in _operands(kernel))
+
+
+@corruption("TTB403")
+def operand_as_its_lines_come(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Rows of a second operand that the matmul transposes stay rows."""
+    turned = {sweep.extent for sweep in kernel.sweeps if sweep.axes == SECOND_TURNED and min(sweep.extent) > 1}
+    seconds = {plan.b for plan in kernel.contractions if plan.computed_b}
+    in_order = var("tile_row") * num(max((extent[1] for extent in turned), default=1)) + var("i")
+    return change(
+        kernel, rng, Pack, lambda s: replace(s, index=in_order), lambda s: bool(turned) and s.cb in seconds
+    )  # fmt: skip
+
+
+@corruption("TTB403")
+def operand_not_turned(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """Tiles lie at the places of the transposed operand, and are not transposed themselves."""
+    turned = {s.cb for s in kernel.streams if s.transpose}
+    return change(kernel, rng, TileOp, lambda s: replace(s, op="copy"), lambda s: bool(turned & {*s.cbs}))
+
+
+@corruption("TTB403")
+def pages_of_the_operand_as_it_is(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """A transposed operand's tiles come from the places of one that is not."""
+    turned = [i for i, s in enumerate(kernel.streams) if s.transpose]
+    return item(kernel, "streams", turned[0], transpose=False) if turned else None
+
+
+@corruption("TTB403")
+def operand_of_rows_and_columns(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """What is walked for one operand is said to be for the other."""
+    before = [i for i, sweep in enumerate(kernel.sweeps) if sweep.before]
+    at = rng.choice(before)
+    return item(kernel, "sweeps", at, axes=FIRST if kernel.sweeps[at].axes != FIRST else SECOND)
 
 
 @corruption("TTB403")
@@ -75,8 +127,7 @@ def changed_behind_its_mask(kernel: Kernel, rng: random.Random) -> Kernel | None
     masked = [s for s in packing if any(isinstance(when, When) for when in s.math)]
 
     def later(section: Section) -> Section:
-        (pack,) = section.packs
-        assert isinstance(pack, Pack)
+        pack = next(p for p in section.packs if isinstance(p, Pack) and p.cb in _operands(kernel))
         more = SfpuOp(function="exp", form="tile", slots=(pack.dst,), out=pack.dst)
         return replace(section, math=(*section.math, more))
 
@@ -86,7 +137,7 @@ def changed_behind_its_mask(kernel: Kernel, rng: random.Random) -> Kernel | None
 @corruption("TTB403")
 def sweep_behind_the_product(kernel: Kernel, rng: random.Random) -> Kernel | None:
     before = [i for i, sweep in enumerate(kernel.sweeps) if sweep.before]
-    return item(kernel, "sweeps", rng.choice(before), before=False)
+    return item(kernel, "sweeps", rng.choice(before), axes=UNIT)
 
 
 @corruption("TTB403", "TTB402")

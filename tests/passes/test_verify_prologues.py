@@ -1,9 +1,10 @@
-"""``verify_ir`` on matmuls whose first operand is computed: corruptions of blocks and of sweeps are rejected there, and
+"""``verify_ir`` on matmuls of which an operand is computed: corruptions of blocks and of sweeps are rejected there, and
 those that only a prologue has.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from tt_build.targets import load_arch
 
 def _kernel(m: int, k: int, n: int, compute: str, matmul: dict[str, Any], **inputs: list[int]) -> dict[str, Any]:
     shapes = {"X": [m, k], "W": [k, n], **inputs}
+    shapes = {name: shape for name, shape in shapes.items() if re.search(rf"\b{name}\b", compute)}
     return {
         "inputs": {name: {"shape": shape} for name, shape in shapes.items()},
         "outputs": {"Y": {"shape": [m, n]}},
@@ -56,6 +58,21 @@ BASES = {
     ),
     "turns of writers": _kernel(
         32, 512, 256, "Y = exp(X * c) @ W", {"algorithm": "mcast_1d_in0", "k_block": 64, "noc": 1}, c=[32, 1]
+    ),
+    "second": _kernel(
+        96, 230, 300, "Y = X @ (softmax(W, axis=-2) * s) + r", {"algorithm": "mcast_2d", "k_block": 64},
+        s=[1, 300], r=[1, 300],
+    ),
+    "second transposed": _kernel(
+        200, 230, 250, "Y = (X - c) @ (rmsnorm(T, 1e-5) * g).T",
+        {"algorithm": "mcast_2d", "k_block": 64, "block": [64, 64]}, T=[250, 230], g=[1, 230], c=[200, 1],
+    ),
+    "second of two": _kernel(
+        64, 300, 250, "Y = silu(X @ (W * s)) * (X @ (V + d))",
+        {"algorithm": "mcast_1d_in0", "k_block": 96, "block": [64, 64]}, V=[300, 250], s=[1, 250], d=[300, 1],
+    ),
+    "transposed": _kernel(
+        200, 230, 250, "Y = T.T @ W", {"algorithm": "mcast_2d", "k_block": 64, "block": [64, 64]}, T=[230, 200]
     ),
 }  # fmt: skip
 ELSEWHERE = frozenset(

@@ -39,6 +39,11 @@ PROLOGUES = (
     "layernorm({}, 1e-5)", "softmax({} + bias, axis=-1)", "cast(tanh({}) + gate, bfloat16)",
     "cast(rmsnorm({}, 1e-5), bfloat8_b)", "({} - max({}, axis=-1))",
 )  # fmt: skip
+SECONDS = (
+    "silu({})", "({} * scale)", "({} + offset * 0.5)", "cast(sigmoid({}) + scale, bfloat16)", "softmax({}, axis={k})",
+    "({} - mean({}, axis={k}))", "({} * ({} + scale))",
+)  # fmt: skip
+"""Of second operands: ``scale`` is a number of each column, ``offset`` one of each row of the product's K."""
 
 
 @st.composite
@@ -58,7 +63,16 @@ def matmuls(draw: Draw) -> Kernel:
     shapes = {"row": [1, n], "column": [*batch, m, 1], "full": [*batch, m, n], "scalar": [1, 1]}
     shapes |= {"gate": [*batch, m, k], "gamma": [1, k], "bias": [*batch, 1, k]}
     prologue = draw(st.sampled_from(("{}", *PROLOGUES))) if draw(st.booleans()) else "{}"
-    product = f"({prologue.replace('{}', 'A')} @ {'B.T' if turned else 'B'})"
+    first_turned = (
+        not batch and first != "float32" and prologue.count("{}") == 1 and "(" not in prologue and draw(st.booleans())
+    )
+    if first_turned:
+        inputs["A"]["shape"] = [k, m]
+        prologue = prologue.replace("{}", "{}.T")
+    second = draw(st.sampled_from(("{}", "{}", *SECONDS)))
+    shapes |= {"scale": [n, 1] if turned else [1, n], "offset": [1, k] if turned else [k, 1]}
+    second = second.replace("{k}", "-1" if turned else "-2").replace("{}", "B")
+    product = f"({prologue.replace('{}', 'A')} @ {second}{'.T' if turned else ''})"
     if draw(st.integers(0, 4)) == 0:  # a gate: a second matmul that goes through K with the first
         inputs["G"] = {**inputs["B"], "dtype": draw(floats)}
         product = f"(sigmoid({product.replace('B', 'G')}) * {product})"
@@ -84,6 +98,8 @@ def _lay(draw: Draw, kernel: dict[str, Any], grid: tuple[int, int]) -> None:
     """In most kernels shards in L1: of the output, of the first operand's rows, or of both alike."""
     where = draw(st.sampled_from(["", "", "", "output", "rows", "both", "turns"]))
     first, output = kernel["inputs"]["A"], kernel["outputs"]["C"]
+    if first["shape"][-2] != output["shape"][-2]:  # transposed: no core has its own rows
+        where = "output" if where else ""
     if where == "output":
         output["layout"] = _shards(draw, output["shape"], ["height", "width", "block"], grid)
         if "full" in kernel["inputs"] and draw(st.booleans()):

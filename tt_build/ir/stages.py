@@ -145,7 +145,7 @@ class Blocking(Struct, frozen=True, kw_only=True):
     of K; the first of them has the block in the end. With ``rotates`` the cores of a row hold the first operand's
     columns, a step each, and send them in turn; a computed one they compute so. ``linked`` are the operands whose
     multicasts keep their path for the word that they have come (``passes.links``). ``prologue`` says what stays in L1
-    while first operands are computed (a choice of ``passes.plan_prologue``), empty where none is.
+    while operands are computed (a choice of ``passes.plan_prologue``), empty where none is.
     """
 
     block: tuple[int, int]
@@ -357,6 +357,16 @@ class Source(Struct, frozen=True, kw_only=True):
     rows: Rows | None = None
 
 
+Axis = Literal["rows", "columns", "k"]
+Axes = tuple[Axis, Axis]
+UNIT: Axes = ("rows", "columns")
+FIRST: Axes = ("rows", "k")
+SECOND: Axes = ("k", "columns")
+SECOND_TURNED: Axes = ("columns", "k")
+"""What rows and columns of tiles are: those of the present unit of the output, or all of the dimension that a matmul
+reduces."""
+
+
 class Stream(Struct, frozen=True, kw_only=True):
     """Tiles of one tensor on their way through one circular buffer.
 
@@ -370,7 +380,8 @@ class Stream(Struct, frozen=True, kw_only=True):
     counts the elements of the dimension that a matmul reduces, also where its operand is computed from the stream.
     Where a matmul is blocked ``operand`` says along which axis of the grid of units the stream is the same, and ``k``
     streams have the ``extent`` of a step; so have ``step`` streams of attention. Where cores send their shards in turn
-    ``shard_cb`` is the circular buffer on the shard.
+    ``shard_cb`` is the circular buffer on the shard. ``axes`` say what rows and columns of the extent are, as in
+    ``Sweep``.
     """
 
     cb: str
@@ -388,11 +399,12 @@ class Stream(Struct, frozen=True, kw_only=True):
     rows: Rows | None = None
     operand: Operand | Literal[""] = ""
     shard_cb: str = ""
+    axes: Axes = UNIT
 
     @property
     def is_before_product(self) -> bool:
-        """Whether a blocked matmul's first operand is computed from it: its columns are those of the operand."""
-        return self.reduced > 0 and self.per in ("core", "unit", "sweep")
+        """Whether an operand of a blocked matmul is computed from it."""
+        return "k" in self.axes
 
 
 class PatternPlan(Struct, frozen=True, kw_only=True):
@@ -567,9 +579,10 @@ class Sweep(Struct, frozen=True, kw_only=True):
     and ``sections`` has the steps of a tile and no stores. With ``spill`` the accumulator lies in that circular buffer
     between tiles: the last section masks the value that the others left in its ``stores``' circular buffer, and
     adds it. ``parts`` walks follow each other where a reduction is in parts that are not spread.
-    ``one_column``: what is computed has one column in a kernel of wider values. ``before`` the product of a blocked
-    matmul, whose first operand it helps to compute: its columns are those of the operand. ``what`` is the compiler's
-    own text, for people.
+    ``one_column``: what is computed has one column in a kernel of wider values. ``axes`` say what rows and columns are:
+    those of the unit, or all of K, in front of the product of a blocked matmul that needs what is computed as an
+    operand: ``FIRST``, ``SECOND`` or, where that is transposed, ``SECOND_TURNED``. ``what`` is the compiler's own text,
+    for people.
     """
 
     what: str
@@ -580,7 +593,12 @@ class Sweep(Struct, frozen=True, kw_only=True):
     spill: str = ""
     parts: int = 1
     one_column: bool = False
-    before: bool = False
+    axes: Axes = UNIT
+
+    @property
+    def before(self) -> bool:
+        """Whether it comes before the product of a blocked matmul, an operand of which it helps to compute."""
+        return "k" in self.axes
 
 
 class Residency(Struct, frozen=True, kw_only=True):
@@ -597,7 +615,8 @@ class Contraction(Struct, frozen=True, kw_only=True):
     ``transpose_b`` transposes each tile of b. ``value`` is that of the sunk program. Where cores have parts of K each
     gathers its own in ``part_cb``; the first gets all in ``parts_cb``, and adds them into ``cb``. With ``computed``
     ``a`` is an intermediate, which has the unit's rows with all of K; or, where cores of a row compute a step each, one
-    step: the core's own is ``own``, which it sends to all of them in its turn.
+    step: the core's own is ``own``, which it sends to all of them in its turn. With ``computed_b`` so is ``b``, which
+    has the unit's columns of all of K.
     """
 
     value: int
@@ -610,7 +629,19 @@ class Contraction(Struct, frozen=True, kw_only=True):
     part_cb: str = ""
     parts_cb: str = ""
     computed: bool = False
+    computed_b: bool = False
     own: str = ""
+
+    @property
+    def computed_cbs(self) -> tuple[str, ...]:
+        """The circular buffers of operands that the core computes itself."""
+        first = (self.own or self.a,) if self.computed else ()
+        return (*first, self.b) if self.computed_b else first
+
+    @property
+    def whole_cbs(self) -> tuple[str, ...]:
+        """The circular buffers of computed operands that have all of K."""
+        return tuple(cb for cb in self.computed_cbs if cb != self.own)
 
     @property
     def is_whole(self) -> bool:

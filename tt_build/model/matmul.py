@@ -41,7 +41,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers (0: those of
     ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the bytes of all
     their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM. ``behind`` are
-    cycles of the vector engine for an output tile. With ``computed`` the first operand is not brought: cores compute
+    cycles of the vector engine for an output tile. An operand that is ``computed`` is not brought: cores compute
     it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come
     meanwhile, as many as the buffers hold. ``linked`` tells for each operand whether its multicasts keep their path
     for the word behind them.
@@ -72,7 +72,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     products: int = 1
     beside: int = 0
     behind: float = 0.0
-    computed: bool = False
+    computed: tuple[bool, bool] = (False, False)
     before: float = 0.0
     fetched: float = 0.0
     ahead: bool = False
@@ -275,21 +275,22 @@ def _spills(c: Candidate) -> int:
 
 def _movement(c: Candidate, f: Constants, shape: _Shape, steps: int) -> dict[str, float]:
     """The two data-movement processors and the NoC ports of the busiest core."""
-    first = 0.0
-    if not c.computed:
+    first = second = 0.0
+    if not c.computed[0]:
         first = _bring(f, c.a_memory, shape.a_core, c.a, steps, shape.a_parcels)
         first += _paths(f, c, 0, shape.a_core * c.a, steps, shape.a_parcels)
-    second = _bring(f, c.b_memory, shape.b_core, c.b, steps, shape.b_parcels)
-    second += _paths(f, c, 1, shape.b_core * c.b, steps, shape.b_parcels)
+    if not c.computed[1]:
+        second = _bring(f, c.b_memory, shape.b_core, c.b, steps, shape.b_parcels)
+        second += _paths(f, c, 1, shape.b_core * c.b, steps, shape.b_parcels)
     write = shape.outputs * (f.write_issue + c.out / _write_rate(c, f)) if c.out_memory != "local" else 0.0
-    into_a = shape.a_core * c.a if not c.computed and (c.a_memory != "local" or shape.a_parcels) else 0
-    into_b = shape.b_core * c.b if c.b_memory != "local" or shape.b_parcels else 0
+    into_a = shape.a_core * c.a if not c.computed[0] and (c.a_memory != "local" or shape.a_parcels) else 0
+    into_b = shape.b_core * c.b if not c.computed[1] and (c.b_memory != "local" or shape.b_parcels) else 0
     if c.processors == 2:
         return {"reader": second, "writer": first + write, "noc": max(into_a, into_b) / f.noc_rate}
     # All receive, then all read, and DRAM rests meanwhile.
-    if shape.a_parcels and not shape.b_parcels and not c.computed:
+    if shape.a_parcels and not shape.b_parcels and not any(c.computed):
         second = max(second, _together(f, c.b_memory, shape.b_read * c.b))
-    elif shape.b_parcels and not shape.a_parcels:
+    elif shape.b_parcels and not shape.a_parcels and not any(c.computed):
         first = max(first, _together(f, c.a_memory, shape.a_read * c.a))
     return {"reader": first + second, "writer": write, "noc": (into_a + into_b) / f.noc_rate}
 

@@ -74,8 +74,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     output's own buffer can gather the product in one step along K, and in several. ``in_dram`` and ``behind_in_dram``
     are tile bytes of tensors in DRAM alone: of first operands, second, and outputs, and of what ``behind`` lists.
     ``placement`` are the shards in L1 that place the work. ``bank_columns`` are those of the second operand in a DRAM
-    bank, over which it is sharded by columns; else 0. ``prologues`` are the ways to compute first operands, the best
-    first; ``in0_bytes`` and ``in_dram`` are those of operands that are not computed.
+    bank, over which it is sharded by columns; else 0. ``prologues`` are the ways to compute operands, the best first;
+    ``in0_bytes``, ``in1_bytes`` and ``in_dram`` are those of operands that are not computed.
     """
 
     m: int
@@ -106,8 +106,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     def prologue(self, blocking: Blocking) -> PrologueCost:
         """The prologue as the blocking has it; nothing where there is none."""
-        key = blocking.prologue, blocking.k_block if blocking.rotates else 0
+        key = blocking.prologue, blocking.k_block if blocking.rotates and self.in_turn else 0
         return next((c for c in self.prologues if (c.choice, c.columns) == key), PrologueCost(choice=""))
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether cores of a row may compute a step of the first operand each."""
+        return any(cost.columns for cost in self.prologues)
 
     def steps_in_turn(self, across: int) -> int:
         """Tiles of K that each of so many cores of a row has of a first operand, or computes of it, and sends in its
@@ -523,17 +528,19 @@ def _with_prologue(problem: Problem, blocking: Blocking) -> Blocking:
 
 
 def _deepened(problem: Problem, blocking: Blocking) -> Blocking:
-    """Where a first operand is computed: with as many steps in buffers as fit L1, since the second's come meanwhile.
+    """Where an operand is computed: with as many steps of the other in buffers as fit L1, since they come meanwhile.
 
     Whole blocks of what sweeps stream have room beside them.
     """
     if not blocking.prologue or problem.fixed.depth is not None:
         return blocking
-    streamed = problem.prologue(blocking).streamed.row // problem.k + problem.behind[4] + problem.written_bytes
+    prologue = problem.prologue(blocking)
+    lines = prologue.first.streamed.line + prologue.second.streamed.line
+    streamed = lines // problem.k + problem.behind[4] + problem.written_bytes
     left = problem.budget - l1_bytes(problem, blocking) - 2 * MAX_BLOCK * streamed
     step = l1_bytes(problem, msgspec.structs.replace(blocking, depth=blocking.depth + 1)) - l1_bytes(problem, blocking)
     steps = -(-problem.k // blocking.k_block)
-    deeper = min(max(0, left) // step, max(0, steps - blocking.depth))
+    deeper = min(max(0, left) // max(step, 1), max(0, steps - blocking.depth))
     return msgspec.structs.replace(blocking, depth=blocking.depth + deeper)
 
 
@@ -620,7 +627,7 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     rows, columns = blocking.block
     row, column, unit = problem.held
     prologue = problem.prologue(blocking)
-    in0_bytes = 0 if blocking.local else prologue.operand if prologue.columns else problem.in0_bytes
+    in0_bytes = 0 if blocking.local else prologue.first.operand if prologue.columns else problem.in0_bytes
     depths = min(blocking.depth, DEPTH) if prologue.columns else blocking.depth, blocking.depth
     operands = blocking.k_block * (depths[0] * rows * in0_bytes + depths[1] * columns * problem.in1_bytes)
     once = blocking.k_block >= problem.k or blocking.k_parts > 1  # packed once into its last place
@@ -629,7 +636,7 @@ def l1_bytes(problem: Problem, blocking: Blocking) -> int:
     product = rows * columns * ((0 if on_shard else problem.out_bytes) if direct else problem.product_bytes)
     behind = 0 if direct else columns * row + rows * column + unit
     partial = (1 + blocking.k_parts) * rows * columns * problem.product_bytes if blocking.k_parts > 1 else 0
-    return operands + product + behind + partial + prologue.l1.of(rows)
+    return operands + product + behind + partial + prologue.l1(blocking.block)
 
 
 def _costed(
@@ -665,16 +672,20 @@ def _costed(
     beside = (reads0 * column + done * number) // among + reads1 * row // down + once
     beside += problem.m * problem.n * problem.z * full
     prologue = problem.prologue(blocking)
-    beside += (reads0 * prologue.in_dram.row + done * prologue.in_dram.unit) // among + prologue.once_in_dram
+    first, second = prologue.first, prologue.second
+    beside += (reads0 * first.in_dram.line + done * first.in_dram.unit) // among + prologue.once_in_dram
+    beside += (reads1 * second.in_dram.line + done * second.in_dram.unit) // down
     dram = operands + beside + problem.m * problem.n * problem.z * written
     row, column, number, once, _ = problem.behind
     parcel = blocking.k_block * sum(-(-left // blocking.k_block) for left in _parts_of_k(problem.k, parts))
     received0 = done * (among - 1) // among * (rows * (parcel * problem.in0_bytes + column) + number)
-    received0 += done * (among - 1) // among * (prologue.held.of(rows) + prologue.streamed.unit)
-    received0 += reads0 * (among - 1) // among * prologue.streamed.row
+    received0 += done * (among - 1) // among * (first.held.of(rows) + first.streamed.unit)
+    received0 += reads0 * (among - 1) // among * first.streamed.line
     if blocking.rotates:  # who sends gets its own shard, too
-        received0 = done * rows * parcel * (problem.in0_bytes or prologue.operand)
+        received0 = done * rows * parcel * (problem.in0_bytes or first.operand)
     received1 = done * (down - 1) // down * columns * (parcel * problem.in1_bytes + row)
+    received1 += done * (down - 1) // down * (second.held.of(columns) + second.streamed.unit)
+    received1 += reads1 * (down - 1) // down * second.streamed.line
     sent = (grid.units - done) * rows * columns * problem.product_bytes
     plan = _modelled(problem, algorithm, cores, grid, blocking, parts)
     own = estimate(plan, arch.name)
@@ -737,8 +748,8 @@ def _modelled(
         k_block=blocking.k_block,
         subblock=blocking.subblock,
         batch=batch,
-        a=problem.in0_bytes or prologue.operand,
-        b=problem.in1_bytes,
+        a=problem.in0_bytes or prologue.first.operand,
+        b=problem.in1_bytes or prologue.second.operand,
         out=problem.written_bytes,
         partials=problem.product_bytes,
         a_memory=a_memory,
@@ -750,10 +761,10 @@ def _modelled(
         linked=("in0" in blocking.linked, "in1" in blocking.linked),
         products=problem.matmuls,
         behind=problem.behind_cycles,
-        computed=not problem.in0_bytes and not blocking.rotates,
-        before=units * prologue.cycles.of(rows),
+        computed=(not problem.in0_bytes and not blocking.rotates, not problem.in1_bytes),
+        before=units * prologue.cycles(blocking.block),
         fetched=_fetched(problem, blocking, algorithm, cores, units),
-        ahead=not prologue.streamed.of(rows) or blocking.noc == 1,
+        ahead=not prologue.streamed(blocking.block) or blocking.noc == 1,
     )
 
 
@@ -763,16 +774,21 @@ def _cores(problem: Problem, cores: tuple[int, int]) -> int:
 
 
 def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[int, int], units: int) -> float:
-    """Cycles in which a core waits for what it computes first operands from: until that has come where it is held, and
+    """Cycles in which a core waits for what it computes operands from: until that has come where it is held, and
     where it comes slower than it is used where it is streamed. Steps in turn are short, and have a barrier each.
     """
-    f, prologue, rows = load_constants(problem.arch), problem.prologue(blocking), blocking.block[0]
+    f, prologue, shares = load_constants(problem.arch), problem.prologue(blocking), blocking.shares
     parcels = 2 if algorithm != "mcast_2d" and min(cores) > 1 else 1  # the rest of the sender's row, the rows below it
     sent = 1 / f.sender_read_rate + parcels / f.multicast_rate
     alone = 1 / min(f.dram_read_rate, f.dram_total_rate / _cores(problem, cores))
-    rate = sent if "in0" in blocking.shares and not blocking.rotates else alone
-    held, streamed = prologue.held.of(rows) * rate, prologue.streamed.of(rows) * rate
-    late = held + max(0.0, streamed - prologue.cycles.of(rows)) + (f.dram_read_latency if held or streamed else 0.0)
+    late = 0.0
+    for side, shared, lines in (
+        (prologue.first, "in0" in shares and not blocking.rotates, blocking.block[0]),
+        (prologue.second, "in1" in shares, blocking.block[1]),
+    ):
+        rate = sent if shared else alone
+        held, streamed = side.held.of(lines) * rate, side.streamed.of(lines) * rate
+        late += held + max(0.0, streamed - side.cycles.of(lines)) + (f.dram_read_latency if held or streamed else 0.0)
     barriers = problem.k // prologue.columns * problem.matmuls if prologue.columns else 0
     return units * late + prologue.once * sent + barriers * f.dram_read_latency
 
@@ -808,7 +824,7 @@ def problem_of(
     fixed: Fixed,
     placement: Placement | None,
 ) -> Problem:
-    """The kernel's matmuls, which have the same extents; operands are plain inputs, or first ones that are computed."""
+    """The kernel's matmuls, which have the same extents; operands are plain inputs, or computed."""
     program = kernel.program
     matmuls = [v for v in program.values if v.op == "matmul"]
     firsts, seconds = (

@@ -47,7 +47,7 @@ class _Compute(SweepCompute):
         kernel, blocking, plans = self.kernel, self.kernel.blocking, self.kernel.contractions
         assert blocking is not None
         several = (kernel.parts.tiles if kernel.parts is not None else plans[0].k_tiles) > blocking.k_block
-        whole = list(dict.fromkeys(plan.a for plan in plans if plan.is_whole))
+        whole = list(dict.fromkeys(cb for plan in plans for cb in plan.whole_cbs))
         operands = [s.cb for s in kernel.streams if s.per == "k"]
         operands += dict.fromkeys(plan.a for plan in plans if plan.own)
         step: list[Stmt] = [Wait(cb=cb, pages=self.pages(cb)) for cb in operands]
@@ -95,14 +95,14 @@ class _Compute(SweepCompute):
         assert blocking is not None
         (rows, columns), (high, wide) = blocking.block, blocking.subblock
         stride, k = dim("k_tiles_per_step", blocking.k_block), var("kk")
+        along_k = var("k_step") * stride + k
         if blocking.local or plan.is_whole:
-            k = var("k_step") * stride + k
-            stride = dim("k_tiles", plan.k_tiles)
+            k, stride = along_k, dim("k_tiles", plan.k_tiles)
         row, column = first_of("row", rows, high), first_of("column", columns, wide)
         width = dim("unit_columns", columns)
         step = MatmulBlock(
             cbs=(plan.a, plan.b),
-            indices=(row * stride + k, var("kk") * width + column),
+            indices=(row * stride + k, (along_k if plan.computed_b else var("kk")) * width + column),
             rows=high,
             columns=wide,
             k_stride=stride,

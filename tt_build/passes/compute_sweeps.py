@@ -8,6 +8,8 @@ from typing import Literal
 from tt_build.ir.index import Index, dim, num, var
 from tt_build.ir.lowered import Loop, Pack, Pop, Push, Reserve, Section, Startup, Stmt, TileOp, Wait, When
 from tt_build.ir.stages import (
+    SECOND,
+    SECOND_TURNED,
     Fold,
     FpuStep,
     Intermediate,
@@ -56,7 +58,7 @@ class SweepCompute:
         self.results = {result.cb for result in kernel.results if not result.bound}
         self.bound = {result.cb for result in kernel.results if result.bound}
         self.patterns = {pattern.cb: pattern for pattern in kernel.patterns}
-        self.operands = [plan.own or plan.a for plan in kernel.contractions if plan.computed]
+        self.operands = list(dict.fromkeys(cb for plan in kernel.contractions for cb in plan.computed_cbs))
         self.waited: set[str] = set()
         self.sweep: Sweep | None = None
 
@@ -125,12 +127,20 @@ class SweepCompute:
     def _is_held(self, cb: str) -> bool:
         return cb in self.settled or (cb in self.streams and self.streams[cb].per == "unit")
 
+    def _in_operand(self, cb: str) -> Index:
+        """Place of the present tile in an operand, whose tiles lie as those of one that is not transposed."""
+        if self._now().axes != SECOND_TURNED:
+            return self._index(cb)
+        extent = self.settled[cb].extent
+        assert extent is not None
+        return place_in(self.kernel, extent[::-1], row=var("tile_column"), column=var("tile_row"), axes=SECOND)
+
     def _index(self, cb: str, shift: int = 0) -> Index:
         """Place of the present tile in a circular buffer, or of the one ``shift`` columns further."""
         if cb in self.settled:
             extent = self.settled[cb].extent
             assert extent is not None
-            return place_in(self.kernel, extent, column=self._column(extent), along_k=self._now().before)
+            return place_in(self.kernel, extent, column=self._column(extent), axes=self._now().axes)
         if cb in self.patterns:
             return self.patterns[cb].slot
         if cb not in self.streams:
@@ -140,7 +150,7 @@ class SweepCompute:
             return block_slot(self.kernel, self._now())
         row = var("by" if is_kept_matrix(self.kernel, stream) else "tile_row")
         column = self._column(stream.extent)
-        return place_in(self.kernel, stream.extent, row=row, column=column, shift=shift, along_k=self._now().before)
+        return place_in(self.kernel, stream.extent, row=row, column=column, shift=shift, axes=self._now().axes)
 
     def _column(self, extent: tuple[int, int]) -> Index:
         """The column of the present tile in a buffer of that extent: whole rows of what a sweep of a step reads."""
@@ -199,7 +209,7 @@ class SweepCompute:
             return Pack(dst=slot, cb=cb, index=place_in(self.kernel, self.kernel.unit_tiles))
         if cb not in self.settled:
             return Pack(dst=slot, cb=cb)
-        index = self._index(cb)
+        index = self._in_operand(cb) if cb in self.operands else self._index(cb)
         return Pack(dst=slot, cb=cb, index=None if index == num(0) else index)
 
     def _folds(self, sweep: Sweep) -> list[Stmt]:

@@ -67,12 +67,14 @@ class MatmulOperands(msgspec.Struct, frozen=True, kw_only=True):
 class Store(msgspec.Struct, frozen=True, kw_only=True):
     """A value that a section packs, and the circular buffer that takes it.
 
-    ``mask`` names the buffer of the mask that zeroes its padding columns first, empty where they may hold anything.
+    ``mask`` names the buffer of the mask that zeroes its padding columns, or rows, first, empty where they may hold
+    anything.
     """
 
     value: int
     cb: str
     mask: str = ""
+    axis: Literal["columns", "rows"] = "columns"
 
 
 class Overflow(Exception):
@@ -164,11 +166,11 @@ class SectionBuilder:
         return SectionPlan(steps=tuple(self.steps), stores=tuple(stores))
 
     def _mask(self, group: list[Store], slots: list[int]) -> None:
-        """Zero the padding columns of what goes into a block-float buffer, each slot once."""
-        masks = {slot: store.mask for store, slot in zip(group, slots, strict=True) if store.mask}
-        for slot, cb in masks.items():
+        """Zero the padding of what goes into a block-float buffer, or becomes an operand, each slot once."""
+        masks = {slot: store for store, slot in zip(group, slots, strict=True) if store.mask}
+        for slot, store in masks.items():
             spare = self._take()
-            self.steps.append(MaskStep(cb=cb, axis="columns", out=slot, slots=(spare,)))
+            self.steps.append(MaskStep(cb=store.mask, axis=store.axis, out=slot, slots=(spare,)))
             self._release(spare)
 
     def _value(self, index: int) -> Value:

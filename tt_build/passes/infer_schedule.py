@@ -165,7 +165,7 @@ def _refuse_schedule(kernel: DefaultedKernel) -> None:
 
 
 def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
-    program, origin = astuple(sunk(kernel.program))
+    program, origin = astuple(sunk(kernel.program, unturned=True))
     values = program.values
     matmuls = [i for i, value in enumerate(values) if value.op == "matmul"]
     in_the_way = obstacle(program)

@@ -19,7 +19,14 @@ from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
-from tt_build.passes.prologues import before_products, computed_operands, obstacle
+from tt_build.passes.prologues import (
+    before_products,
+    behind_products,
+    computed_operands,
+    is_turned_leaf,
+    needs_blocks,
+    obstacle,
+)
 from tt_build.passes.regions import region_of
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
@@ -53,7 +60,7 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
     found = first(problem) if any_plan else choose(problem)
     if found is None and asked:
         _refuse_key(kernel, problem)
-        if not problem.prologues:  # which cannot stream either
+        if not needs_blocks(sunk(kernel.program, unturned=True).program):
             what = f"no blocks of this matmul fit the {problem.budget} B of L1 that are left"
             _refuse(kernel, "algorithm", what, "use streaming")
     return found
@@ -97,19 +104,24 @@ def _is_streamed(kernel: DefaultedKernel) -> bool:
 
 def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
     """Why the matmul cannot be blocked yet; empty where it can."""
-    program = sunk(kernel.program).program
+    program = sunk(kernel.program, unturned=True).program
     values = program.values
     matmuls = [value for value in values if value.op == "matmul"]
-    if any(values[arg].op in MOVES for matmul in matmuls for arg in matmul.args):
+    turned = {index for index in range(len(values)) if is_turned_leaf(program, index)}
+    if any(values[arg].op in MOVES and arg not in turned for matmul in matmuls for arg in matmul.args):
         return "an operand is moved"
     in_the_way = obstacle(program)
     if in_the_way is not None:
         return in_the_way[1]
-    if any(matmul.transpose[0] for matmul in matmuls):
-        return "its first operand is transposed"
     if len({(m.shape, values[m.args[0]].shape[-1]) for m in matmuls}) > 1:
         return "the kernel has matmuls of different extents"
     moved = {index for index, value in enumerate(values) if value.op in MOVES or value.op == "pattern"}
+    if turned & behind_products(program):
+        return "a tensor behind it is transposed"
+    narrow = [i for i in turned if values[i].dtype == "float32" and not kernel.math.fp32_accumulate]
+    if narrow:
+        return f"'{values[values[narrow[0]].args[0]].name}' is float32, and DST is not, in which it would be transposed"
+    moved -= turned
     if moved & before_products(program):
         return "a tensor that it is computed from is moved"
     if moved:
@@ -128,10 +140,10 @@ def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:
     stated = kernel.choice.matmul or MatmulSchedule()
     region = region_of(kernel, arch)
     taken = sum(bytes_in_l1(buffer_of(kernel, tensor, arch), arch) for tensor in kernel.tensors)
-    program = sunk(kernel.program).program
+    program = sunk(kernel.program, unturned=True).program
     firsts = {v.args[0] for v in program.values if v.op == "matmul"}
     names = {program.values[index].name for index in firsts}
-    first = kernel.tensor(names.pop()) if len(names) == 1 and not computed_operands(program) else None
+    first = kernel.tensor(names.pop()) if len(names) == 1 and not computed_operands(program, 0) else None
     return problem_of(
         msgspec.structs.replace(kernel, program=program),
         arch,
@@ -234,7 +246,7 @@ def _why(problem: Problem, taken: Fixed, key: str) -> str:
     if key in ("algorithm", "block") and placement is not None and not placement.by_operand:
         return f": the shards of '{placement.tensor}' are its blocks, {placement.across} of them in a row"
     if key == "k_split" and problem.prologues:
-        return ": its first operand is computed, which each core does whole"
+        return ": an operand is computed, which each core does whole"
     if key == "k_split":
         return f": {problem.m} x {problem.k} x {problem.n} tiles cannot be cut so on as many cores"
     if key == "algorithm" and min(problem.cores) < 2 and taken.algorithm == "mcast_2d":

@@ -37,16 +37,20 @@ class Sunk(msgspec.Struct, frozen=True):
     origin: tuple[int, ...]
 
 
-def sunk(program: Program) -> Sunk:
+def sunk(program: Program, *, unturned: bool = False) -> Sunk:
     """The program with its movement as far down as it goes; a program without movement is returned as it is.
 
-    A movement that cannot go down stays where it is, above a value that is computed.
+    A movement that cannot go down stays where it is, above a value that is computed. ``unturned``: what matmuls
+    transpose as their first operand becomes a transpose of its own, which goes down, too.
     """
-    if not any(value.op in _LANGUAGE and value.op != "transpose" for value in program.values) and not any(
-        value.op == "transpose" and program.values[value.args[0]].op != "input" for value in program.values
+    turns = unturned and any(value.op == "matmul" and value.transpose[0] for value in program.values)
+    if (
+        not turns
+        and not any(value.op in _LANGUAGE and value.op != "transpose" for value in program.values)
+        and not any(value.op == "transpose" and program.values[value.args[0]].op != "input" for value in program.values)
     ):
         return Sunk(program, tuple(range(len(program.values))))
-    return _Sinker(program).run()
+    return _Sinker(program, unturned=unturned).run()
 
 
 def is_moved_leaf(program: Program, index: int) -> bool:
@@ -103,8 +107,9 @@ class _Move(msgspec.Struct, frozen=True):
 
 
 class _Sinker:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, unturned: bool) -> None:
         self.source = program
+        self.unturned = unturned
         self.values: list[Value] = []
         self.origin: list[int] = []
         self.at = 0
@@ -138,7 +143,15 @@ class _Sinker:
             masked = Value(op="const", params=(float("-inf"),), shape=(1, 1), dtype=value.dtype)
             where = (kept, args[0], self._add(masked))
             return self._add(Value(op="where", args=where, shape=value.shape, dtype=value.dtype))
-        return self._add(msgspec.structs.replace(value, args=args))
+        return self._product(msgspec.structs.replace(value, args=args))
+
+    def _product(self, value: Value) -> int:
+        """A value that is as it is, but for a matmul's first operand."""
+        if self.unturned and value.transpose[0]:
+            first, second = value.args
+            turned = self._push(_swap(len(self.values[first].shape)), first)
+            value = msgspec.structs.replace(value, args=(turned, second), transpose=(False, value.transpose[1]))
+        return self._add(value)
 
     def _add(self, value: Value) -> int:
         self.values.append(value)
@@ -224,7 +237,7 @@ class _Sinker:
             args = tuple(self._push(inner, arg) if rank > 2 else arg for arg in (a, b))
             if tail == (-1, -2):
                 args, turn_a, turn_b = (args[1], args[0]), not turn_b, not turn_a
-            return self._add(msgspec.structs.replace(new, args=args, transpose=(turn_a, turn_b)))
+            return self._product(msgspec.structs.replace(new, args=args, transpose=(turn_a, turn_b)))
         if move.axis == -2:
             a = self._push(move.along(-1 if turn_a else -2), a)
         elif move.axis == -1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tt_build.ir.index import Index, dim, num, var
 from tt_build.ir.stages import MappedKernel
 from tt_build.passes.pages import tiles_of
@@ -18,6 +20,13 @@ def unit_row(kernel: MappedKernel, extent: int) -> Index:
 def unit_column(kernel: MappedKernel, extent: int) -> Index:
     """The column of the present tile in the output; ``extent`` columns of tiles in all."""
     return _in_unit("bx", "tile_column", "unit_columns", kernel.unit_tiles[1], extent)
+
+
+def along_unit(kernel: MappedKernel, axis: Literal["rows", "columns"], place: str) -> Index:
+    """The row, or column, of the output in which the unit's tile number ``place`` lies."""
+    at = 0 if axis == "rows" else 1
+    extent = tiles_of(kernel.outputs[0])[at]
+    return _in_unit("bx" if at else "by", place, f"unit_{axis}", kernel.unit_tiles[at], extent)
 
 
 def operand_column(kernel: MappedKernel, *, own: bool) -> Index:

@@ -1,10 +1,10 @@
 """Blocked matmuls: MappedKernel -> StagedKernel. Used by ``plan_stages`` where ``infer_schedule`` chose blocks.
 
-A unit is a block of output tiles. Sweeps compute its rows of the first operand, where that is no input
-(``plan_prologue``). The contraction gathers the product of the unit's rows of the first and columns of the second
-operand, step by step along K; what else the outputs need is one sweep over the block, which reads the product from L1.
-Where an output is the product itself, and its buffer can gather it, there is no sweep. Several matmuls of the same
-extents go through K together: an operand that they share comes once, or is computed once.
+A unit is a block of output tiles. Sweeps compute its rows of the first operand, and its columns of the second, where
+those are no inputs (``plan_prologue``). The contraction gathers the product of the two, step by step along K; what else
+the outputs need is one sweep over the block, which reads the product from L1. Where an output is the product itself,
+and its buffer can gather it, there is no sweep. Several matmuls of the same extents go through K together: an operand
+that they share comes once, or is computed once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tt_build.passes.dst_sections import Leaf, Store
 from tt_build.passes.pages import page_in_unit, tiles_of
 from tt_build.passes.places import unit_column, unit_row
 from tt_build.passes.plan_prologue import PROLOGUE_CHOICES, ProloguePlanner
-from tt_build.passes.prologues import behind_products
+from tt_build.passes.prologues import SIDES, behind_products, computed_operands
 from tt_build.passes.stage_planner import StagePlanner, broadcast_of
 from tt_build.passes.tile_dtypes import enters_fpu, masked_columns
 from tt_build.targets import Arch
@@ -60,6 +60,8 @@ def plan(kernel: MappedKernel, arch: Arch) -> StagedKernel:
 
 
 class _Planner(StagePlanner):
+    unturned = True
+
     def __init__(self, kernel: MappedKernel, arch: Arch) -> None:
         super().__init__(kernel, arch, kernel.outputs[0])
         assert kernel.blocking is not None
@@ -67,21 +69,25 @@ class _Planner(StagePlanner):
         self.rows, self.columns = tiles_of(self.output)
         self.behind = behind_products(self.program)
         self.number = 0
-        self.operands: dict[int, str] = {}
+        self.operands: tuple[dict[int, str], dict[int, str]] = {}, {}
         self.steps: dict[str, str] = {}
         self.residency: Residency | None = None
 
     def prologue(self) -> tuple[Sweep, ...]:
-        """The sweeps that compute first operands, as the blocking says; none where none is computed."""
+        """The sweeps that compute operands, as the blocking says; none where none is computed."""
         names = [choice.name for choice in PROLOGUE_CHOICES]
         if not self.blocking.prologue:
             return ()
         at = names.index(self.blocking.prologue)
-        planner = ProloguePlanner(self.kernel, self.arch, PROLOGUE_CHOICES[at], self)
-        sweeps = planner.sweeps()
-        self.operands = planner.operands
+        sweeps: tuple[Sweep, ...] = ()
+        for side in SIDES:
+            if computed_operands(self.program, side):
+                choice = PROLOGUE_CHOICES[at]
+                planner = ProloguePlanner(self.kernel, self.arch, choice, side, self, first=len(sweeps))
+                sweeps += planner.sweeps()
+                self.operands[side].update(planner.operands)
         reason = f"'{names[0]}' leaves too little of L1" if at else "in front of the product"
-        if self.blocking.rotates:
+        if self.blocking.rotates and self.operands[0]:
             reason = "in front of the product; each core of a row computes a step along K, and sends it in its turn"
         self.residency = Residency(choice=self.blocking.prologue, reason=reason)
         return sweeps
@@ -89,15 +95,17 @@ class _Planner(StagePlanner):
     def contraction(self, index: int, *, alone: bool) -> Contraction:
         """The matmul, and where its result goes."""
         value = self.program.values[index]
-        reduced = self.program.values[value.args[0]].shape[-2 if value.transpose[0] else -1]
+        reduced = self.program.values[value.args[0]].shape[-1]
         k_tiles = -(-reduced // TILE)
         rows, columns = self.blocking.block
         in_step = k_tiles if self.blocking.local else self.blocking.k_block
-        computed, own = self.operands.get(value.args[0]), ""
+        computed, own = self.operands[0].get(value.args[0]), ""
+        second = self.operands[1].get(value.args[1])
+        computed_b = second is not None
         if computed is not None and self.blocking.rotates:
             own, computed = computed, self._sent(computed)
         first = self._operand(value, 0, (rows, in_step), reduced) if computed is None else computed
-        second = self._operand(value, 1, (self.blocking.k_block, columns), reduced)
+        second = second or self._operand(value, 1, (self.blocking.k_block, columns), reduced)
         parts = self._parts() if self.blocking.k_parts > 1 else ("", "")
         output = self._direct_output(index, k_tiles) if alone else None
         if output is not None:
@@ -120,6 +128,7 @@ class _Planner(StagePlanner):
             part_cb=parts[0],
             parts_cb=parts[1],
             computed=computed is not None,
+            computed_b=computed_b,
             own=own,
         )
 

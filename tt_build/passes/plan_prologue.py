@@ -1,13 +1,13 @@
-"""The sweeps in front of a blocked matmul, used by ``plan_blocks``: its first operand is computed, and stays in L1.
+"""The sweeps in front of a blocked matmul, used by ``plan_blocks``: an operand is computed, and stays in L1.
 
-A unit of the matmul is a block of the output. The sweeps walk its rows of tiles and all of K, as those of a reduction
-do, and leave the operand in a circular buffer of the block's rows, from which the matrix engine takes it step by step.
-Padding of its last K tile is zero. What is as large as the operand comes like a first operand that is not computed: one
-core of a row of the grid of units may read it for all. Rows that all units share come once a core.
+A unit of the matmul is a block of the output. The sweeps walk its rows of tiles, or its columns, and all of K, as those
+of a reduction do, and leave the operand in a circular buffer, from which the matrix engine takes it step by step.
+Padding of its last K tile is zero. What is as large as the operand comes like an operand that is not computed: one core
+of a row of the grid of units, or of a column, may read it for all. What all units share comes once a core.
 
-Where each core has one unit, the cores of a row may compute a step along K each (the blocking ``rotates``): the last
-sweep walks the core's own columns, which the core reads itself, and sends in its turn. What is reduced all cores reduce
-alike, from rows that they all hold: only where all of them have the same row of tiles.
+Where each core has one unit, the cores of a row may compute a step along K of the first operand each (the blocking
+``rotates``): the last sweep walks the core's own columns, which the core reads itself, and sends in its turn. What is
+reduced all cores reduce alike, from rows that they all hold: only where all of them have the same row of tiles.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from tt_build.ir.index import Index, names_in
-from tt_build.ir.stages import TILE, Intermediate, MappedKernel, Stream, Sweep
+from tt_build.ir.index import Index, names_in, var
+from tt_build.ir.stages import TILE, UNIT, Intermediate, MappedKernel, Operand, Stream, Sweep
 from tt_build.lang.program import Binding, Program, Value
 from tt_build.passes.dst_sections import Store
-from tt_build.passes.pages import tiles_of
-from tt_build.passes.places import operand_column, unit_row
-from tt_build.passes.prologues import before_products, computed_operands
+from tt_build.passes.places import along_unit, operand_column
+from tt_build.passes.prologues import axes_of, before_products, computed_operands
 from tt_build.passes.stage_planner import StagePlanner
 from tt_build.passes.sweep_planner import CHOICES, Choice, Job, SweepPlanner
-from tt_build.passes.tile_dtypes import cut_dtype
+from tt_build.passes.tile_dtypes import cut_dtype, turned_dtype
 from tt_build.targets import DTYPES, Arch
 
 PROLOGUE_CHOICES = tuple(choice for choice in CHOICES if choice.share and not choice.keep)
@@ -35,24 +34,40 @@ _NOTHING = Value(op="const", shape=(1, 1), dtype="float32", params=(0.0,))
 
 
 class ProloguePlanner(SweepPlanner):
-    """Plans the sweeps under one choice; ``operands`` has the circular buffer of each operand, by its value.
+    """Plans the sweeps of one side's operands under one choice; ``operands`` has the circular buffer of each, by its
+    value.
 
-    Names, streams and masks are shared with the planner of the product ``beside`` it, where there is one.
+    Names, streams and masks are shared with the planner of the product ``beside`` it, where there is one; ``first`` is
+    the number of the first sweep.
     """
 
-    def __init__(self, kernel: MappedKernel, arch: Arch, choice: Choice, beside: StagePlanner | None = None) -> None:
+    unturned = True
+
+    def __init__(
+        self,
+        kernel: MappedKernel,
+        arch: Arch,
+        choice: Choice,
+        side: int,
+        beside: StagePlanner | None = None,
+        first: int = 0,
+    ) -> None:
         super().__init__(kernel, arch, choice)
         self.output = kernel.outputs[0]
-        self.height = tiles_of(self.output)[0]
+        self.first = first
         self.operands: dict[int, str] = {}
         if beside is not None:
             self.names, self.streams, self.masks = beside.names, beside.streams, beside.masks
             self.intermediates, self.cutter = beside.intermediates, beside.cutter
-        own, whole = before_products(self.program), self.program
-        self.computed = computed_operands(whole)
-        self.columns = whole.values[self.computed[0]].shape[-1]
+        own, whole = before_products(self.program, side), self.program
+        self.computed = computed_operands(whole, side)
+        self.side: Operand = "in1" if side else "in0"
+        self.axes = axes_of(whole, side)
+        self.k_axis = self.axes.index("k")
+        self.rows, self.columns = whole.values[self.computed[0]].shape[-2:]
+        self.reduced = (self.rows, self.columns)[self.k_axis]
         blocking = kernel.blocking
-        self.step = blocking.k_block if blocking is not None and blocking.rotates else 0
+        self.step = blocking.k_block if blocking is not None and blocking.rotates and side == 0 else 0
         self.is_own = False  # whether the present sweep walks the core's own columns
         self.whole: set[int] = set()  # leaves of which all cores hold whole rows
         values = tuple(value if index in own else _NOTHING for index, value in enumerate(whole.values))
@@ -66,7 +81,11 @@ class ProloguePlanner(SweepPlanner):
         return value.args[0] if floats and self._operand_dtype(value) == value.dtype else operand
 
     def _operand_dtype(self, value: Value) -> str:
-        """What the operand's buffer holds: DST's precision, or that to which the operand is cast."""
+        """What the operand's buffer holds: DST's precision, or that to which the operand is cast, or exactly what a
+        tensor has that is only transposed.
+        """
+        if value.op == "transpose":
+            return turned_dtype(value.dtype)
         narrow = value.op == "cast" and value.dtype != "float32"
         return value.dtype if narrow else cut_dtype(value, fp32=self.fp32)
 
@@ -79,8 +98,9 @@ class ProloguePlanner(SweepPlanner):
         self.intermediates.append(
             Intermediate(cb=cb, dtype=dtype, tiles=rows * columns, unpack_to_dest=False, extent=extent)
         )
-        ragged = self.columns % TILE
-        return Store(value=binding.value, cb=cb, mask=self.cutter.mask("columns", ragged) if ragged else "")
+        ragged = self.reduced % TILE
+        axis: Literal["rows", "columns"] = "columns" if self.k_axis else "rows"
+        return Store(value=binding.value, cb=cb, mask=self.cutter.mask(axis, ragged) if ragged else "", axis=axis)
 
     def _makes_operand(self, group: list[Job]) -> bool:
         return any(store.cb in self.operands.values() for job in group for store in job.stores)
@@ -95,7 +115,7 @@ class ProloguePlanner(SweepPlanner):
 
     def _sweep(self, number: int, group: list[Job]) -> Sweep:
         self.is_own = self.step > 0 and self._makes_operand(group)
-        return replace(super()._sweep(number, group), before=True)
+        return replace(super()._sweep(self.first + number, group), axes=self.axes, by_columns=self.k_axis == 0)
 
     def _stream(self, index: int, target: tuple[int, int], sweep: int) -> str:
         own, self.is_own = self.is_own, self.is_own and index not in self.whole
@@ -105,17 +125,20 @@ class ProloguePlanner(SweepPlanner):
             self.is_own = own
 
     def _brought(self, index: int, target: tuple[int, int], sweep: int) -> str:
-        (piece,) = self._view(index).pieces
+        look = self._view(index)
+        (piece,) = look.pieces
         source = self.source(piece)
         matrix = self._matrix(index)
         extent = self._extent(matrix)
         fixed = not names_in(source.page) & {"bx", "by", "bz"}
-        alike = matrix[0] == 1 < self.output.matrix[0] or (self.step > 0 and not self.is_own)
+        across = 1 - self.k_axis
+        alike = matrix[across] == 1 < (self.rows, self.columns)[across] or (self.step > 0 and not self.is_own)
         per: Literal["core", "unit", "sweep"] = "unit"
         if fixed and (extent == (1, 1) or alike):
             per = "core"
-        elif extent[1] > 1 and extent == self._extent(target) and not self._is_held(index):
+        elif extent[self.k_axis] > 1 and extent == self._extent(target) and not self._is_held(index):
             per = "sweep"
+        one = per == "core" and extent == (1, 1)
         return self.shared_stream(
             Stream(
                 cb=f"cb_{self.identifiers[source.tensor]}",
@@ -123,19 +146,28 @@ class ProloguePlanner(SweepPlanner):
                 page=source.page,
                 per=per,
                 unpack_to_dest=self.kernel.tensor(source.tensor).dtype == "float32" and self.fp32,
+                transpose=look.transposed,
                 extent=extent,
                 sweep=sweep if per == "sweep" else -1,
-                operand="" if per == "core" or self.step else "in0",
-                reduced=0 if per == "core" and extent == (1, 1) else self.columns,
+                operand="" if per == "core" or self.step else self.side,
+                reduced=0 if one else self.reduced,
+                axes=UNIT if one else self.axes,
             )
         )
 
     def _place(self) -> tuple[Index, Index]:
-        return unit_row(self.kernel, self.height), operand_column(self.kernel, own=self.is_own)
+        along_k = var("tile_row") if self.k_axis == 0 else operand_column(self.kernel, own=self.is_own)
+        across = self.axes[1 - self.k_axis]
+        assert across != "k"
+        in_unit = along_unit(self.kernel, across, "tile_row" if self.k_axis else "tile_column")
+        return (in_unit, along_k) if self.k_axis else (along_k, in_unit)
 
     def _extent(self, matrix: tuple[int, int]) -> tuple[int, int]:
         return self._extent_of(matrix, own=self.is_own)
 
     def _extent_of(self, matrix: tuple[int, int], *, own: bool) -> tuple[int, int]:
         rows, columns = (-(-extent // TILE) for extent in matrix)
-        return min(rows, self.kernel.unit_tiles[0]), min(columns, self.step) if own else columns
+        height, width = self.kernel.unit_tiles
+        if self.k_axis == 0:
+            return rows, min(columns, width)
+        return min(rows, height if self.axes[0] == "rows" else width), min(columns, self.step) if own else columns

@@ -1,31 +1,56 @@
-"""Prologues: first operands of a matmul that are computed, elementwise or with what is reduced along their rows.
+"""Prologues: operands of a matmul that are computed, elementwise or with what is reduced along K, or transposed.
 
-Used wherever a program is parted into what stands before its products and what stands behind them. Programs are sunk.
+Used wherever a program is parted into what stands before its products and what stands behind them. Programs are sunk,
+and no first operand is transposed by its matmul (``sunk(program, unturned=True)``).
 """
 
 from __future__ import annotations
 
-from tt_build.lang.program import Program
+from tt_build.ir.stages import FIRST, SECOND, SECOND_TURNED, TILE, Axes
+from tt_build.lang.program import Program, Value
 from tt_build.passes.dst_sections import evaluated
 from tt_build.passes.kinds import REDUCTIONS
 from tt_build.passes.movement import MOVES, is_moved_leaf
+from tt_build.passes.tile_dtypes import masked_columns
 from tt_build.targets import DTYPES
 
 Obstacle = tuple[int, str, str]
 """A value that stands in the way, what is wrong with it, and what to do."""
 
 _APART = "compute the operand in a kernel of its own, or pass it as an input"
+SIDES = (0, 1)
+"""First and second operand of a matmul."""
 
 
-def computed_operands(program: Program) -> tuple[int, ...]:
-    """The first operands that are computed, each once."""
-    firsts = (value.args[0] for value in program.values if value.op == "matmul")
-    return tuple(dict.fromkeys(arg for arg in firsts if not is_moved_leaf(program, arg)))
+def is_turned_leaf(program: Program, index: int) -> bool:
+    """Whether the value is an input that is transposed."""
+    value = program.values[index]
+    return value.op == "transpose" and program.values[value.args[0]].op == "input"
 
 
-def before_products(program: Program) -> frozenset[int]:
-    """Values that computed first operands need, these included."""
-    return frozenset(evaluated(program, list(computed_operands(program)), set()))
+def computed_operands(program: Program, side: int | None = None) -> tuple[int, ...]:
+    """The operands on that side, or on both, that are computed, each once; transposed first operands are, too."""
+    args = (arg for value in _matmuls(program) for at, arg in enumerate(value.args) if side in (None, at))
+    return tuple(dict.fromkeys(i for i in args if not is_moved_leaf(program, i) or is_turned_leaf(program, i)))
+
+
+def needs_blocks(program: Program) -> tuple[int, ...]:
+    """Those of them that more is done to than to transpose them: no kernel of single tiles does that."""
+    return tuple(index for index in computed_operands(program) if not is_moved_leaf(program, index))
+
+
+def axes_of(program: Program, side: int) -> Axes:
+    """What rows and columns of that side's computed operands are, as they are computed."""
+    if side == 0:
+        return FIRST
+    computed = computed_operands(program, 1)
+    turned = any(value.transpose[1] for value in _matmuls(program) if value.args[1] in computed)
+    return SECOND_TURNED if turned else SECOND
+
+
+def before_products(program: Program, side: int | None = None) -> frozenset[int]:
+    """Values that computed operands need, on that side or on both, these included."""
+    return frozenset(evaluated(program, list(computed_operands(program, side)), set()))
 
 
 def behind_products(program: Program) -> frozenset[int]:
@@ -45,31 +70,41 @@ def obstacle(program: Program) -> Obstacle | None:
         if values[index].op in REDUCTIONS:
             what = f"'{values[index].op}' beside a matmul cannot be lowered in one kernel yet"
             return index, what, "declare one kernel for the matmul and one for the reduction"
-    for value in values:
-        if value.op == "matmul" and not is_moved_leaf(program, value.args[1]):
-            what = f"'{values[value.args[1]].op}' on the second operand of a matmul cannot be lowered yet"
-            return value.args[1], what, f"{_APART}; a factor of each column belongs behind the product"
-        if value.op == "matmul" and value.transpose[0] and not is_moved_leaf(program, value.args[0]):
-            what = f"'{values[value.args[0]].op}' on a transposed operand of a matmul cannot be lowered yet"
-            return value.args[0], what, _APART
-    return _obstacle_before(program)
+    seconds = computed_operands(program, 1)
+    turned = {value.args[1]: value.transpose[1] for value in _matmuls(program) if value.args[1] in seconds}
+    if len({*turned.values()}) > 1:
+        index = next(iter(seconds))
+        what = f"'{values[index].op}' on second operands of which one is transposed cannot be lowered yet"
+        return index, what, _APART
+    found = (_obstacle_before(program, side) for side in SIDES)
+    return next((one for one in found if one is not None), None)
 
 
-def _obstacle_before(program: Program) -> Obstacle | None:
-    values, operands, before = program.values, computed_operands(program), sorted(before_products(program))
-    moved = any(values[index].op in MOVES for index in before)  # refused for that: what is moved has other columns
+def _obstacle_before(program: Program, side: int) -> Obstacle | None:
+    values, operands, axes = program.values, computed_operands(program, side), axes_of(program, side)
+    before = sorted(before_products(program, side))
+    moved = any(values[i].op in MOVES for i in before)  # refused, or transposed: what is moved has other columns
+    along, k = ("columns", -2) if axes == SECOND else ("rows", -1)
+    columns = {values[operand].shape[-1] for operand in operands}
     for index in before:
         value = values[index]
-        columns = {values[operand].shape[-1] for operand in operands}
         if value.op == "matmul":
             return index, "a matmul of another one's product cannot be lowered in one kernel yet", _APART
-        if value.op in REDUCTIONS and value.axes != (-1,):
+        if value.op in REDUCTIONS and value.axes != (k,):
             what = f"'{value.op}' over axes {list(value.axes)} on an operand of a matmul cannot be lowered yet"
-            return index, what, f"{_APART}: a core has whole rows of it, and not all of them"
+            return index, what, f"{_APART}: a core has whole {along} of it, and not all of them"
         if value.shape[-1] not in {1, *columns} and not moved:
             what = f"'{value.op}' of {value.shape[-1]} columns on an operand of {max(columns)} cannot be lowered yet"
             return index, what, _APART
-        if value.op == "cast" and DTYPES[value.dtype].is_block and not DTYPES[values[value.args[0]].dtype].is_float:
-            what = f"a cast of integers to {value.dtype} on an operand of a matmul cannot be lowered yet"
-            return index, what, "cast to bfloat16 first"
+        if value.op == "cast" and DTYPES[value.dtype].is_block:
+            if not DTYPES[values[value.args[0]].dtype].is_float:
+                what = f"a cast of integers to {value.dtype} on an operand of a matmul cannot be lowered yet"
+                return index, what, "cast to bfloat16 first"
+            if axes == SECOND and masked_columns(value.shape[-1], value.dtype):
+                what = f"a cast to {value.dtype} of {value.shape[-1]} columns of a second operand cannot be lowered yet"
+                return index, what, f"cast to bfloat16, or make the columns a multiple of {TILE}"
     return None
+
+
+def _matmuls(program: Program) -> list[Value]:
+    return [value for value in program.values if value.op == "matmul"]

@@ -55,20 +55,22 @@ class BlockPlaces(VisitProof):
         unit = visit.rounds.get("unit", zero)
         grid = self.kernel.grid
         ids = self.ids[self.first[visit.core] + unit]
-        column = visit.rounds.get("tile_column", zero)
+        place = {"row": visit.rounds.get("tile_row", zero), "column": visit.rounds.get("tile_column", zero)}
         if "i" in visit.rounds:  # blocks of what is streamed
-            block = visit.rounds.get("block", zero)
-            column = block * self._swept(visit.sweep) + visit.rounds["i"]
+            inner = "row" if self._by_columns(visit) else "column"
+            place[inner] = visit.rounds.get("block", zero) * self._swept(visit.sweep) + visit.rounds["i"]
         return {
             "core": visit.core,
             "unit": unit,
-            "row": visit.rounds.get("tile_row", zero),
-            "column": column,
+            **place,
             "bx": self._along(ids, 1),
             "by": self._along(ids, 0),
             "bz": ids // (grid.x * grid.y),
             "part": self._part(ids),
         }
+
+    def _by_columns(self, visit: Visit) -> bool:
+        return visit.sweep >= 0 and self.kernel.sweeps[visit.sweep].by_columns
 
     def _swept(self, sweep: int) -> int:
         """Tiles of a block of what that sweep streams."""
@@ -118,7 +120,7 @@ class BlockPlaces(VisitProof):
             self._fail(f"tiles of {cb} are moved on a core that has not the whole product")
 
     def _in_order(self, visit: Visit, at: Places, cb: str) -> None:
-        """Units one after the other, row by row: all kernels walk a block alike."""
-        key = keys(at, at["core"], "core", "unit", "row", "column")
-        if (np.diff(key) <= 0).any():
-            self._fail(f"tiles of {cb} are not met row by row")
+        """Units one after the other, line by line: all kernels walk a block alike."""
+        inner = ("column", "row") if self._by_columns(visit) else ("row", "column")
+        if (np.diff(keys(at, at["core"], "core", "unit", *inner)) <= 0).any():
+            self._fail(f"tiles of {cb} are not met {inner[0]} by {inner[0]}")

@@ -31,10 +31,12 @@ from tt_build.ir.lowered import (
     walk,
 )
 from tt_build.ir.skeleton import Visit, visits
-from tt_build.ir.stages import TILE, Contraction, LoweredKernel, Stream
+from tt_build.ir.stages import TILE, UNIT, Contraction, LoweredKernel, Stream
 from tt_build.passes.movement import sunk
+from tt_build.passes.prologues import SIDES
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_block_places import BlockPlaces, Places
+from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_parts import check_combined
 from tt_build.passes.proof_prologue import PrologueProof
 from tt_build.passes.proof_shards import check_shards_here
@@ -53,8 +55,7 @@ def check_blocks(kernel: LoweredKernel) -> tuple[dict[str, int], dict[str, int]]
     for plan in kernel.contractions:
         proof.check_contraction(compute, plan)
         check_combined(kernel, compute, plan, proof.part_of_core())
-    if any(plan.computed for plan in kernel.contractions):
-        proof.before = PrologueProof(kernel).check(compute, proof.reads)
+    proof.check_before(compute)
     proof.check_accumulation(compute)
     proof.check_sweep(compute)
     return proof.pages_read, proof.pages_written
@@ -136,6 +137,18 @@ class _Proof(BlockPlaces):
             elif not stream.is_before_product:
                 self._check_held(stream, visit)
 
+    def check_before(self, compute: KernelBody) -> None:
+        """What comes before the product is for an operand that is computed, and makes that."""
+        sides = [side for side in SIDES if any((p.computed, p.computed_b)[side] for p in self.plans)]
+        proofs = [PrologueProof(self.kernel, side) for side in sides]
+        axes = {sweep.axes for sweep in self.kernel.sweeps} | {stream.axes for stream in self.kernel.streams}
+        if axes - {UNIT} != {proof.axes for proof in proofs}:
+            self._fail(f"sweeps and streams of {sorted(axes)} before the product")
+        for proof in proofs:
+            self.before |= proof.check(compute, self.reads)
+        if proofs:
+            check_folds(self.kernel)
+
     def _check_operand(self, stream: Stream, visit: Visit) -> None:
         """The tiles of each step along K, on the cores that read: each once, at its place in the step's block."""
         at, first = self.places(visit), stream.cb in self.firsts
@@ -185,10 +198,12 @@ class _Proof(BlockPlaces):
 
     def _turned(self, plan: Contraction) -> bool:
         """Whether the second operand is transposed; the operands are those of the program's matmul."""
-        program = sunk(self.kernel.program).program
+        program = sunk(self.kernel.program, unturned=True).program
         value = program.values[plan.value]
         names = [program.values[arg].name for arg in value.args]
-        brought = ["" if plan.computed else self.streams[plan.a].tensor, self.streams[plan.b].tensor]
+        computed = plan.computed, plan.computed_b
+        pairs = zip((plan.a, plan.b), computed, strict=True)
+        brought = ["" if made else self.streams[cb].tensor for cb, made in pairs]
         if value.op != "matmul" or names != brought:
             self._fail(f"the operands of {plan.cb} are not those of its matmul")
         if plan.transpose_b != value.transpose[1] or value.transpose[0]:
@@ -321,9 +336,10 @@ class _Proof(BlockPlaces):
         kk, step = visit.rounds["kk"], visit.rounds["k_step"]
         row, k0 = np.divmod(visit.values[0], stride)
         in_first = step * self.k_block + kk if whole else kk
+        in_second = step * self.k_block + kk if plan.computed_b else kk
         k1, column = np.divmod(visit.values[1], width)
         extent = np.minimum(self.k_block, k_tiles - step * self.k_block)
-        if not (np.array_equal(k0, in_first) and np.array_equal(k1, kk)) or (kk >= extent).any():
+        if not (np.array_equal(k0, in_first) and np.array_equal(k1, in_second)) or (kk >= extent).any():
             self._fail("a matmul_block meets tiles of different K, or of none")
         self._within(row + high - 1, self.block[0], "row of a block")
         self._within(column + wide - 1, width, "column of a block")
@@ -407,7 +423,7 @@ class _Proof(BlockPlaces):
         done = self._part(self.ids) == 0
         whole = int((self._valid(0) * self._valid(1))[done].sum())
         behind = {number for number, sweep in enumerate(self.kernel.sweeps) if not sweep.before}
-        own |= {plan.own or plan.a for plan in self.plans}
+        own |= {cb for plan in self.plans for cb in (plan.a, *plan.computed_cbs)}
         for visit in visits(compute, (TileOp, Pack)) if behind else []:
             if visit.sweep >= 0 and self.kernel.sweeps[visit.sweep].before:
                 continue

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tt_build.ir.lowered import Block, FillTile, Pack, Section, SfpuOp, Stmt, TileOp, walk
-from tt_build.ir.stages import TILE, LoweredKernel
+from tt_build.ir.stages import FIRST, TILE, LoweredKernel
 from tt_build.passes.kinds import extents
 from tt_build.passes.movement import sunk
+from tt_build.passes.prologues import computed_operands
 from tt_build.passes.proof import fail
 from tt_build.passes.simplify import bodies_of
 from tt_build.passes.tile_dtypes import BLOCK
@@ -43,9 +44,10 @@ def columns_of(kernel: LoweredKernel, number: int) -> frozenset[int]:
     if number < 0:
         return frozenset((max(tensor.matrix[1] for tensor in kernel.outputs),))
     whole = extents(kernel)[1]
-    values, sweep = sunk(kernel.program).program.values, kernel.sweeps[number]
+    program, sweep = sunk(kernel.program, unturned=kernel.blocking is not None).program, kernel.sweeps[number]
+    values = program.values
     if sweep.before:
-        operand = values[kernel.contractions[0].value].args[0]
+        operand = computed_operands(program, 0 if sweep.axes == FIRST else 1)[0]
         return frozenset((1 if sweep.one_column else values[operand].shape[-1],))
     found = {values[values[fold.value].args[0]].shape[-1] for fold in sweep.folds}
     found |= {kernel.tensor(result.tensor).matrix[1] for result in kernel.results if result.sweep == number}

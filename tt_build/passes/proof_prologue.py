@@ -1,5 +1,7 @@
-"""Proofs about the sweeps in front of a blocked matmul, used by ``proof_blocks``: each tile of a first operand that is
-computed lies in its place, once a unit, from the tiles of its own row; its last K tile is masked, and only that.
+"""Proofs about the sweeps in front of a blocked matmul, used by ``proof_blocks``: each tile of an operand that is
+computed lies in its place, once a unit, from the tiles of its own line; its last K tile is masked, and only that.
+
+A line has all of K: a row of a first operand, a column of a second one, or a row of that where it is transposed.
 """
 
 from __future__ import annotations
@@ -8,25 +10,33 @@ import numpy as np
 
 from tt_build.ir.lowered import Block, KernelBody, Pack, Section, TileOp, walk
 from tt_build.ir.skeleton import Visit, visits
-from tt_build.ir.stages import TILE, LoweredKernel, Stream, Sweep
+from tt_build.ir.stages import SECOND_TURNED, TILE, UNIT, LoweredKernel, Stream, Sweep
 from tt_build.passes.movement import sunk
-from tt_build.passes.prologues import computed_operands
+from tt_build.passes.prologues import axes_of, before_products, computed_operands, is_turned_leaf
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_block_places import BlockPlaces, Places
-from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_padding import masked_slots
 
 
 class PrologueProof(BlockPlaces):
-    """The proof about one kernel."""
+    """The proof about one side's operands in one kernel."""
 
-    def __init__(self, kernel: LoweredKernel) -> None:
+    def __init__(self, kernel: LoweredKernel, side: int) -> None:
         super().__init__(kernel)
-        self.program = sunk(kernel.program).program
-        self.operands = {plan.own or plan.a for plan in kernel.contractions if plan.computed}
-        self.columns = self.program.values[computed_operands(self.program)[0]].shape[-1]
-        self.k_tiles = -(-self.columns // TILE)
-        self.mine = self.blocking.k_block if self.blocking.rotates else self.k_tiles  # columns of a core
+        self.program = sunk(kernel.program, unturned=True).program
+        self.side = side
+        self.plans = [p for p in kernel.contractions if (p.computed, p.computed_b)[side]]
+        self.operands = {plan.b if side else plan.own or plan.a for plan in self.plans}
+        self.axes = axes_of(self.program, side)
+        self.k_axis = self.axes.index("k")
+        self.across = 1 - self.k_axis
+        self.unit_axis = 0 if self.axes[self.across] == "rows" else 1  # of the output
+        self.lines = self.block[self.unit_axis]
+        self.computed = computed_operands(self.program, side)
+        self.reduced = self.program.values[self.computed[0]].shape[-2 + self.k_axis] if self.computed else 0
+        self.k_tiles = -(-self.reduced // TILE)
+        self.in_turn = self.blocking.rotates and side == 0
+        self.mine = self.blocking.k_block if self.in_turn else self.k_tiles  # tiles of K of a core
         self.extents = {i.cb: i.extent for i in kernel.intermediates if i.extent is not None}
         self.spilled = {sweep.spill for sweep in kernel.sweeps} - {""}
         self.masks = {mask.cb: mask for mask in kernel.masks}
@@ -35,11 +45,11 @@ class PrologueProof(BlockPlaces):
         """TTB403 and TTB408, where ``reads`` are those of all streams; gives the circular buffers that sweeps read."""
         self._check_plan()
         for cb, visit in reads.items():
-            if self.streams[cb].is_before_product:
+            if self.streams[cb].axes == self.axes:
                 self._check_read(self.streams[cb], visit)
         read, packed = set[str](), list[str]()
         for visit in visits(compute, (TileOp, Pack)):
-            if visit.sweep < 0 or not self.kernel.sweeps[visit.sweep].before:
+            if visit.sweep < 0 or self.kernel.sweeps[visit.sweep].axes != self.axes:
                 continue
             if isinstance(visit.stmt, Pack):
                 packed += [visit.stmt.cb] if visit.stmt.cb in self.extents else []
@@ -48,60 +58,92 @@ class PrologueProof(BlockPlaces):
                 read |= {*visit.stmt.cbs}
                 self._check_tiles(visit.stmt, visit)
         handed = {*packed} - self.operands
-        brought = {s.cb for s in self.kernel.streams if s.is_before_product}
+        brought = {s.cb for s in self.kernel.streams if s.axes == self.axes}
         if len(packed) != len({*packed}) or not self.operands <= {*packed} or not handed | brought <= read:
             self._fail(f"the sweeps in front of the product pack {packed} and read {sorted(read)}")
         self._check_sections(compute)
-        check_folds(self.kernel)
         return read
 
     def _check_plan(self) -> None:
-        """Each operand has a buffer of its own, with the unit's rows and all of K; sweeps reduce whole rows."""
-        computed = [p for p in self.kernel.contractions if p.computed]
-        buffers = {(self.program.values[p.value].args[0], p.own or p.a) for p in computed}
+        """Each operand has a buffer of its own, with the unit's lines and all of K; sweeps reduce whole lines."""
+        cbs = [p.b if self.side else p.own or p.a for p in self.plans]
+        operand = (self.program.values[p.value].args[self.side] for p in self.plans)
+        buffers = {*zip(operand, cbs, strict=True)}
         values = {value for value, _ in buffers}
-        if values != {*computed_operands(self.program)} or not len(values) == len(buffers) == len(self.operands):
+        if values != {*self.computed} or not len(values) == len(buffers) == len(self.operands):
             self._fail(f"operands {sorted(values)} in {sorted(self.operands)}")
         for cb in self.operands:
-            if self.extents.get(cb) != (self.block[0], self.mine):
-                self._fail(f"{cb} holds {self.extents.get(cb)} tiles, not {self.block[0]} x {self.mine}")
-        if any(p.k_tiles != self.k_tiles or bool(p.own) != self.blocking.rotates for p in computed):
-            self._fail(f"{self.columns} columns are not those that are multiplied")
+            if self.extents.get(cb) != self._shape(self.lines, self.mine):
+                self._fail(f"{cb} holds {self.extents.get(cb)} tiles, not {self._shape(self.lines, self.mine)}")
+        if any(p.k_tiles != self.k_tiles or bool(p.own) != self.in_turn for p in self.plans if not self.side):
+            self._fail(f"{self.reduced} columns are not those that are multiplied")
+        if any(plan.k_tiles != self.k_tiles for plan in self.plans):
+            self._fail(f"{self.reduced} rows are not those that are multiplied")
         behind = False
         for sweep in self.kernel.sweeps:
             behind |= not sweep.before
+            if sweep.axes != self.axes:
+                continue
             axes = {fold.axes for fold in sweep.folds}
             operands = [self.program.values[self.program.values[f.value].args[0]].shape for f in sweep.folds]
-            wrong = any(-(-shape[-1] // TILE) != sweep.extent[1] for shape in operands)
-            if sweep.before and (behind or sweep.by_columns or sweep.parts > 1 or axes - {(-1,)} or wrong):
-                self._fail(f"sweep '{sweep.what}' in front of the product has other tiles than those of rows")
-        if not self.blocking.rotates:
+            wrong = any(-(-shape[-2 + self.k_axis] // TILE) != sweep.extent[self.k_axis] for shape in operands)
+            walked = sweep.by_columns == (self.k_axis == 0) and sweep.parts == 1
+            if behind or not walked or axes - {(-2 + self.k_axis,)} or wrong:
+                self._fail(f"sweep '{sweep.what}' in front of the product has other tiles than those of its lines")
+        self._check_leaves()
+        if not self.in_turn:
             return
         if self.mine * self.kernel.grid.x != self.k_tiles:
             self._fail(f"{self.kernel.grid.x} cores of a row compute {self.mine} of {self.k_tiles} K tiles each")
         steps = {i.cb: (i.tiles, i.extent) for i in self.kernel.intermediates}
-        if any(steps.get(plan.a) != (self.block[0] * self.mine, None) for plan in computed):
+        if any(steps.get(plan.a) != (self.block[0] * self.mine, None) for plan in self.plans):
             self._fail("what is sent in turn is no step of the operand")
 
-    def _rows(self, rows: int) -> np.ndarray:
-        """For each unit of all cores the rows of tiles that there are of what has as many at most."""
-        if rows not in (1, self.block[0]):
-            self._fail(f"{rows} rows of tiles in a unit of {self.block[0]}")
-        return self._valid(0) if rows == self.block[0] else np.ones_like(self.core)
+    def _check_leaves(self) -> None:
+        """What is brought is what the operands are computed from, transposed or not."""
+        before = before_products(self.program, self.side)
+        turned = {i for i in before if is_turned_leaf(self.program, i)}
+        read = {arg for i in before - turned for arg in self.program.values[i].args} | {*self.computed}
+        values = [(i, self.program.values[i]) for i in before]
+        wanted = {(v.name, False) for i, v in values if v.op == "input" and i in read}
+        wanted |= {(self.program.values[v.args[0]].name, True) for i, v in values if i in turned}
+        found = {(s.tensor, s.transpose) for s in self.kernel.streams if s.axes == self.axes}
+        numbers = {(s.tensor, s.transpose) for s in self.kernel.streams if s.per == "core" and s.axes == UNIT}
+        if not found <= wanted <= found | numbers:
+            self._fail(f"{sorted(found)} are brought for what is computed from {sorted(wanted)}")
+
+    def _shape(self, lines: int, tiles: int) -> tuple[int, int]:
+        """Rows and columns of so many lines of so many tiles."""
+        return (lines, tiles) if self.k_axis else (tiles, lines)
+
+    def _tiles_in(self, extent: tuple[int, int]) -> np.ndarray:
+        """For each unit of all cores the tiles that there are of what has that extent at most."""
+        lines = extent[self.across]
+        if lines not in (1, self.lines):
+            self._fail(f"{lines} lines of tiles in a unit of {self.lines}")
+        there = self._valid(self.unit_axis) if lines == self.lines else np.ones_like(self.core)
+        return np.asarray(there * extent[self.k_axis])
+
+    def _line_and_k(self, at: Places) -> tuple[np.ndarray, np.ndarray]:
+        """The present tile's line in the unit, and its place along that."""
+        return (at["row"], at["column"]) if self.k_axis else (at["column"], at["row"])
 
     def _check_read(self, stream: Stream, visit: Visit) -> None:
         """The tiles of a stream, each once, to their places, on the cores that read it."""
-        at = self.places(visit)
-        (height, width), (rows, columns) = self.kernel.buffer(stream.tensor).tiles, stream.extent
-        wide = min(width, self.k_tiles if stream.per == "core" else self.mine)
-        if stream.extent != (min(height, self.block[0]), wide) or width not in (1, self.k_tiles):
-            self._fail(f"{stream.cb} has {stream.extent} tiles of {height} x {width}")
-        row = at["by"] * self.block[0] + at["row"]
-        zero = np.zeros_like(row)
-        once = stream.per == "core"
-        column = at["column"] if once or width == 1 else self._in_operand(at)
-        wanted = self.pages(stream.tensor, False, zero if once else at["bz"], zero if once else row, column)
-        slot = at["row"] * columns + at["column"]
+        at, once = self.places(visit), stream.per == "core"
+        tiles = self.kernel.buffer(stream.tensor).tiles
+        tiles = tiles[::-1] if stream.transpose else tiles
+        lines, along = tiles[self.across], tiles[self.k_axis]
+        expected = self._shape(min(lines, self.lines), min(along, self.k_tiles if once else self.mine))
+        if stream.extent != expected or along not in (1, self.k_tiles):
+            self._fail(f"{stream.cb} has {stream.extent} tiles of {tiles}")
+        line, k = self._line_and_k(at)
+        zero = np.zeros_like(line)
+        line = zero if once or lines == 1 else at["bx" if self.unit_axis else "by"] * self.lines + line
+        k = k if once or along == 1 else self._in_operand(at)
+        row, column = (line, k) if self.k_axis else (k, line)
+        wanted = self.pages(stream.tensor, stream.transpose, zero if once else at["bz"], row, column)
+        slot = at["row"] * stream.extent[1] + at["column"]
         if stream.per == "sweep":
             slot = visit.rounds.get("i", zero)
             if visit.sweep != stream.sweep:
@@ -111,28 +153,25 @@ class PrologueProof(BlockPlaces):
             self._fail(f"{stream.cb} comes with a sweep")
         self._same(visit, (wanted, slot), stream.cb)
         self._once((at["core"], at["unit"], at["row"], at["column"]), stream.cb)
-        if once and (visit.core.any() or at["unit"].any() or rows > 1 or self._changes(stream.tensor)):
+        alike = lines == 1 and self.kernel.buffer(stream.tensor).batch == 1
+        if once and (visit.core.any() or at["unit"].any() or not alike):
             self._fail(f"{stream.cb} is not the same for all units, or not read by the first core alone")
-        count = columns if once else int((self._rows(rows) * columns)[self._readers(stream)].sum())
+        there = self._tiles_in(stream.extent)
+        count = stream.extent[self.k_axis] if once else int(there[self._readers(stream)].sum())
         self._count(visit, count, stream.cb)
 
     def _is_step(self, sweep: Sweep) -> bool:
         """Whether a sweep computes a step of an operand, the core's own."""
-        return self.blocking.rotates and any(cb in self.operands for _, cb in _planned(sweep))
+        return self.in_turn and any(cb in self.operands for _, cb in _planned(sweep))
 
     def _in_operand(self, at: Places) -> np.ndarray:
-        """The column of the operand that the present tile is."""
-        return np.asarray(at["column"] + at["bx"] * self.mine if self.blocking.rotates else at["column"])
-
-    def _changes(self, tensor: str) -> bool:
-        """Whether units have different tiles of a tensor: it has several matrices, or rows of tiles."""
-        buffer = self.kernel.buffer(tensor)
-        return buffer.batch > 1 or buffer.tiles[0] > 1
+        """The present tile's place along K in the operand."""
+        _, k = self._line_and_k(at)
+        return np.asarray(k + at["bx"] * self.mine if self.in_turn else k)
 
     def _check_tiles(self, stmt: TileOp, visit: Visit) -> None:
-        """Every tile of the sweep, each taken from where it lies; a mask in the last column alone."""
+        """Every tile of the sweep, each taken from where it lies; a mask in the last tile of a line alone."""
         sweep, at = self._sweep(visit), self.places(visit)
-        rows, columns = sweep.extent
         text = ", ".join(stmt.cbs)
         if self.spilled & {*stmt.cbs}:
             if any(index.any() for index in visit.values):
@@ -140,11 +179,16 @@ class PrologueProof(BlockPlaces):
             return
         masked = [cb for cb in stmt.cbs if cb in self.masks]
         own = self._is_step(sweep)
-        last = self._in_operand(at) == self.k_tiles - 1 if own else at["column"] == columns - 1
+        along = sweep.extent[self.k_axis]
+        last = self._in_operand(at) == self.k_tiles - 1 if own else self._line_and_k(at)[1] == along - 1
         if masked and not last.all():
-            fail(self.kernel, "TTB408", f"{text} is applied elsewhere than in the last tile of a row")
+            fail(self.kernel, "TTB408", f"{text} is applied elsewhere than in the last tile of a line")
         edge = self._along(self.ids, 1) == self.kernel.grid.x - 1 if own else np.ones_like(self.core)
-        self._count(visit, int((self._rows(rows) * (edge if masked else columns)).sum()), text)
+        there = self._tiles_in(sweep.extent)
+        self._count(visit, int((there // along * edge if masked else there).sum()), text)
+        turned = [self.streams[cb].transpose for cb in stmt.cbs if cb in self.streams]
+        if any(turned) != (stmt.op == "transpose" or stmt.transpose):
+            self._fail(f"{stmt.op} of {text} transposes tiles, or not, against the program")
         self._in_order(visit, at, text)
         for cb, index in zip(stmt.cbs, visit.values, strict=True):
             if not np.array_equal(index, np.broadcast_to(self._slot(cb, visit, at), index.shape)):
@@ -166,22 +210,25 @@ class PrologueProof(BlockPlaces):
         """What is settled lies at its place, each tile once; what only the tile's next section needs comes in order."""
         sweep, at = self._sweep(visit), self.places(visit)
         if stmt.cb in self.extents:
-            rows, columns = self.extents[stmt.cb]
             place = np.zeros_like(visit.core) if stmt.index is None else visit.values[0]
-            if not np.array_equal(place, self._slot(stmt.cb, visit, at)):
+            line, k = self._line_and_k(at)
+            swapped = stmt.cb in self.operands and self.axes == SECOND_TURNED
+            wanted = k * self.lines + line if swapped else self._slot(stmt.cb, visit, at)
+            if not np.array_equal(place, wanted):
                 self._fail(f"packs a tile of {stmt.cb} at another place than its own")
             self._once((at["core"], at["unit"], at["row"], at["column"]), stmt.cb)
-            self._count(visit, int((self._rows(rows) * columns).sum()), stmt.cb)
+            self._count(visit, int(self._tiles_in(self.extents[stmt.cb]).sum()), stmt.cb)
         elif stmt.index is not None:
             self._fail(f"packs {stmt.cb} at {stmt.index}")
         elif stmt.cb not in self.spilled:
-            self._count(visit, int((self._rows(sweep.extent[0]) * sweep.extent[1]).sum()), stmt.cb)
+            self._count(visit, int(self._tiles_in(sweep.extent).sum()), stmt.cb)
 
     def _check_sections(self, compute: KernelBody) -> None:
-        """Sections pack what is planned; what lies in the padding columns of an operand is zeroed last before that."""
-        ragged = self.columns % TILE
-        masks = {cb for cb, mask in self.masks.items() if (mask.axis, mask.count) == ("columns", ragged)}
-        blocks = [b for b in walk(compute.body) if isinstance(b, Block) and self.kernel.sweeps[b.sweep].before]
+        """Sections pack what is planned; what lies in the padding of an operand's K is zeroed last before that."""
+        ragged, axis = self.reduced % TILE, "columns" if self.k_axis else "rows"
+        masks = {cb for cb, mask in self.masks.items() if (mask.axis, mask.count) == (axis, ragged)}
+        numbers = {number for number, sweep in enumerate(self.kernel.sweeps) if sweep.axes == self.axes}
+        blocks = [b for b in walk(compute.body) if isinstance(b, Block) and b.sweep in numbers]
         for block in blocks:
             sections = [s for s in walk(block.body) if isinstance(s, Section)]
             packs = [(p.dst, p.cb) for s in sections for p in walk(s.packs) if isinstance(p, Pack)]

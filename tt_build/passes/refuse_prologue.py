@@ -1,6 +1,6 @@
-"""Refusals of a first operand that is computed, where its matmul cannot be blocked; used by ``infer_schedule``.
+"""Refusals of an operand that is computed, where its matmul cannot be blocked; used by ``infer_schedule``.
 
-The advice is tried before it is given: with the columns that it names there is a plan.
+The advice is tried before it is given: with the columns or rows that it names there is a plan.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
-from tt_build.lang.program import Program
+from tt_build.lang.program import Program, Value
 from tt_build.passes.blockings import least_bytes
 from tt_build.passes.common import refuse, where
 from tt_build.passes.l1_advice import largest
 from tt_build.passes.matmul_schedule import choice_of, matmul_problem, streams_because
-from tt_build.passes.prologues import before_products, behind_products, computed_operands
+from tt_build.passes.movement import MOVES
+from tt_build.passes.prologues import behind_products, needs_blocks
 from tt_build.spec.diagnostics import Rejected, Related
 from tt_build.targets import Arch
 
@@ -25,7 +26,7 @@ def refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origi
 
     ``program`` is the kernel's, sunk, ``origin`` its values in the kernel's own.
     """
-    operands = computed_operands(program)
+    operands = needs_blocks(program)
     if not operands or choice_of(kernel, arch, any_plan=True) is not None:
         return
     operand = origin[operands[0]]
@@ -43,28 +44,43 @@ def refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origi
     _refuse_for_room(kernel, arch, program, operand)
 
 
-def _refuse_for_room(kernel: DefaultedKernel, arch: Arch, program: Program, operand: int) -> None:
-    operands = computed_operands(program)
+def _refuse_for_room(kernel: DefaultedKernel, arch: Arch, program: Program, place: int) -> None:
+    operands = needs_blocks(program)
+    axis, inner = _inner(program, operands[0])
+    line, lines = ("row", "columns") if axis == -1 else ("column", "rows")
     problem = matmul_problem(kernel, arch)
     least = least_bytes(problem)
     message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
     halved = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
-    columns = program.values[operands[0]].shape[-1]
     if least > problem.budget:
-        halved = halved and least - -(-columns // TILE) * TILE * TILE * 2 <= problem.budget
+        halved = halved and least - -(-inner // TILE) * TILE * TILE * 2 <= problem.budget
         message = (
-            f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
-            f"{problem.budget} B are left"
+            f"a {line} of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of "
+            f"L1; {problem.budget} B are left"
         )
     advice = ["cast it to bfloat16, as in cast(x, bfloat16) @ w, which halves it"] if halved else []
-    most = _most_columns(kernel, arch, program)
-    advice += [f"give it at most {most} columns", _APART] if most else [_APART]
-    refuse(kernel, "TTB301", message, value=operand, help=", or ".join(advice))
+    most = _most(kernel, arch, program, inner)
+    advice += [f"give it at most {most} {lines}", _APART] if most else [_APART]
+    refuse(kernel, "TTB301", message, value=place, help=", or ".join(advice))
 
 
-def _most_columns(kernel: DefaultedKernel, arch: Arch, program: Program) -> int:
-    """The columns of the operand, in whole tiles, with which there is a plan; 0 where that cannot be said."""
-    axes = _inner_axes(program)
+def _inner(program: Program, operand: int) -> tuple[int, int]:
+    """The axis of an operand that its matmul reduces, and the size of that."""
+    axis = next(k for value in program.values for arg, k in _operands(value) if arg == operand)
+    return axis, program.values[operand].shape[axis]
+
+
+def _operands(value: Value) -> tuple[tuple[int, int], ...]:
+    """The operands of a matmul, each with the axis that is reduced; of other values none."""
+    if value.op != "matmul":
+        return ()
+    first, second = value.transpose
+    return (value.args[0], -2 if first else -1), (value.args[1], -1 if second else -2)
+
+
+def _most(kernel: DefaultedKernel, arch: Arch, program: Program, inner: int) -> int:
+    """The inner dimension, in whole tiles, with which there is a plan; 0 where that cannot be said."""
+    axes = _inner_axes(program, inner)
     if not axes:
         return 0
 
@@ -74,28 +90,28 @@ def _most_columns(kernel: DefaultedKernel, arch: Arch, program: Program) -> int:
         except Rejected:
             return False
 
-    columns = program.values[computed_operands(program)[0]].shape[-1]
-    return TILE * largest(-(-columns // TILE), fits)
+    return TILE * largest(-(-inner // TILE), fits)
 
 
-def _inner_axes(program: Program) -> dict[int, int]:
-    """Of each value that has the matmuls' inner dimension the axis; empty where a value behind them has it, too."""
-    values, before = program.values, before_products(program)
-    inner = values[computed_operands(program)[0]].shape[-1]
-    axes = {index: -1 for index in before if values[index].shape[-1] == inner}
-    for value in values:
-        if value.op == "matmul":
-            first, second = value.args
-            along = -1 if value.transpose[1] else -2
-            if (
-                values[second].op != "input"
-                or axes.setdefault(first, -1) != -1
-                or axes.setdefault(second, along) != along
-            ):
-                return {}
-    products = {index for index, value in enumerate(values) if value.op == "matmul"}
-    behind = behind_products(program) - products
-    read_behind = {arg for index in behind for arg in values[index].args}
+def _inner_axes(program: Program, inner: int) -> dict[int, int]:
+    """Of each value that has the matmuls' inner dimension the axis; empty where a value behind them has it, too, and
+    where it is moved.
+    """
+    values, axes, seen = program.values, dict[int, int](), set[tuple[int, int]]()
+    todo = [operand for value in values for operand in _operands(value)]
+    while todo:
+        index, axis = todo.pop()
+        value = values[index]
+        if (index, axis) in seen:
+            continue
+        seen.add((index, axis))
+        if value.op == "pattern" or (value.op in MOVES and value.op != "transpose"):
+            return {}
+        if value.shape[axis] == inner and axes.setdefault(index, axis) != axis:
+            return {}
+        todo += [(arg, -3 - axis if value.op == "transpose" else axis) for arg in value.args]
+    behind = [values[index] for index in behind_products(program)]
+    read_behind = {arg for value in behind if value.op != "matmul" for arg in value.args}
     return {} if axes.keys() & (read_behind | {binding.value for binding in program.outputs}) else axes
 
 

@@ -28,10 +28,13 @@ from tt_build.targets import Arch
 class StagePlanner:
     """Collects what a kernel's stage consists of. Leading axes of the units are those of the tensor ``output``."""
 
+    unturned = False
+    """Whether first operands of matmuls are transposed by values of their own."""
+
     def __init__(self, kernel: MappedKernel, arch: Arch, output: Tensor) -> None:
         self.kernel, self.output, self.arch = kernel, output, arch
         self.scratch = ""
-        self.sunk = sunk(kernel.program)
+        self.sunk = sunk(kernel.program, unturned=self.unturned)
         self.program, self.origin = self.sunk.program, self.sunk.origin
         self.fp32 = kernel.math.fp32_accumulate
         self.capacity = arch.dst_capacity(fp32=self.fp32)

@@ -14,7 +14,7 @@ import msgspec
 
 from tt_build.ir.index import Index, ceil_div, dim, minimum, num, var
 from tt_build.ir.lowered import Block, Let, Loop, Stmt
-from tt_build.ir.stages import PaddedKernel, Parts, Stream, Sweep
+from tt_build.ir.stages import UNIT, Axes, Axis, PaddedKernel, Parts, Stream, Sweep
 from tt_build.passes.memory_space_lower import swept_block
 
 _TILE_ROW = var("tile_row")
@@ -59,13 +59,10 @@ def lines(kernel: PaddedKernel, sweep: Sweep, inside: Sequence[Stmt]) -> list[St
 
 
 def every_tile(
-    kernel: PaddedKernel, extent: tuple[int, int], inside: Sequence[Stmt], *, along_k: bool = False
+    kernel: PaddedKernel, extent: tuple[int, int], inside: Sequence[Stmt], *, axes: Axes = UNIT
 ) -> list[Stmt]:
-    """``inside`` for each tile that the core has of the unit, row by row.
-
-    ``along_k``: of a first operand of a blocked matmul, whose columns are all of K.
-    """
-    rows, columns = (_span(kernel, name, size, along_k=along_k) for name, size in zip(_NAMES, extent, strict=True))
+    """``inside`` for each tile that the core has of the unit, row by row; ``axes`` as in ``Sweep``."""
+    rows, columns = (_span(kernel, at, size, axes) for at, size in enumerate(extent))
     return _counted(rows, _counted(columns, inside))
 
 
@@ -133,16 +130,16 @@ def place_in(
     row: Index = _TILE_ROW,
     column: Index = _TILE_COLUMN,
     shift: int = 0,
-    along_k: bool = False,
+    axes: Axes = UNIT,
 ) -> Index:
     """Index of the tile (row, column) among ``extent`` tiles; one row or column is the same for all.
 
-    ``shift``: of the tile so many columns further, behind the last the first. ``along_k`` as in ``every_tile``.
+    ``shift``: of the tile so many columns further, behind the last the first. ``axes`` as in ``Sweep``.
     """
     rows, columns = extent
     if columns == 1:
         return row if rows > 1 else num(0)
-    width = _extent(kernel, "columns", columns, along_k=along_k)
+    width = _extent(kernel, axes[1], columns)
     column = (column + shift) % width if shift else column
     return (row * width if rows > 1 else num(0)) + column
 
@@ -152,19 +149,23 @@ def is_kept_matrix(kernel: PaddedKernel, stream: Stream) -> bool:
     return stream.per == "core" and stream.extent[0] > max(sweep.extent[0] for sweep in kernel.sweeps)
 
 
-def block_span(kernel: PaddedKernel, axis: Literal["rows", "columns"]) -> Span:
-    """The tiles of the output along one axis that a unit of a blocked matmul has; fewer at a ragged edge."""
+def block_span(kernel: PaddedKernel, axis: Literal["rows", "columns"], name: str = "") -> Span:
+    """The tiles of the output along one axis that a unit of a blocked matmul has; fewer at a ragged edge.
+
+    ``name`` is the loop's, where that walks them along another axis.
+    """
     at = 0 if axis == "rows" else 1
     size, total = kernel.unit_tiles[at], kernel.buffer(kernel.outputs[0].name).tiles[at]
     ragged = total % size != 0
     count = var(axis) if ragged else _extent(kernel, axis, size)
-    return Span(_NAMES[at], size, count, num(0))
+    return Span(name or _NAMES[at], size, count, num(0))
 
 
 def block_edges(kernel: PaddedKernel) -> list[Stmt]:
     """How many rows and columns of tiles the present unit of a blocked matmul has, where not all have as many."""
     found: list[Stmt] = []
-    for at, (axis, block) in enumerate((("rows", "by"), ("columns", "bx"))):
+    ways: tuple[tuple[Axis, str], ...] = ("rows", "by"), ("columns", "bx")
+    for at, (axis, block) in enumerate(ways):
         size, total = kernel.unit_tiles[at], kernel.buffer(kernel.outputs[0].name).tiles[at]
         if total % size:
             whole = _extent(kernel, axis, size)
@@ -175,25 +176,25 @@ def block_edges(kernel: PaddedKernel) -> list[Stmt]:
 _NAMES = ("tile_row", "tile_column")
 
 
-def _span(kernel: PaddedKernel, name: str, size: int, *, along_k: bool = False) -> Span:
+def _span(kernel: PaddedKernel, at: int, size: int, axes: Axes) -> Span:
     """The loop over the tiles of one axis."""
-    parts, axis = kernel.parts, "rows" if name == "tile_row" else "columns"
-    whole = _extent(kernel, axis, size, along_k=along_k)
-    if along_k and axis == "columns":
+    parts, name, axis = kernel.parts, _NAMES[at], axes[at]
+    whole = _extent(kernel, axis, size)
+    if axis == "k":
         return Span(name, size, whole, num(0))
     if kernel.blocking is not None and size > 1:
-        return block_span(kernel, "rows" if name == "tile_row" else "columns")
+        return block_span(kernel, axis, name)
     if parts is None or parts.axis != axis or not parts.spread or size != min(parts.tiles, parts.total):
         return Span(name, size, whole, num(0))
     # a value of one row or column is the same for all parts, and so is a part of one tile
     return Span(name, size, var("core_tiles") if _is_ragged(parts) and size > 1 else whole, num(0))
 
 
-def _extent(kernel: PaddedKernel, axis: str, size: int, *, along_k: bool = False) -> Index:
+def _extent(kernel: PaddedKernel, axis: Axis, size: int) -> Index:
     """So many tiles along an axis, by name; operands of a reduction may be longer or shorter than the output."""
     if size == 1:
         return num(1)
-    if along_k and axis == "columns":
+    if axis == "k":
         turns = kernel.blocking is not None and kernel.blocking.rotates and size == kernel.blocking.k_block
         return dim("k_tiles_per_step" if turns else "k_tiles", size)
     largest = max((sweep.extent[0 if axis == "rows" else 1] for sweep in kernel.sweeps), default=size)
@@ -204,9 +205,7 @@ def _extent(kernel: PaddedKernel, axis: str, size: int, *, along_k: bool = False
 
 def _spans(kernel: PaddedKernel, sweep: Sweep) -> tuple[Span, Span]:
     """Rows and columns of a sweep."""
-    rows, columns = (
-        _span(kernel, name, size, along_k=sweep.before) for name, size in zip(_NAMES, sweep.extent, strict=True)
-    )
+    rows, columns = (_span(kernel, at, size, sweep.axes) for at, size in enumerate(sweep.extent))
     if sweep.parts == 1:
         return rows, columns
     assert kernel.parts is not None

@@ -415,7 +415,7 @@ class SweepPlanner(StagePlanner):
                 self.kernel,
                 "TTB201",
                 f"'.T' of '{tensor.name}', which is {'broadcast' if bcast else 'float32'}, cannot be lowered beside a "
-                "reduction yet",
+                "reduction, or in front of a matmul, yet",
                 value=self.origin[index],
                 help="declare the tensor transposed, without .T",
             )

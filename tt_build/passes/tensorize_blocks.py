@@ -18,7 +18,7 @@ from tt_build.ir.lowered import (
     WritePage,
     ZeroPadding,
 )
-from tt_build.ir.stages import Operand, OutputStream, PaddedKernel, Stream, Sweep
+from tt_build.ir.stages import FIRST, Axes, Operand, OutputStream, PaddedKernel, Stream, Sweep
 from tt_build.passes import loops
 from tt_build.passes.blocks import awaited, filled, pointer_of, popped
 from tt_build.passes.channels import SHARED_ALONG, semaphores
@@ -105,18 +105,28 @@ def noc_of_operand(kernel: PaddedKernel, operand: Operand) -> int:
 
 
 def _prologue(kernel: PaddedKernel, noc: int) -> list[Stmt]:
-    """What first operands are computed from, over their NoC: what the unit holds, then what each sweep streams."""
+    """What operands are computed from, over their NoC: of each what the unit holds, then what each sweep streams."""
     found: list[Stmt] = []
-    if noc != noc_of_operand(kernel, "in0"):
-        return found
-    for stream in kernel.streams:
-        if stream.is_before_product and stream.per == "unit":
-            found += _shared(kernel, stream, [*held_tiles(kernel, stream), Barrier(what="read")])
-    for number, sweep in enumerate(kernel.sweeps):
-        streams = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
-        if streams and sweep.before:
-            found.append(block(number, sweep, _streamed_before(kernel, sweep, streams)))
+    for operand in _operands_of(noc, kernel):
+        for stream in kernel.streams:
+            if stream.is_before_product and stream.per == "unit" and _operand_before(stream.axes) == operand:
+                found += _shared(kernel, stream, [*held_tiles(kernel, stream), Barrier(what="read")])
+        for number, sweep in enumerate(kernel.sweeps):
+            streams = [s for s in kernel.streams if s.per == "sweep" and s.sweep == number]
+            if streams and sweep.before and _operand_before(sweep.axes) == operand:
+                found.append(block(number, sweep, _streamed_before(kernel, sweep, streams)))
     return found
+
+
+def _operands_of(noc: int, kernel: PaddedKernel) -> list[Operand]:
+    """The operands that come over a NoC."""
+    both: tuple[Operand, ...] = ("in0", "in1")
+    return [operand for operand in both if noc_of_operand(kernel, operand) == noc]
+
+
+def _operand_before(axes: Axes) -> Operand:
+    """The operand that what has these axes is for."""
+    return "in0" if axes == FIRST else "in1"
 
 
 def _turns(kernel: PaddedKernel, noc: int) -> dict[str, str]:
@@ -125,14 +135,15 @@ def _turns(kernel: PaddedKernel, noc: int) -> dict[str, str]:
 
 
 def _streamed_before(kernel: PaddedKernel, sweep: Sweep, streams: list[Stream]) -> list[Stmt]:
-    """Blocks of all that a sweep in front of the product streams, which cores share like a first operand."""
+    """Blocks of all that a sweep in front of the product streams, which cores share like the operand."""
     assert kernel.blocking is not None
     cbs, pages, shared = [s.cb for s in streams], block_pages(kernel, sweep), kernel.blocking.is_shared(streams[0])
     reads = [stmt for stream in streams for stmt in read_tile(stream, block_slot(kernel, sweep))]
 
     def around(tiles: list[Stmt]) -> list[Stmt]:
         landed = [*tiles, Barrier(what="read")]
-        return parcel(kernel, "row", cbs, landed) if shared else filled(cbs, pages, landed)
+        channel = SHARED_ALONG[_operand_before(sweep.axes)]
+        return parcel(kernel, channel, cbs, landed) if shared else filled(cbs, pages, landed)
 
     return lines(kernel, sweep, line_around(kernel, sweep, reads, around))
 

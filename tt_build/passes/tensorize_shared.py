@@ -46,9 +46,8 @@ def once_a_core(kernel: PaddedKernel) -> list[Stmt]:
 
 def held_tiles(kernel: PaddedKernel, stream: Stream) -> list[Stmt]:
     """Reads of all tiles of a stream that a core or a unit holds, to their places."""
-    along_k = stream.is_before_product
-    read = read_tile(stream, place_in(kernel, stream.extent, along_k=along_k))
-    return every_tile(kernel, stream.extent, read, along_k=along_k)
+    read = read_tile(stream, place_in(kernel, stream.extent, axes=stream.axes))
+    return every_tile(kernel, stream.extent, read, axes=stream.axes)
 
 
 def parcel(kernel: PaddedKernel, channel: ChannelName, cbs: Sequence[str], landed: Sequence[Stmt]) -> list[Stmt]:
