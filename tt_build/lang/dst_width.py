@@ -64,15 +64,16 @@ def stated_width(kernel: KernelSpec, defaults: DefaultsSpec) -> bool | None:
 def rounded_casts(program: Program, matrices: Matrices, stated: bool | None) -> tuple[list[int], int | None]:
     """The casts from float32 to an integer whose operand a 16-bit DST rounds to bfloat16 first.
 
-    Also the value that makes DST 16 bits wide; None where ``stated`` does. No casts where ``wide_dst`` is true or
+    Also the value that makes DST 16 bits wide; None where ``stated`` does. No casts where ``wide_dst`` is true, or
     refuses.
     """
-    short = _short(program.values)
-    to_integers = [i for i, v in enumerate(program.values) if v.op == "cast" and not DTYPES[v.dtype].is_float]
-    operands = {index: program.values[index].args[0] for index in to_integers}
-    found = [i for i, x in operands.items() if program.values[x].dtype == "float32" and x not in short]
-    if not found or stated is True or any(value.dtype in WIDE for value in program.values):
+    values = program.values
+    casts = [i for i, v in enumerate(values) if v.op == "cast" and not DTYPES[v.dtype].is_float]
+    casts = [index for index in casts if values[values[index].args[0]].dtype == "float32"]
+    if not casts or stated is True or any(value.dtype in WIDE for value in values):
         return [], None
+    short = _short(values)
+    found = [index for index in casts if values[index].args[0] not in short]
     narrow = None if stated is False else _computed_on_uint16(program, matrices)
     return ([], None) if stated is None and narrow is None else (found, narrow)
 
