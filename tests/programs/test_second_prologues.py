@@ -69,6 +69,13 @@ CASES = {
         ),
         {"noc": 0, "depth": 1}, {"noc": 1}, {"algorithm": "reuse"},
     ),
+    "a number of both": also(
+        program(
+            "Y = (X * c) @ (W * c)", {"X": [70, 130], "W": [130, 90], "c": [1, 1]}, [70, 90],
+            {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 64},
+        ),
+        {"algorithm": "reuse"},
+    ),
     "gated": also(
         program(
             "Y = silu(X @ (W * s)) * (X @ (V * t))",

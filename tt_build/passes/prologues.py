@@ -83,19 +83,19 @@ def obstacle(program: Program) -> Obstacle | None:
 
 def _obstacle_before(program: Program, side: int) -> Obstacle | None:
     values, operands, axes = program.values, computed_operands(program, side), axes_of(program, side)
-    before = sorted(before_products(program, side))
-    moved = any(values[i].op in MOVES for i in before)  # refused, or transposed: what is moved has other columns
-    along, k = ("columns", -2) if axes == SECOND else ("rows", -1)
-    columns = {values[operand].shape[-1] for operand in operands}
-    for index in before:
+    before = before_products(program, side)
+    beneath = {arg for i in before if values[i].op in MOVES for arg in values[i].args}  # of another shape
+    along, across, k = ("columns", "rows", -2) if axes == SECOND else ("rows", "columns", -1)
+    extents = {1, *(values[operand].shape[k] for operand in operands)}
+    for index in sorted(before):
         value = values[index]
         if value.op == "matmul":
             return index, "a matmul of another one's product cannot be lowered in one kernel yet", _APART
         if value.op in REDUCTIONS and value.axes != (k,):
             what = f"'{value.op}' over axes {list(value.axes)} on an operand of a matmul cannot be lowered yet"
             return index, what, f"{_APART}: a core has whole {along} of it, and not all of them"
-        if value.shape[-1] not in {1, *columns} and not moved:
-            what = f"'{value.op}' of {value.shape[-1]} columns on an operand of {max(columns)} cannot be lowered yet"
+        if value.shape[k] not in extents and index not in beneath:
+            what = f"'{value.op}' of {value.shape[k]} {across} on an operand of {max(extents)} cannot be lowered yet"
             return index, what, _APART
         if value.op == "cast" and DTYPES[value.dtype].is_block:
             if not DTYPES[values[value.args[0]].dtype].is_float:
