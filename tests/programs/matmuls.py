@@ -102,8 +102,8 @@ def _operand(draw: Draw, name: str, inputs: dict[str, Any]) -> str:
     tensor = inputs[name]
     if 1 in tensor["shape"][-2:] or draw(st.booleans()):
         return name
-    streamed = ("concat", "transpose") if name == "A" else ("concat",)
-    return moved(draw, name, tensor["shape"], inputs, dtype=tensor["dtype"], operand=True, without=streamed)
+    others = ("plain", "concat", "transpose") if name == "A" else ("plain", "concat")
+    return moved(draw, name, tensor["shape"], inputs, dtype=tensor["dtype"], operand=True, without=others)
 
 
 def _lay(draw: Draw, kernel: dict[str, Any], grid: tuple[int, int], *, first_moved: bool) -> None:
