@@ -18,7 +18,7 @@ from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
-from tt_build.passes.operands import operand_obstacle
+from tt_build.passes.operands import leaf_obstacle, operand_obstacle
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
 from tt_build.passes.prologues import before_products, behind_products, is_turned_leaf, needs_blocks, obstacle
 from tt_build.passes.regions import region_of
@@ -117,9 +117,9 @@ def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
     narrow = [i for i in sorted(turned & before_products(program)) if values[i].dtype == "float32"]
     if narrow and not kernel.math.fp32_accumulate:
         return f"'{values[values[narrow[0]].args[0]].name}' is float32, and DST is not, in which it would be transposed"
-    moved -= turned
-    if moved & before_products(program):
-        return "a tensor that it is computed from is moved"
+    before = leaf_obstacle(program, batch)
+    if before:
+        return before
     if moved & behind_products(program):
         return "a tensor behind it is moved"
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
