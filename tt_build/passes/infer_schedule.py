@@ -16,7 +16,7 @@ from typing import NoReturn
 import msgspec
 from msgspec.structs import astuple
 
-from tt_build.ir.stages import TILE, DefaultedKernel, MatmulLock, Parts, ScheduledKernel, Tensor
+from tt_build.ir.stages import SECOND, TILE, DefaultedKernel, MatmulLock, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program, Value
 from tt_build.passes.blockings import Choice, least_bytes
@@ -36,7 +36,7 @@ from tt_build.passes.matmul_schedule import choice_of, followed, matmul_problem,
 from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
-from tt_build.passes.prologues import needs_blocks, obstacle
+from tt_build.passes.prologues import SIDES, axes_of, computed_operands, needs_blocks, obstacle
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
 from tt_build.passes.regions import region_of
 from tt_build.targets import Arch
@@ -209,15 +209,16 @@ def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, orig
         refuse(kernel, "TTB201", f"{what} needs blocks, but {reason}", value=operand, help=help_)
     problem = matmul_problem(kernel, arch)
     least = least_bytes(problem)
-    narrower = "cast it to bfloat16, as in cast(x, bfloat16) @ w, which halves it, "
+    second = operands[0] not in computed_operands(program, 0)
+    cast = "x @ cast(w, bfloat16)" if second else "cast(x, bfloat16) @ w"
+    narrower = f"cast it to bfloat16, as in {cast}, which halves it, "
     wide = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
     message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
     if least > problem.budget:
-        operand_tiles = -(-program.values[operands[0]].shape[-1] // TILE)
-        wide = wide and least - operand_tiles * TILE * TILE * 2 <= problem.budget
+        wide = wide and least - len(operands) * problem.k * TILE * TILE * 2 <= problem.budget
         message = (
-            f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
-            f"{problem.budget} B are left"
+            f"a {_lines(program)} of tiles of what the matmul's operand is computed from, and of the operand, needs "
+            f"{least} B of L1; {problem.budget} B are left"
         )
     refuse(
         kernel,
@@ -226,6 +227,12 @@ def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, orig
         value=operand,
         help=f"{narrower if wide else ''}{'or ' if wide else ''}{apart}",
     )
+
+
+def _lines(program: Program) -> str:
+    """What a core holds of computed operands at least: of each a line of tiles, with all of K."""
+    sides = (side for side in SIDES if computed_operands(program, side))
+    return " and a ".join(dict.fromkeys("column" if axes_of(program, side) == SECOND else "row" for side in sides))
 
 
 def _batch(value: Value) -> tuple[int, ...]:
