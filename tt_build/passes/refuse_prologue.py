@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import msgspec
 
-from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
+from tt_build.ir.stages import SECOND, TILE, DefaultedKernel, Tensor
 from tt_build.lang.program import Program, Value
 from tt_build.passes.blockings import least_bytes
 from tt_build.passes.common import refuse, where
 from tt_build.passes.l1_advice import largest
 from tt_build.passes.matmul_schedule import choice_of, matmul_problem, streams_because
 from tt_build.passes.movement import MOVES
-from tt_build.passes.prologues import behind_products, needs_blocks
+from tt_build.passes.prologues import SIDES, axes_of, behind_products, computed_operands, needs_blocks
 from tt_build.spec.diagnostics import Rejected, Related
 from tt_build.targets import Arch
 
@@ -47,21 +47,29 @@ def refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origi
 def _refuse_for_room(kernel: DefaultedKernel, arch: Arch, program: Program, place: int) -> None:
     operands = needs_blocks(program)
     axis, inner = _inner(program, operands[0])
-    line, lines = ("row", "columns") if axis == -1 else ("column", "rows")
+    lines = "columns" if axis == -1 else "rows"
+    second = operands[0] not in computed_operands(program, 0)
     problem = matmul_problem(kernel, arch)
     least = least_bytes(problem)
     message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
     halved = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
     if least > problem.budget:
-        halved = halved and least - -(-inner // TILE) * TILE * TILE * 2 <= problem.budget
+        halved = halved and least - len(operands) * problem.k * TILE * TILE * 2 <= problem.budget
         message = (
-            f"a {line} of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of "
-            f"L1; {problem.budget} B are left"
+            f"a {_lines(program)} of tiles of what the matmul's operand is computed from, and of the operand, needs "
+            f"{least} B of L1; {problem.budget} B are left"
         )
-    advice = ["cast it to bfloat16, as in cast(x, bfloat16) @ w, which halves it"] if halved else []
+    cast = "x @ cast(w, bfloat16)" if second else "cast(x, bfloat16) @ w"
+    advice = [f"cast it to bfloat16, as in {cast}, which halves it"] if halved else []
     most = _most(kernel, arch, program, inner)
     advice += [f"give it at most {most} {lines}", _APART] if most else [_APART]
     refuse(kernel, "TTB301", message, value=place, help=", or ".join(advice))
+
+
+def _lines(program: Program) -> str:
+    """What a core holds of computed operands at least: of each a line of tiles, with all of K."""
+    sides = (side for side in SIDES if computed_operands(program, side))
+    return " and a ".join(dict.fromkeys("column" if axes_of(program, side) == SECOND else "row" for side in sides))
 
 
 def _inner(program: Program, operand: int) -> tuple[int, int]:
