@@ -217,6 +217,14 @@ CASES = {
         ),
         {"policy": "strided"},
     ),
+    "part of a tensor, transposed": also(
+        program(
+            "P = slice(A, -1, 64, 117).T\nY = gelu(sigmoid(P @ softmax(W, axis=-2)) * (P @ softmax(V, axis=-2)) + r)",
+            {"A": [96, 148], "W": [96, 286], "V": [96, 286], "r": [1, 286]}, [53, 286],
+            {"algorithm": "reuse", "block": [32, 32], "k_block": 64}, dtypes={"A": "bfloat8_b", "W": "float32"},
+        ),
+        {"order": "serpentine"}, {"algorithm": "mcast_1d_in1", "block": [32, 288]},
+    ),
     "part of the second": also(
         program(
             "Y = X @ (slice(V, -1, 32, 122) * slice(s, -1, 0, 90))", {"X": [70, 100], "V": [100, 200], "s": [1, 100]},

@@ -138,7 +138,7 @@ class ProloguePlanner(SweepPlanner):
             per = "core"
         elif extent[self.k_axis] > 1 and extent == self._extent(target) and not self._is_held(index):
             per = "sweep"
-        plain = self.program.values[index].op in ("input", "transpose")
+        plain = self.is_plain(index)
         one = per == "core" and extent == (1, 1) and plain
         return self.shared_stream(
             Stream(
