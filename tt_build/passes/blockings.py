@@ -199,6 +199,29 @@ def first(problem: Problem) -> Choice | None:
     return Choice(taken=taken, second=None, legal=1) if taken is not None else None
 
 
+def is_faster_streamed(problem: Problem, plan: Candidate) -> bool:
+    """Whether single tiles are estimated to be a fifth faster than a plan that transposes the first operand in front
+    of the product: where few cores have blocks, and K is long. The estimate of single tiles leaves their transposition
+    out, and is as rough as that.
+    """
+    singles = Plan(
+        m=problem.m,
+        n=problem.n,
+        k=problem.k,
+        batch=problem.z,
+        algorithm="streaming",
+        grid=problem.cores,
+        block=(1, 1),
+        subblock=(1, 1),
+        k_block=min(problem.k, MAX_BLOCK),
+        a=problem.prologues[0].first.operand,
+        b=problem.in1_bytes,
+        out=problem.written_bytes,
+        phases=problem.phases,
+    )
+    return estimate(singles, problem.arch).cycles * 5 < plan.cycles * 4
+
+
 def cut_down(problem: Problem, plan: Candidate) -> Choice | None:
     """The plan of a larger matmul for a smaller one: the same cores with as many blocks each, smaller ones; None where
     the output cannot be cut so.

@@ -12,7 +12,17 @@ from typing import NoReturn
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, MatmulLock
-from tt_build.passes.blockings import Choice, Fixed, Problem, best_subblock, choose, cut_down, first, problem_of
+from tt_build.passes.blockings import (
+    Choice,
+    Fixed,
+    Problem,
+    best_subblock,
+    choose,
+    cut_down,
+    first,
+    is_faster_streamed,
+    problem_of,
+)
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
@@ -50,6 +60,8 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
     alike = cut_down(problem, full.taken) if full is not None else None
     if alike is not None:
         return alike
+    if larger is not None and full is None and not asked:
+        return None
     _check_block(kernel, problem)
     found = first(problem) if any_plan else choose(problem)
     if found is None and asked:
@@ -57,7 +69,15 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
         if not needs_blocks(sunk(kernel.program, unturned=True).program):
             what = f"no blocks of this matmul fit the {problem.budget} B of L1 that are left"
             _refuse(kernel, "algorithm", what, "use streaming")
+    if found is not None and not asked and _may_stream(kernel, problem) and is_faster_streamed(problem, found.taken):
+        return None
     return found
+
+
+def _may_stream(kernel: DefaultedKernel, problem: Problem) -> bool:
+    """Whether operands are but transposed in front of the one product, which single tiles are, too."""
+    program = sunk(kernel.program, unturned=True).program
+    return bool(problem.prologues) and problem.matmuls == 1 and not needs_blocks(program)
 
 
 def _asks_for_blocks(stated: MatmulSchedule) -> bool:
