@@ -249,6 +249,32 @@ class TestExplain:
         assert " 34,816 B of circular buffers, 2.5 % of L1\n" in squeezed
         assert "\n A 512 0\n" in squeezed
 
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            ("", "8 x 8 at [0, 0] the target's grid"),
+            ("schedule: {cores: [4, 2]}", "4 x 2 at [0, 0] the kernel: schedule.cores"),
+            ("schedule: {order: row_major}", "8 x 8 at [0, 0] the target's grid"),
+        ],
+    )
+    def test_what_chose_the_cores(self, more: str, told: str, tmp_path: Path) -> None:
+        lines = ["inputs: {X: {shape: [64, 64]}}", "outputs: {Y: {shape: [64, 64]}}", "compute: Y = X + 1", more]
+        spec = tmp_path / "kernels.yaml"
+        spec.write_text("version: 1\nkernels:\n  k:\n" + "".join(f"    {line}\n" for line in lines if line))
+        assert f"\n cores {told}\n" in re.sub(r" +", " ", run("explain", "k", "--spec", spec).out)
+        spec.write_text("version: 1\ndefaults: {schedule: {cores: [4, 2]}}\n" + spec.read_text().split("\n", 1)[1])
+        if "cores" not in more:
+            out = re.sub(r" +", " ", run("explain", "k", "--spec", spec).out)
+            assert "\n cores 4 x 2 at [0, 0] the file's defaults: schedule.cores\n" in out
+
+    def test_a_plan_or_shards_on_a_part_of_the_cores(self) -> None:
+        def cores(kernel: str) -> str:
+            out = re.sub(r" +", " ", run("explain", kernel, "--spec", SPEC).out)
+            return out.split("\n cores ", 1)[1].splitlines()[0]
+
+        assert cores("mlp_bfloat8") == "5 x 2 at [0, 0] the planner, within the target's grid"
+        assert cores("swiglu_block_sharded") == "4 x 4 at [0, 0] the shards of 'Y' lie there"
+
     def test_sweeps(self, tmp_path: Path) -> None:
         out = run("explain", "rmsnorm_residual", "--spec", SPEC).out
         squeezed = re.sub(r" +", " ", out)

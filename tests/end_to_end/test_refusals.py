@@ -111,6 +111,12 @@ def test_a_grid_that_does_not_fit_is_said_once(tree: Tree) -> None:
         assert output.count("error[TTB032]: grid=99x99 of the command line does not fit wormhole_b0") == 1
 
 
+def test_names_in_capitals_are_near_where_they_can_only_be_ours(tree: Tree) -> None:
+    assert "arch=BLACKHOLE: did you mean 'blackhole'?" in tree.scons("arch=BLACKHOLE", code=2)
+    assert "unknown variable 'explian': did you mean 'explain'?" in tree.scons("explian=gemm", code=2)
+    assert "unknown variable" not in tree.scons("-n", "OUT=what the SConstruct itself reads")
+
+
 def test_clean_leaves_nothing_of_the_repository_s_own_sconstruct(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "project", SPEC, (ROOT / "SConstruct").read_text())
     tree.scons()
@@ -130,4 +136,13 @@ def test_verify_and_the_sdk_check_of_one_kernel(tree: Tree) -> None:
     dry = tree.scons("-n", "check-sdk-gemm")
     assert "gemm/sdk_check.json" in dry
     assert "add/sdk_check.json" not in dry
-    assert "verify-NAME, check-sdk-NAME" in tree.scons("-h")
+
+
+def test_help(tree: Tree) -> None:
+    told = tree.scons("-h", "grid=4x4", "rehash=yes")
+    assert "verify-NAME, check-sdk-NAME" in told
+    assert "\narch: architecture of kernels that do not name one (wormhole_b0|blackhole)\n\nsdk:" in told
+    assert "\n    default: kernels.yaml\n" in told
+    assert "do not name a grid\n    here: 4x4\n" in told
+    assert "(yes|no)\n    default: no\n    here: yes\n" in told
+    assert not any(line.endswith(": ") for line in told.splitlines())

@@ -14,7 +14,7 @@ from tt_build.lang.functions import FUNCTIONS
 from tt_build.lang.parse import canonical, parse
 from tt_build.lang.signatures import SIGNATURES
 from tt_build.spec.diagnostics import Rejected
-from tt_build.spec.model import DefaultsSpec, KernelSpec, RuntimeScalar, TensorSpec
+from tt_build.spec.model import DefaultsSpec, KernelSpec, MathSpec, RuntimeScalar, TensorSpec
 
 
 def kernel(compute: str, out: tuple[int, ...], dtype: str | None = None, **inputs: Any) -> KernelSpec:
@@ -50,6 +50,32 @@ def test_equal_values_are_one_and_unused_ones_none() -> None:
     assert ops(result) == ["input", "input", "matmul", "input", "add", "gelu", "add"]
     assert result.program.outputs[0].value == 6
     assert [warning.code for warning in result.warnings][-1:] == ["TTB103"]
+
+
+@pytest.mark.parametrize(
+    ("compute", "stated", "warned"),
+    [
+        ("Y = cast(F, uint16) + I", None, True),
+        ("Y = cast(F, uint16)", False, True),
+        ("Y = cast(F, uint16)", True, False),
+        ("Y = cast(F, uint16)", None, False),  # stored at once: DST is 32 bits wide
+        ("Y = cast(relu(cast(H, float32)), uint16) + I", None, False),  # bfloat16 holds it
+        ("Y = cast(cast(H, float32) * 3, uint16) + I", None, True),
+        ("Y = cast(H * 3, uint16) + I", None, False),  # bfloat16 is what was asked for
+        ("Y = cast(maximum(cast(H, float32), 301), uint16) + I", None, True),
+        ("Y = cast(maximum(cast(H, float32), 300), uint16) + I", None, False),
+        ("Y = cast(cast(I, float32) * 2, uint16) + I", None, True),
+        ("Y = cast(cast(F, int32) + cast(I, int32), uint16)", None, False),
+        ("Y = cast(R, uint16) + cast(F, uint16)", None, True),
+    ],
+)
+def test_a_float32_that_a_16_bit_dst_rounds_before_a_cast_is_warned_of(
+    compute: str, stated: bool | None, warned: bool
+) -> None:
+    shapes = {"F": ((64, 64), "float32"), "H": ((64, 64), "bfloat16"), "I": ((64, 64), "uint16")}
+    declared = kernel(compute, (64, 64), "uint16", **shapes, R=((1, 64), "uint16"))
+    result = elaborate(declared, DefaultsSpec(math=MathSpec(fp32_accumulate=stated)))
+    assert ("TTB109" in [warning.code for warning in result.warnings]) == warned
 
 
 def test_transposition_is_the_matmuls() -> None:

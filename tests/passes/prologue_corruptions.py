@@ -6,7 +6,7 @@ import random
 
 from tests.passes.corruptions import Corruptions, Kernel, change, item, registry, replace
 from tt_build.ir.index import num, var
-from tt_build.ir.lowered import Block, MatmulBlock, Pack, Section, SfpuOp, TileOp, When, walk
+from tt_build.ir.lowered import Block, MatmulBlock, Pack, ReadPage, Section, SfpuOp, TileOp, When, walk
 from tt_build.ir.stages import FIRST, SECOND, SECOND_TURNED, UNIT
 
 PROLOGUE_CORRUPTIONS: Corruptions = {}
@@ -82,6 +82,21 @@ def pages_of_the_operand_as_it_is(kernel: Kernel, rng: random.Random) -> Kernel 
     """A transposed operand's tiles come from the places of one that is not."""
     turned = [i for i, s in enumerate(kernel.streams) if s.transpose]
     return item(kernel, "streams", turned[0], transpose=False) if turned else None
+
+
+@corruption("TTB403")
+def moved_from_elsewhere(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    """One part of a tensor comes in place of another."""
+    moved = [i for i, s in enumerate(kernel.streams) if s.view >= 0 and s.is_before_product]
+    if len(moved) < 2:
+        return None
+    return item(kernel, "streams", moved[0], view=kernel.streams[moved[1]].view)
+
+
+@corruption("TTB403")
+def another_part_of_the_tensor(kernel: Kernel, rng: random.Random) -> Kernel | None:
+    moved = {s.cb for s in kernel.streams if s.view >= 0 and s.is_before_product}
+    return change(kernel, rng, ReadPage, lambda s: replace(s, page=s.page + 1), lambda s: s.cb in moved)
 
 
 @corruption("TTB403")

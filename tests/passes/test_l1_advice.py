@@ -76,3 +76,33 @@ def test_tensors_that_move_to_dram(where: list[str], named: str, tmp_path: Path)
     for name in re.findall(r"'(\w)'", named):
         tensors[name]["layout"] = "dram_interleaved"
     verified(tmp_path, kernel)
+
+
+K = 32768
+PROLOGUES = {
+    "elementwise": _kernel("Y = silu(X) @ W", [32, 64], X=[32, K], W=[K, 64]),
+    "reduced": _kernel("Y = rmsnorm(X, 1e-5) * g @ W", [64, 96], X=[64, K], g=[1, K], W=[K, 96]),
+    "transposed": _kernel("Y = silu(X) @ W.T", [32, 64], X=[32, K], W=[64, K]),
+    "ragged": _kernel("Y = silu(X) @ W", [32, 64], X=[32, K - 3], W=[K - 3, 64]),
+    "of a second operand": _kernel("Y = X @ exp(W)", [64, 32], X=[64, K], W=[K, 32]),
+    "of a transposed second operand": _kernel("Y = X @ rmsnorm(W, 1e-5).T", [64, 96], X=[64, K], W=[96, K]),
+    "of a transposed first operand": _kernel("Y = exp(X).T @ W", [64, 32], X=[K, 64], W=[K, 32]),
+    "two products": _kernel("Y = silu(X) @ W + X @ V", [32, 64], X=[32, K], W=[K, 64], V=[K, 64]),
+}
+
+
+@pytest.mark.parametrize("name", PROLOGUES)
+def test_fewer_columns_or_rows_of_an_operand_that_is_computed(name: str, tmp_path: Path) -> None:
+    kernel = PROLOGUES[name]
+    found = re.search(r"give it at most (\d+) (columns|rows)", rejection(tmp_path, kernel))
+    assert found is not None
+    inner = max(kernel["inputs"]["X"]["shape"])
+    verified(tmp_path, _with_extent(kernel, inner, int(found[1])))
+    assert "error[TTB301]" in rejection(tmp_path, _with_extent(kernel, inner, int(found[1]) + 32))
+
+
+def test_columns_that_the_output_has_too_are_not_advised(tmp_path: Path) -> None:
+    beside = _kernel("Y = rmsnorm(X, 1e-5) @ W + X", [64, K], X=[64, K], W=[K, K])
+    text = rejection(tmp_path, beside)
+    assert "error[TTB301]" in text
+    assert "at most" not in text

@@ -74,6 +74,10 @@ BASES = {
     "transposed": _kernel(
         200, 230, 250, "Y = T.T @ W", {"algorithm": "mcast_2d", "k_block": 64, "block": [64, 64]}, T=[230, 200]
     ),
+    "moved": _kernel(
+        200, 128, 250, "Y = (silu(slice(H, -1, 0, 128)) * slice(H, -1, 128, 256) * slice(g, -1, 64, 192)) @ W",
+        {"algorithm": "mcast_2d", "k_block": 64, "block": [64, 64]}, H=[200, 256], g=[1, 200],
+    ),
 }  # fmt: skip
 ELSEWHERE = frozenset(
     (

@@ -73,7 +73,7 @@ def _elementwise(draw: Draw) -> Kernel:
         inputs["I"] = {"shape": broadcast(draw, shape), "dtype": draw(st.sampled_from(INTEGERS))}
         leaves.append("cast(I, float32)")
     outputs, lines = _assignments(draw, shape, leaves, "X")
-    # Of an input that DST holds exactly: no rounding is in doubt. Uint16 beside it makes DST 16 bits wide.
+    # Of an input that DST holds exactly: no rounding is in doubt. Uint16 beside it makes DST 16 bits wide (TTB109).
     narrow = inputs["X"]["dtype"] == "float32" and inputs.get("I", {}).get("dtype") == "uint16"
     if draw(st.integers(0, 9)) == 0 and not narrow:
         dtypes = integer_chains.beside(inputs["I"]["dtype"]) if "I" in inputs else INTEGERS

@@ -72,8 +72,8 @@ def matmuls(draw: Draw) -> Kernel:
         prologue = prologue.replace("{}", "{}.T")
     second = draw(st.sampled_from(("{}", "{}", *SECONDS)))
     shapes |= {"scale": [n, 1] if turned else [1, n], "offset": [1, k] if turned else [k, 1]}
-    a = _operand(draw, "A", inputs) if prologue == "{}" else "A"
-    b = _operand(draw, "B", inputs) if second == "{}" else "B"
+    a = _operand(draw, "A", inputs)
+    b = _operand(draw, "B", inputs)
     second = second.replace("{k}", "-1" if turned else "-2").replace("{}", b)
     product = f"({prologue.replace('{}', a)} @ {second}{'.T' if turned else ''})"
     if draw(st.integers(0, 4)) == 0:  # a gate: a second matmul that goes through K with the first

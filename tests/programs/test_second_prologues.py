@@ -69,6 +69,13 @@ CASES = {
         ),
         {"noc": 0, "depth": 1}, {"noc": 1}, {"algorithm": "reuse"},
     ),
+    "a number of both": also(
+        program(
+            "Y = (X * c) @ (W * c)", {"X": [70, 130], "W": [130, 90], "c": [1, 1]}, [70, 90],
+            {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 64},
+        ),
+        {"algorithm": "reuse"},
+    ),
     "gated": also(
         program(
             "Y = silu(X @ (W * s)) * (X @ (V * t))",
@@ -159,6 +166,71 @@ CASES = {
             {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 32},
         ),
         {"algorithm": "reuse"},
+    ),
+    "halves of one tensor": also(
+        program(
+            "Y = (silu(slice(H, -1, 0, 128)) * slice(H, -1, 128, 256)) @ W", {"H": [70, 256], "W": [128, 90]}, [70, 90],
+            {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 32},
+        ),
+        {"noc": 1, "depth": 1}, {"algorithm": "reuse"},
+    ),
+    "halves of one tensor, in turn": also(
+        program(
+            "Y = (silu(slice(H, -1, 0, 256)) * slice(H, -1, 256, 512)) @ W", {"H": [32, 512], "W": [256, 256]},
+            [32, 256], {"algorithm": "mcast_1d_in0", "block": [32, 32], "k_block": 32}, grid=[4, 2],
+        ),
+        {"noc": 1, "depth": 1}, {"algorithm": "reuse"},
+    ),
+    "ends inside a tile": also(
+        program(
+            "Y = exp(slice(H, -1, 64, 150)) @ W", {"H": [70, 256], "W": [86, 90]}, [70, 90],
+            {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 64},
+        ),
+        {"algorithm": "reuse"},
+    ),
+    "heads joined behind a norm": also(
+        program(
+            "Y = (join_heads(O) * rsqrt(mean(square(join_heads(O)), axis=-1) + 1e-5)) @ W + r",
+            {"O": [2, 3, 40, 32], "W": [96, 70], "r": [1, 70]}, [2, 40, 70],
+            {"algorithm": "reuse", "block": [64, 96], "k_block": 32},
+        ),
+        {"subblock": [32, 32]},
+    ),
+    "one part of a row": also(
+        program(
+            "Y = (X * slice(g, -1, 32, 52)) @ W", {"X": [70, 20], "g": [1, 96], "W": [20, 90]}, [70, 90],
+            {"algorithm": "mcast_2d", "block": [32, 64]},
+        ),
+        {"algorithm": "reuse"},
+    ),
+    "a row of each head": also(
+        program(
+            "Y = (X * slice(g, -1, 64, 128)) @ W", {"X": [3, 70, 64], "g": [3, 1, 128], "W": [64, 90]}, [3, 70, 90],
+            {"algorithm": "reuse", "block": [32, 64]},
+        ),
+        {"policy": "strided"},
+    ),
+    "matrices transposed": also(
+        program(
+            "Y = permute(X, (0, 2, 1)) @ W", {"X": [3, 100, 70], "W": [3, 100, 90]}, [3, 70, 90],
+            {"algorithm": "reuse", "block": [32, 64], "k_block": 32},
+        ),
+        {"policy": "strided"},
+    ),
+    "part of a tensor, transposed": also(
+        program(
+            "P = slice(A, -1, 64, 117).T\nY = gelu(sigmoid(P @ softmax(W, axis=-2)) * (P @ softmax(V, axis=-2)) + r)",
+            {"A": [96, 148], "W": [96, 286], "V": [96, 286], "r": [1, 286]}, [53, 286],
+            {"algorithm": "reuse", "block": [32, 32], "k_block": 64}, dtypes={"A": "bfloat8_b", "W": "float32"},
+        ),
+        {"order": "serpentine"}, {"algorithm": "mcast_1d_in1", "block": [32, 288]},
+    ),
+    "part of the second": also(
+        program(
+            "Y = X @ (slice(V, -1, 32, 122) * slice(s, -1, 0, 90))", {"X": [70, 100], "V": [100, 200], "s": [1, 100]},
+            [70, 90], {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 64},
+        ),
+        {"noc": 1, "depth": 1}, {"algorithm": "reuse"},
     ),
 }  # fmt: skip
 

@@ -133,7 +133,7 @@ def test_work_that_can_be_interrupted_gives_its_result_or_its_error() -> None:
 def test_without_a_compiler_each_kernel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     output = Tree(tmp_path / "tree", SPEC).scons("verify", "-k", code=2)
-    assert "tt-build: the emulator needs no-such-compiler; install it" in output
+    assert "tt-build: verify of add: the emulator needs no-such-compiler; install it" in output
     assert "Traceback" not in output
 
 
@@ -141,7 +141,7 @@ def test_a_cache_that_cannot_be_used_is_no_fault_of_ours(tmp_path: Path, monkeyp
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     output = Tree(tmp_path / "tree", SPEC).scons("verify-add", code=2)
-    assert f"tt-build: cannot use {tmp_path}/file/tt-build/emulator" in output
+    assert f"tt-build: verify of add: cannot use {tmp_path}/file/tt-build/emulator" in output
     assert ": Not a directory" in output
     assert "please report it" not in output
 

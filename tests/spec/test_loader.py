@@ -173,6 +173,18 @@ def test_command_line_grid_beyond_the_chip(tmp_path: Path) -> None:
     assert "grid=13x10 of the command line" in spec.diagnostics[0].diagnostic.message
 
 
+def test_a_grid_beyond_the_chip_is_told_once(tmp_path: Path) -> None:
+    two = SIMPLE + f"  l:\n{K}"
+    (tmp_path / "two.yaml").write_text(two)
+    (tmp_path / "one.yaml").write_text(SIMPLE.replace("  k:", "  m:"))
+    includes = "version: 1\ninclude: [one.yaml, two.yaml]\n"
+    (told,) = load(tmp_path, includes, grid=(13, 10)).diagnostics
+    assert (told.diagnostic.code, Path(told.span.file).name) == ("TTB032", "kernels.yaml")
+    (tmp_path / "two.yaml").write_text(two.replace("kernels:", "target: {grid: [13, 10]}\nkernels:"))
+    (told,) = load(tmp_path, includes).diagnostics
+    assert (told.diagnostic.code, Path(told.span.file).name) == ("TTB032", "two.yaml")
+
+
 def test_variants_of_keys_and_products(tmp_path: Path) -> None:
     text = """\
 version: 1
@@ -334,6 +346,22 @@ def test_accepted_warnings_are_dropped(tmp_path: Path) -> None:
     assert codes(load(tmp_path, text + "    allow: [TTB101]\n")) == []
     assert codes(load(tmp_path, text + "    allow: [TTB101, TTB103]\n")) == ["TTB104"]
     assert codes(load(tmp_path, text + "    allow: [TTB014]\n")) == ["TTB101", "TTB008"]
+
+
+def test_what_a_reference_casts_is_not_judged_by_the_width_of_dst(tmp_path: Path) -> None:
+    for name in ("r", "c", "w"):
+        (tmp_path / f"{name}.cpp").write_text("void kernel_main() {}\n")
+    text = """version: 1
+kernels:
+  k:
+    inputs: {X: {shape: [32, 32], dtype: float32}, I: {shape: [32, 32], dtype: uint16}}
+    outputs: {Y: {shape: [32, 32], dtype: uint16}}
+    sources: {reader: r.cpp, compute: c.cpp, writer: w.cpp}
+    circular_buffers: {cb_x: {of: X, pages: 2}, cb_i: {of: I, pages: 2}, cb_y: {of: Y, pages: 2}}
+    arguments: {reader: [], compute: [], writer: []}
+    reference: Y = cast(X, uint16) + I
+"""
+    assert codes(load(tmp_path, text)) == []
 
 
 def test_a_thousand_kernels_in_half_a_second(tmp_path: Path) -> None:

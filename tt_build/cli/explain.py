@@ -221,7 +221,7 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),
         ("order", kernel.order, origin("schedule", "order")),
-        ("cores", regions, origin("schedule", "cores") if own.schedule else "the target's grid"),
+        ("cores", regions, _cores_by(kernel, planner)),
         ("unit", f"{height} x {width} tiles", "the kernel: block or grid" if own.block or own.grid else whole),
         ("fidelity", kernel.math.fidelity, origin("math", "fidelity")),
         ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", origin("math", "fp32_accumulate")),
@@ -243,6 +243,21 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
     if kernel.in_dst > 1:
         rows.append(("in DST", plural(kernel.in_dst, "tile"), "a section, configured once for all, by the model"))
     return rows
+
+
+def _cores_by(kernel: VerifiedKernel, planner: str) -> str:
+    """What says which cores are used: shards that lie there, else the declaration, of which a plan may use a part."""
+    from tt_build.passes.placement import placing_tensor
+
+    placing = placing_tensor(kernel)
+    if placing is not None:
+        return f"the shards of '{placing.name}' lie there"
+    size, by = kernel.core_grid, "the target's grid"
+    if kernel.choice.cores is not None:
+        size = kernel.choice.cores.size
+        holder = "the kernel" if "cores" in kernel.choice.stated else "the file's defaults"
+        by = f"{holder}: schedule.cores"
+    return by if kernel.region.size == size else f"{planner}, within {by}"
 
 
 def _costs(kernel: VerifiedKernel) -> str:

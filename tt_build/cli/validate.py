@@ -87,10 +87,9 @@ def _say(spec: Path, report: Report, options: argparse.Namespace, *, failed: boo
 
         sys.stderr.write(text(report, paint_for(sys.stderr)))
     if not failed:
-        from tt_build.spec.nearest import plural
+        from tt_build.spec.nearest import kernels_and_programs
 
-        programs = f" and {plural(len(report.programs), 'program')}" if report.programs else ""
-        print(f"{spec}: {plural(len(report.kernels), 'kernel')}{programs}, no errors")
+        print(f"{spec}: {kernels_and_programs(len(report.kernels), len(report.programs))}, no errors")
 
 
 def fix(spec: Path) -> None:

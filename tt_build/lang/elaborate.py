@@ -13,6 +13,7 @@ import msgspec
 
 from tt_build.lang.builder import Num, Span
 from tt_build.lang.calls import Calls
+from tt_build.lang.dst_width import rounded_casts, stated_width
 from tt_build.lang.infinities import block_floats_of
 from tt_build.lang.operations import Operand, show
 from tt_build.lang.ops import Expansions
@@ -73,6 +74,7 @@ class _Elaboration(Calls):
         broken: frozenset[str],
     ) -> None:
         super().__init__(kernel, defaults, shape_texts)
+        self.wide_dst = stated_width(kernel, defaults)
         self.broken = broken
         self.parsed = parsed
         self.assigned: dict[str, Operand] = {}
@@ -96,7 +98,8 @@ class _Elaboration(Calls):
         values, spans, new = self.builder.prune([self.bindings[name][0] for name in self.kernel.outputs])
         outputs = tuple(Binding(tensor=name, value=new[self.bindings[name][0]]) for name in self.kernel.outputs)
         program = Program(values=tuple(values), outputs=outputs, ops=self.kernel.ops)
-        return Elaborated(program, tuple(spans), (*self.unused(), *self.infinities(program, spans)))
+        warnings = (*self.unused(), *self.infinities(program, spans), *self.rounded(program, spans))
+        return Elaborated(program, tuple(spans), warnings)
 
     # Names
 
@@ -278,6 +281,29 @@ class _Elaboration(Calls):
             help_ = "use bfloat16, or apply causal after it, inside softmax"
             found.append(Diagnostic("TTB107", message, where, help_, severity="warning"))
         return found
+
+    def rounded(self, program: Program, spans: list[Span | None]) -> list[Diagnostic]:
+        """Warnings about float32 that a 16-bit DST rounds before it becomes an integer."""
+        tensors = self.kernel.inputs | self.kernel.outputs
+        matrices = {name: ((1, *spec.shape)[-2], spec.shape[-1]) for name, spec in tensors.items()}
+        casts, narrow = rounded_casts(program, matrices, self.wide_dst)
+        return [self.rounded_cast(program.values, spans, cast, narrow) for cast in casts]
+
+    def rounded_cast(
+        self, values: tuple[Value, ...], spans: list[Span | None], cast: int, narrow: int | None
+    ) -> Diagnostic:
+        """TTB109; ``narrow`` is the value that makes DST 16 bits wide."""
+        message = f"a 16-bit DST rounds float32 to bfloat16 before it becomes {values[cast].dtype}"
+        related: tuple[Related, ...] = ()
+        if narrow is None:
+            help_ = "leave 'fp32_accumulate: false' out"
+        elif values[narrow].op == "input":
+            help_ = f"declare '{values[narrow].name}' as int32, or make two kernels"
+        else:
+            help_ = "compute on int32 and cast to uint16 last, or make two kernels"
+        if narrow not in (None, cast):
+            related = (Related(self.at(spans[narrow] or (0, 0)), "uint16 here needs a 16-bit DST"),)
+        return Diagnostic("TTB109", message, self.at(spans[cast] or (0, 0)), help_, related, severity="warning")
 
 
 def _position(diagnostic: Diagnostic) -> tuple[int, int]:

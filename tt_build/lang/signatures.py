@@ -107,6 +107,8 @@ OPERATORS: dict[str, str] = {
     "!=": "ne",
 }
 
+COMPARISONS = tuple(op for sign, op in OPERATORS.items() if sign[0] in "<>=!")
+
 FOREIGN = {
     "max": "maximum(a, b)",
     "min": "minimum(a, b)",

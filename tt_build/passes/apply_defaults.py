@@ -13,9 +13,9 @@ from __future__ import annotations
 import msgspec
 
 from tt_build.ir.stages import DefaultedKernel, MathMode, ScheduleChoice, Tensor
+from tt_build.lang.dst_width import stated_width, wide_dst
 from tt_build.lang.elaborate import elaborate
 from tt_build.lang.program import Program
-from tt_build.passes.dst_width import wide_dst
 from tt_build.spec.model import Declaration, DefaultsSpec, Entry, MathSpec, ScheduleSpec, TensorSpec
 
 DTYPE = "bfloat16"
@@ -33,8 +33,7 @@ def apply(declaration: Declaration, program: Program | None = None) -> Defaulted
         program = elaborate(kernel, defaults).program
     tensors = tensors_of(kernel, defaults)
     own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
-    stated = own.fp32_accumulate if own.fp32_accumulate is not None else default.fp32_accumulate
-    wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated)
+    wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated_width(kernel, defaults))
     full = declaration.planned_as
     return DefaultedKernel(
         name=kernel.name,

@@ -1,24 +1,26 @@
 """Whether the kernels of a program fit together once they are lowered.
 
 Needs   a program and the verified kernel of each of its steps.
-Rejects kernels that lay a shared tensor out differently (TTB220), and tensors in L1 that leave a step no room beside
-        its circular buffers (TTB305). A kernel alone was checked with its own tensors; a program has others that lie in
-        L1 meanwhile: what is kept for a later step, and inputs and outputs, which the caller holds.
+Rejects kernels that lay a shared tensor out differently (TTB220), tensors in L1 that leave a step no room beside its
+        circular buffers (TTB305), and tensors that are more than DRAM together (TTB304). A kernel alone was checked
+        with its own tensors; a program has others that lie in memory meanwhile: what is kept for a later step, and
+        inputs and outputs, which the caller holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from tt_build.ir.handwritten import VerifiedSources
 from tt_build.ir.stages import Buffer, VerifiedKernel
+from tt_build.passes.dram_tensors import bytes_in_dram, dram_advice, dram_shortage
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Related, Where
 from tt_build.spec.model import Sharding
 from tt_build.spec.program import ProgramDeclaration
-from tt_build.targets import load_arch
+from tt_build.targets import Arch, load_arch
 
 Lowered = VerifiedKernel | VerifiedSources
 
@@ -44,6 +46,7 @@ def check_program(program: ProgramDeclaration, kernels: Mapping[str, Lowered]) -
     fullest = max(range(len(rooms)), key=lambda number: rooms[number].total)
     if rooms[fullest].total > allocatable:
         found.append(_no_room(program, fullest, rooms[fullest], allocatable))
+    found += _check_dram(program, kernels)
     if found:
         raise Rejected(*found)
     return rooms
@@ -51,19 +54,45 @@ def check_program(program: ProgramDeclaration, kernels: Mapping[str, Lowered]) -
 
 def step_rooms(program: ProgramDeclaration, kernels: Mapping[str, Lowered]) -> tuple[StepRoom, ...]:
     """What each step finds in L1."""
+    return tuple(
+        StepRoom(
+            kernel=step.kernel,
+            circular_buffers=sum(cb.size for cb in kernels[step.kernel].circular_buffers),
+            tensors=tensors,
+        )
+        for step, tensors in zip(program.steps, _while_steps_run(program, kernels, bytes_in_l1), strict=True)
+    )
+
+
+def _while_steps_run(
+    program: ProgramDeclaration, kernels: Mapping[str, Lowered], bytes_of: Callable[[Buffer, Arch], int]
+) -> list[dict[str, int]]:
+    """For each step the tensors that are there, with their bytes where they have any."""
     arch = load_arch(program.arch)
     sizes: dict[str, int] = {}
     for step in program.steps:
         for tensor, name in (step.inputs | step.outputs).items():
-            sizes[name] = bytes_in_l1(kernels[step.kernel].buffer(tensor), arch)
+            sizes[name] = bytes_of(kernels[step.kernel].buffer(tensor), arch)
     last, here = program.last_reads, {name: sizes[name] for name in program.inputs if sizes[name]}
-    rooms = []
+    found = []
     for number, step in enumerate(program.steps):
         here |= {name: sizes[name] for name in step.outputs.values() if sizes[name]}
-        size = sum(cb.size for cb in kernels[step.kernel].circular_buffers)
-        rooms.append(StepRoom(kernel=step.kernel, circular_buffers=size, tensors=dict(here)))
+        found.append(dict(here))
         here = {name: size for name, size in here.items() if last.get(name, len(program.steps)) > number}
-    return tuple(rooms)
+    return found
+
+
+def _check_dram(program: ProgramDeclaration, kernels: Mapping[str, Lowered]) -> list[Diagnostic]:
+    """TTB304 at the step with the most, where that is too much."""
+    arch, there = load_arch(program.arch), _while_steps_run(program, kernels, bytes_in_dram)
+    number = max(range(len(there)), key=lambda number: sum(there[number].values()))
+    need = sum(there[number].values())
+    if need <= arch.dram_bank_bytes:
+        return []
+    step = program.steps[number]
+    what = f"while step {number + 1} ('{step.kernel}') runs, the program's tensors in DRAM take"
+    where = Where(path=("programs", program.name, "steps", step.at))
+    return [Diagnostic("TTB304", f"{what} {dram_shortage(need, arch)}", where, dram_advice(there[number], arch))]
 
 
 def layout_text(buffer: Buffer) -> str:

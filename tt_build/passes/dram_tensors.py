@@ -1,6 +1,8 @@
-"""What a kernel's own tensors take of DRAM, and their refusal where that is more than there is (TTB304)."""
+"""What tensors take of DRAM, and the refusal of a kernel's own where that is more than there is (TTB304)."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from tt_build.ir.stages import Buffer, Kernel, memory_of
 from tt_build.passes.common import refuse
@@ -22,13 +24,22 @@ def check_dram(kernel: Kernel, buffers: tuple[Buffer, ...], arch: Arch) -> None:
     if need <= arch.dram_bank_bytes:
         return
     largest = max(sizes, key=lambda buffer: sizes[buffer])
-    rows = [f"  {buffer.name:<24} {size:>15,} B" for buffer, size in sizes.items() if size]
-    least = need - arch.dram_bank_bytes
     refuse(
         kernel,
         "TTB304",
-        f"the tensors in DRAM take {need:,} B of each of {arch.dram_banks} banks; "
-        f"{arch.name} ({arch.card}) has {arch.dram_bank_bytes:,} B",
+        f"the tensors in DRAM take {dram_shortage(need, arch)}",
         path=("inputs" if largest.role == "input" else "outputs", largest.name, "shape"),
-        help=f"declare smaller shapes: {least:,} B of each bank less\n" + "\n".join(rows),
+        help=dram_advice({buffer.name: size for buffer, size in sizes.items()}, arch),
     )
+
+
+def dram_shortage(need: int, arch: Arch) -> str:
+    """What is needed of each bank, and what there is."""
+    return f"{need:,} B of each of {arch.dram_banks} banks; {arch.name} ({arch.card}) has {arch.dram_bank_bytes:,} B"
+
+
+def dram_advice(sizes: Mapping[str, int], arch: Arch) -> str:
+    """How much less would fit, and a table of the tensors by name."""
+    least = sum(sizes.values()) - arch.dram_bank_bytes
+    rows = [f"  {name:<24} {size:>15,} B" for name, size in sizes.items() if size]
+    return "\n".join([f"declare smaller shapes: {least:,} B of each bank less", *rows])

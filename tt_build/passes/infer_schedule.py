@@ -18,8 +18,8 @@ from msgspec.structs import astuple
 
 from tt_build.ir.stages import TILE, DefaultedKernel, MatmulLock, Parts, ScheduledKernel, Tensor
 from tt_build.ir.work import Grid, assign
-from tt_build.lang.program import Program, Value
-from tt_build.passes.blockings import Choice, least_bytes
+from tt_build.lang.program import Value
+from tt_build.passes.blockings import Choice
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.flash_schedule import schedule_attention
 from tt_build.passes.kinds import (
@@ -32,12 +32,13 @@ from tt_build.passes.kinds import (
     computed_shapes,
     extents,
 )
-from tt_build.passes.matmul_schedule import choice_of, followed, matmul_problem, streams_because
+from tt_build.passes.matmul_schedule import choice_of, followed
 from tt_build.passes.movement import is_moved_leaf, sunk
 from tt_build.passes.parts import parts_of
 from tt_build.passes.placement import placing_tensor, shard_region, shard_work
-from tt_build.passes.prologues import needs_blocks, obstacle
+from tt_build.passes.prologues import obstacle
 from tt_build.passes.refuse_movement import refuse_movement, refuse_spread_operand
+from tt_build.passes.refuse_prologue import refuse_prologue
 from tt_build.passes.regions import region_of
 from tt_build.targets import Arch
 
@@ -171,7 +172,7 @@ def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
     if in_the_way is not None:
         index, message, help_ = in_the_way
         refuse(kernel, "TTB201", message, value=origin[index], help=help_)
-    _refuse_prologue(kernel, arch, program, origin)
+    refuse_prologue(kernel, arch, program, origin)
     if len(matmuls) > 1 and choice_of(kernel, arch) is None:
         refuse(
             kernel,
@@ -194,38 +195,6 @@ def _refuse_matmuls(kernel: DefaultedKernel, arch: Arch) -> None:
                 value=origin[index],
                 help="make the product as large as the output",
             )
-
-
-def _refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origin: tuple[int, ...]) -> None:
-    """Refuse an operand that would have to be computed where the matmul cannot be blocked."""
-    operands = needs_blocks(program)
-    if not operands or choice_of(kernel, arch, any_plan=True) is not None:
-        return
-    what, operand = f"'{program.values[operands[0]].op}' on an operand of a matmul", origin[operands[0]]
-    apart = "compute the operand in a kernel of its own"
-    reason = streams_because(kernel, arch)
-    if reason:
-        help_ = f"leave that out of the schedule, or {apart}" if reason.startswith("the schedule") else apart
-        refuse(kernel, "TTB201", f"{what} needs blocks, but {reason}", value=operand, help=help_)
-    problem = matmul_problem(kernel, arch)
-    least = least_bytes(problem)
-    narrower = "cast it to bfloat16, as in cast(x, bfloat16) @ w, which halves it, "
-    wide = kernel.math.fp32_accumulate and not any(program.values[index].op == "cast" for index in operands)
-    message = f"no blocks of this matmul fit L1 beside its operand, which is computed: {problem.budget} B are left"
-    if least > problem.budget:
-        operand_tiles = -(-program.values[operands[0]].shape[-1] // TILE)
-        wide = wide and least - operand_tiles * TILE * TILE * 2 <= problem.budget
-        message = (
-            f"a row of tiles of what the matmul's operand is computed from, and of the operand, needs {least} B of L1; "
-            f"{problem.budget} B are left"
-        )
-    refuse(
-        kernel,
-        "TTB301",
-        message,
-        value=operand,
-        help=f"{narrower if wide else ''}{'or ' if wide else ''}{apart}",
-    )
 
 
 def _batch(value: Value) -> tuple[int, ...]:

@@ -48,7 +48,7 @@ def fewer_tiles(kernel: StagedKernel, size_of: SizeOf, budget: int) -> str:
     found: list[tuple[float, str]] = []
     for axis, name in enumerate(_AXES):
         most = max((extent[axis] for extent in _extents(kernel)), default=1)
-        fits = _largest(most, partial(_fits, kernel, size_of, budget, axis, most))
+        fits = largest(most, partial(_fits, kernel, size_of, budget, axis, most))
         if fits:
             found.append((fits / most, f"use at most {fits * TILE} {name}, all else being as it is"))
     return max(found)[1] if found else ""
@@ -81,7 +81,7 @@ def _cut(kernel: StagedKernel, axis: int, most: int, tiles: int) -> StagedKernel
     return replace(kernel, streams=streams, intermediates=tuple(handed))
 
 
-def _largest(most: int, fits: Callable[[int], bool]) -> int:
+def largest(most: int, fits: Callable[[int], bool]) -> int:
     """The largest number below ``most`` that fits, 0 where 1 does not; what is smaller than one that fits does, too."""
     low, high = 0, most
     while high - low > 1:

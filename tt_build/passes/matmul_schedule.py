@@ -18,21 +18,22 @@ from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
-from tt_build.passes.operands import operand_obstacle
+from tt_build.passes.operands import leaf_obstacle, operand_obstacle
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
-from tt_build.passes.prologues import before_products, behind_products, is_turned_leaf, obstacle
+from tt_build.passes.prologues import before_products, behind_products, is_turned_leaf, needs_blocks, obstacle
 from tt_build.passes.regions import region_of
 from tt_build.passes.shards import shards_of
 from tt_build.spec.model import MatmulSchedule
 from tt_build.targets import Arch
 
 _KEYS = ("block", "k_block", "k_split", "subblock", "noc", "depth", "linked", "order")
+Paths = tuple[tuple[str, ...], ...]
 
 
 def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) -> Choice | None:
     """The plan and what else there was; None where the matmul streams. ``any_plan``: one that may be built will do."""
     stated = kernel.choice.matmul or MatmulSchedule()
-    asked = stated.algorithm not in ("auto", "streaming") or any(getattr(stated, key) is not None for key in _KEYS)
+    asked = _asks_for_blocks(stated)
     if not asked and (stated.algorithm == "streaming" or _is_streamed(kernel)):
         return None
     if stated.algorithm == "streaming":
@@ -52,20 +53,34 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
     _check_block(kernel, problem)
     found = first(problem) if any_plan else choose(problem)
     if found is None and asked:
-        _refuse_fixed(kernel, problem)
+        _refuse_key(kernel, problem)
+        if not needs_blocks(sunk(kernel.program, unturned=True).program):
+            what = f"no blocks of this matmul fit the {problem.budget} B of L1 that are left"
+            _refuse(kernel, "algorithm", what, "use streaming")
     return found
 
 
-def streams_because(kernel: DefaultedKernel, arch: Arch) -> str:
-    """Why the matmul is not blocked whatever fits L1; empty where nothing but that decides."""
+def _asks_for_blocks(stated: MatmulSchedule) -> bool:
+    return stated.algorithm not in ("auto", "streaming") or any(getattr(stated, key) is not None for key in _KEYS)
+
+
+def streams_because(kernel: DefaultedKernel, arch: Arch) -> tuple[str, Paths] | None:
+    """Why the matmul is not blocked whatever fits L1, and the keys of the declaration that say so.
+
+    None where nothing but L1 decides.
+    """
     stated = kernel.choice.matmul or MatmulSchedule()
     if stated.algorithm == "streaming":
-        return "the schedule's algorithm asks for single tiles"
-    if stated.algorithm == "auto" and _is_streamed(kernel):
-        keys: list[str] = [key for key in ("policy", "order") if key in kernel.choice.stated]
-        keys = keys or ["grid"]
-        return f"the schedule's {' and '.join(keys)} {'asks' if len(keys) == 1 else 'ask'} for single tiles"
-    return _obstacle(kernel, arch)
+        return "the schedule's algorithm asks for single tiles", (("schedule", "matmul", "algorithm"),)
+    if not _asks_for_blocks(stated) and _is_streamed(kernel):
+        keys = [key for key in ("policy", "order") if key in kernel.choice.stated]
+        if not keys:
+            key = "block" if kernel.declared_block is not None else "grid"
+            return f"the kernel's {key} asks for single tiles", ((key,),)
+        asks = "asks" if len(keys) == 1 else "ask"
+        return f"the schedule's {' and '.join(keys)} {asks} for single tiles", tuple(("schedule", key) for key in keys)
+    reason = _obstacle(kernel, arch)
+    return (reason, ()) if reason else None
 
 
 def followed(kernel: DefaultedKernel, arch: Arch, choice: Choice | None) -> tuple[Choice | None, MatmulLock | None]:
@@ -102,9 +117,9 @@ def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
     narrow = [i for i in sorted(turned & before_products(program)) if values[i].dtype == "float32"]
     if narrow and not kernel.math.fp32_accumulate:
         return f"'{values[values[narrow[0]].args[0]].name}' is float32, and DST is not, in which it would be transposed"
-    moved -= turned
-    if moved & before_products(program):
-        return "a tensor that it is computed from is moved"
+    before = leaf_obstacle(program, batch)
+    if before:
+        return before
     if moved & behind_products(program):
         return "a tensor behind it is moved"
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
@@ -188,8 +203,8 @@ def _declared_block(kernel: DefaultedKernel) -> tuple[int, int] | None:
     return -(-height // rows), -(-width // columns)
 
 
-def _refuse_fixed(kernel: DefaultedKernel, problem: Problem) -> NoReturn:
-    """No plan is left: name the key without which there would be one, or L1."""
+def _refuse_key(kernel: DefaultedKernel, problem: Problem) -> None:
+    """Where no plan is left: refuse the key without which there would be one."""
     fixed = problem.fixed
     if fixed.subblock is not None:
         _check_subblock(kernel, problem, fixed)
@@ -220,9 +235,6 @@ def _refuse_fixed(kernel: DefaultedKernel, problem: Problem) -> NoReturn:
                 f"no plan on {problem.cores[0]} x {problem.cores[1]} cores has that {key}{_why(problem, taken, key)}",
                 f"leave it out; the planner would take {legal}, k_block {blocking.k_block * TILE}",
             )
-    _refuse(
-        kernel, "algorithm", f"no blocks of this matmul fit the {problem.budget} B of L1 that are left", "use streaming"
-    )
 
 
 def _why(problem: Problem, taken: Fixed, key: str) -> str:

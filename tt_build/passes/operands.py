@@ -8,8 +8,7 @@ from __future__ import annotations
 from tt_build.ir.index import Index, num, var
 from tt_build.ir.stages import TILE, DefaultedKernel, Tensor
 from tt_build.lang.program import Program, Value
-from tt_build.passes.movement import is_moved_leaf
-from tt_build.passes.prologues import SIDES, is_turned_leaf
+from tt_build.passes.prologues import SIDES, is_brought, leaves_before
 from tt_build.passes.views import NoView, View, batch_place, view
 
 
@@ -32,21 +31,35 @@ def _tile(extent: int, place: Index) -> Index:
 def operand_obstacle(program: Program, matmul: Value, batch: tuple[int, ...]) -> str:
     """Why operands that are moved cannot be brought step by step along K; empty where they can."""
     for side in SIDES:
-        if not _is_brought(program, matmul.args[side]):
+        if not is_brought(program, matmul.args[side], side):
             continue
         look = operand_view(program, matmul, side, batch)
         if isinstance(look, NoView):
             return look.message
         if len(look.pieces) > 1:
             return f"its {('first', 'second')[side]} operand is joined of {len(look.pieces)} pieces"
-        if side == 0 and look.transposed:
-            return "its first operand is moved and transposed"
+    return ""
+
+
+def leaf_obstacle(program: Program, batch: tuple[int, ...]) -> str:
+    """Why what operands are computed from cannot be brought by sweeps before the product; empty where it can."""
+    what, place = "a tensor that it is computed from", {-2: var("tile_row"), -1: var("tile_column")}
+    for leaf in sorted(frozenset[int]().union(*(leaves_before(program, side) for side in SIDES))):
+        look = view(program, leaf, {**batch_place(batch), **place})
+        if isinstance(look, NoView):
+            return look.message
+        if len(look.pieces) > 1:
+            return f"{what} is joined of {len(look.pieces)} pieces"
+        if program.values[look.pieces[0].source].op != "input":
+            return f"{what} has a pattern, as rotate_half and causal have"
+        if look.spread:
+            return f"{what} is repeated along its {'rows' if -2 in look.spread else 'columns'}"
     return ""
 
 
 def transposes_second(program: Program, matmul: Value, batch: tuple[int, ...]) -> bool:
     """Whether the matrix engine transposes tiles of the second operand: for the matmul, or its view, not for both."""
-    if not _is_brought(program, matmul.args[1]):
+    if not is_brought(program, matmul.args[1], 1):
         return matmul.transpose[1]
     look = operand_view(program, matmul, 1, batch)
     assert isinstance(look, View), look
@@ -57,15 +70,10 @@ def operand_tensors(kernel: DefaultedKernel, program: Program, side: int) -> lis
     """Tensors of the operands on that side that are not computed: one for each stream, which matmuls may share."""
     found: dict[object, Tensor] = {}
     for matmul in program.values:
-        if matmul.op != "matmul" or not _is_brought(program, matmul.args[side]):
+        if matmul.op != "matmul" or not is_brought(program, matmul.args[side], side):
             continue
         look = operand_view(program, matmul, side, kernel.outputs[0].batch)
         assert isinstance(look, View), look  # such a matmul streams
         (piece,) = look.pieces
         found[piece] = kernel.tensor(program.values[piece.source].name)
     return list(found.values())
-
-
-def _is_brought(program: Program, index: int) -> bool:
-    """Whether the operand comes as it is; else it is computed, or transposed in front of the product."""
-    return is_moved_leaf(program, index) and not is_turned_leaf(program, index)

@@ -7,6 +7,8 @@ functions, not stages: a hand-written kernel has no program and no bodies.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -45,6 +47,7 @@ class Pass(msgspec.Struct, frozen=True):
     """One step: ``takes`` and ``gives`` are the stages, ``run`` the function, ``module`` where it stands.
 
     ``judges``: it may refuse what a user wrote. The others build on what is accepted, and refuse our own mistakes only.
+    ``run_any`` is that of a pass that chooses among plans, with any choice: it refuses where there is none.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Pass(msgspec.Struct, frozen=True):
     run: Callable[[Any, Arch], stages.Kernel]
     module: str
     judges: bool = True
+    run_any: Callable[[Any, Arch], stages.Kernel] | None = None
 
     def apply_text(self, text: bytes) -> bytes:
         """The pass on the stored form: JSON of the stage before in, JSON of this stage out. Raises ``Rejected``."""
@@ -68,6 +72,13 @@ def _alone(function: Callable[[Any], Any]) -> Callable[[Any, Arch], Any]:
 
 def _row(module: Any, takes: type[Any], gives: type[Any], run: Callable[[Any, Arch], Any]) -> Pass:
     return Pass(module.__name__.rsplit(".", 1)[1], takes, gives, run, module.__name__)
+
+
+def _choosing(module: Any, takes: type[Any], gives: type[Any]) -> Pass:
+    """A pass that chooses among plans."""
+    return msgspec.structs.replace(
+        _row(module, takes, gives, module.apply), run_any=functools.partial(module.apply, any_plan=True)
+    )
 
 
 def _tensorize(kernel: Any, _arch: Arch) -> Any:
@@ -89,12 +100,12 @@ def _late(name: str, takes: type[Any], gives: type[Any], run: Callable[[Any, Arc
 
 PASSES: tuple[Pass, ...] = (
     _row(apply_defaults, Declaration, stages.DefaultedKernel, _alone(apply_defaults.apply)),
-    _row(infer_schedule, stages.DefaultedKernel, stages.ScheduledKernel, infer_schedule.apply),
+    _choosing(infer_schedule, stages.DefaultedKernel, stages.ScheduledKernel),
     _row(infer_shard, stages.ScheduledKernel, stages.ShardedKernel, infer_shard.apply),
     _row(grid_to_persistent, stages.ShardedKernel, stages.PersistentKernel, _alone(grid_to_persistent.apply)),
     _row(shard_to_core_map, stages.PersistentKernel, stages.MappedKernel, _alone(shard_to_core_map.apply)),
     _row(plan_stages, stages.MappedKernel, stages.StagedKernel, plan_stages.apply),
-    _row(memory_space_lower, stages.StagedKernel, stages.BufferedKernel, memory_space_lower.apply),
+    _choosing(memory_space_lower, stages.StagedKernel, stages.BufferedKernel),
     _row(tile_pad, stages.BufferedKernel, stages.PaddedKernel, _alone(tile_pad.apply)),
     _late("tensorize", stages.PaddedKernel, stages.LoweredKernel, _tensorize),
     _late("verify_ir", stages.LoweredKernel, stages.VerifiedKernel, _verify_ir),
@@ -188,19 +199,14 @@ def judge(declaration: Declared, program: Program | None = None) -> tuple[Diagno
     if isinstance(declaration, Declaration) and declaration.smaller is not None:
         return warnings_of(declaration, lower(declaration)[0])
     arch = load_arch(declaration.target.arch)
-    choosing: dict[str, Any] = {}
-    if isinstance(declaration, Declaration) and declaration.locked is None:  # any choice tells that there is one
-        choosing = {module.__name__: module.apply for module in (infer_schedule, memory_space_lower)}
+    any_choice = isinstance(declaration, Declaration) and declaration.locked is None
     kernel: Any = declaration
-    for step in CHAINS[kind_of(declaration)]:
-        if not step.judges:
-            break
-        if program is not None and step.module == apply_defaults.__name__:
-            kernel = apply_defaults.apply(kernel, program)
-        elif step.module in choosing:
-            kernel = choosing[step.module](kernel, arch, any_plan=True)
-        else:
-            kernel = step.run(kernel, arch)
+    steps = CHAINS[kind_of(declaration)]
+    if isinstance(declaration, Declaration) and program is not None:
+        kernel, steps = apply_defaults.apply(declaration, program), steps[1:]
+    for step in itertools.takewhile(lambda step: step.judges, steps):
+        run = step.run_any if step.run_any is not None and any_choice else step.run
+        kernel = run(kernel, arch)
     return warnings_of(declaration, kernel)
 
 

@@ -138,7 +138,8 @@ class ProloguePlanner(SweepPlanner):
             per = "core"
         elif extent[self.k_axis] > 1 and extent == self._extent(target) and not self._is_held(index):
             per = "sweep"
-        one = per == "core" and extent == (1, 1)
+        plain = self.is_plain(index)
+        one = per == "core" and extent == (1, 1) and plain
         return self.shared_stream(
             Stream(
                 cb=f"cb_{self.identifiers[source.tensor]}",
@@ -149,6 +150,7 @@ class ProloguePlanner(SweepPlanner):
                 transpose=look.transposed,
                 extent=extent,
                 sweep=sweep if per == "sweep" else -1,
+                view=-1 if plain else index,
                 operand="" if per == "core" or self.step else self.side,
                 reduced=0 if one else self.reduced,
                 axes=UNIT if one else self.axes,

@@ -6,9 +6,11 @@ The figures are those of the sweeps themselves: ``plan_prologue`` plans them for
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tt_build.ir.stages import (
     TILE,
@@ -17,6 +19,7 @@ from tt_build.ir.stages import (
     MappedKernel,
     PersistentLoop,
     StagedKernel,
+    Stream,
     memory_of,
 )
 from tt_build.ir.work import Grid
@@ -132,8 +135,8 @@ def prologue_costs(kernel: DefaultedKernel, arch: Arch) -> tuple[PrologueCost, .
 
 
 def _in_turn(kernel: DefaultedKernel, arch: Arch, whole: PrologueCost, columns: int) -> PrologueCost:
-    first = _side(kernel, arch, PROLOGUE_CHOICES[0], 0, columns)
-    return msgspec.structs.replace(whole, columns=columns, first=first)
+    planned = _planned(kernel, arch, PROLOGUE_CHOICES[0], 0, columns)
+    return replace(whole, columns=columns, first=_side_cost(planned))
 
 
 def _stand_in(kernel: DefaultedKernel, columns: int) -> MappedKernel:
@@ -156,25 +159,50 @@ def _stand_in(kernel: DefaultedKernel, columns: int) -> MappedKernel:
     )
 
 
+class _Planned(NamedTuple):
+    """The sweeps of one side's operands; ``axis`` is that of their lines, ``operand`` as in ``SideCost``."""
+
+    staged: StagedKernel
+    axis: int
+    operand: int
+
+    @property
+    def once(self) -> list[Stream]:
+        """What comes once a core, but for what comes for the sweep behind the product, too."""
+        numbers = _numbers_behind(self.staged)
+        return [s for s in self.staged.streams if s.per == "core" and s.tensor not in numbers]
+
+
 def _cost(kernel: DefaultedKernel, arch: Arch, choice: Choice) -> PrologueCost:
-    first, second = (_side(kernel, arch, choice, side) for side in SIDES)
-    return PrologueCost(choice=choice.name, first=first, second=second)
+    first, second = (_planned(kernel, arch, choice, side) for side in SIDES)
+    return PrologueCost(choice=choice.name, first=_side_cost(first), second=_side_cost(second, beside=first))
 
 
-def _side(kernel: DefaultedKernel, arch: Arch, choice: Choice, side: int, columns: int = 0) -> SideCost:
+def _planned(kernel: DefaultedKernel, arch: Arch, choice: Choice, side: int, columns: int = 0) -> _Planned | None:
+    """None where no operand of that side is computed."""
     if not computed_operands(sunk(kernel.program, unturned=True).program, side):
-        return SideCost()
+        return None
     planner = ProloguePlanner(_stand_in(kernel, columns), arch, choice, side)
     staged = planner.staged("")
-    numbers, axis = _numbers_behind(staged), 1 - planner.k_axis
-    once, once_in_dram = _brought(staged, "core", axis, but=numbers)
-    held, held_in_dram = _brought(staged, "unit", axis)
-    streamed, streamed_in_dram = _brought(staged, "sweep", axis)
-    cycles = Share()
-    for sweep in staged.sweeps if has_figures(arch.name) else ():
-        gathered = sum(vector_cycles(arch.name, COMBINE[fold.op]) for fold in sweep.folds)
-        cycles += _share(sweep.extent, axis, round(swept_cycles(staged, sweep) + gathered))
     sizes = {item.cb: DTYPES[item.dtype].tile_bytes for item in staged.intermediates}
+    operand = sum(sizes[cb] for cb in planner.operands.values())
+    return _Planned(staged, 1 - planner.k_axis, operand)
+
+
+def _side_cost(planned: _Planned | None, beside: _Planned | None = None) -> SideCost:
+    """``beside`` are the sweeps of the other side, with which comes what both read."""
+    if planned is None:
+        return SideCost()
+    staged, axis, operand = planned
+    known = {replace(stream, cb="") for stream in beside.once} if beside is not None else set[Stream]()
+    own = [stream for stream in planned.once if replace(stream, cb="") not in known]
+    once, once_in_dram = _brought(staged, axis, own)
+    held, held_in_dram = _brought(staged, axis, [s for s in staged.streams if s.per == "unit"])
+    streamed, streamed_in_dram = _brought(staged, axis, [s for s in staged.streams if s.per == "sweep"])
+    cycles = Share()
+    for sweep in staged.sweeps if has_figures(staged.arch) else ():
+        gathered = sum(vector_cycles(staged.arch, COMBINE[fold.op]) for fold in sweep.folds)
+        cycles += _share(sweep.extent, axis, round(swept_cycles(staged, sweep) + gathered))
     return SideCost(
         l1=held + _buffered(staged, axis) + Share(0, once.unit),
         held=held,
@@ -183,7 +211,7 @@ def _side(kernel: DefaultedKernel, arch: Arch, choice: Choice, side: int, column
         once=once.unit,
         once_in_dram=once_in_dram.unit,
         cycles=cycles,
-        operand=sum(sizes[cb] for cb in planner.operands.values()),
+        operand=operand,
     )
 
 
@@ -200,15 +228,14 @@ def _numbers_behind(staged: StagedKernel) -> frozenset[str]:
     return frozenset(found if min(staged.outputs[0].matrix) > 1 else ())
 
 
-def _brought(staged: StagedKernel, per: str, axis: int, but: Collection[str] = ()) -> tuple[Share, Share]:
-    """Bytes that come so often, and those of them that lie in DRAM; not those of these tensors."""
+def _brought(staged: StagedKernel, axis: int, streams: Iterable[Stream]) -> tuple[Share, Share]:
+    """Bytes of the streams, and those of them that lie in DRAM."""
     found, in_dram = Share(), Share()
-    for stream in staged.streams:
-        if stream.per == per and stream.tensor not in but:
-            tensor = staged.tensor(stream.tensor)
-            size = _share(stream.extent, axis, DTYPES[tensor.dtype].tile_bytes)
-            found += size
-            in_dram += size if memory_of(tensor.layout) == "dram" else Share()
+    for stream in streams:
+        tensor = staged.tensor(stream.tensor)
+        size = _share(stream.extent, axis, DTYPES[tensor.dtype].tile_bytes)
+        found += size
+        in_dram += size if memory_of(tensor.layout) == "dram" else Share()
     return found, in_dram
 
 

@@ -23,15 +23,35 @@ SIDES = (0, 1)
 
 
 def is_turned_leaf(program: Program, index: int) -> bool:
-    """Whether the value is an input that is transposed."""
+    """Whether the value is an input whose tiles are transposed, among other movement or not."""
     value = program.values[index]
-    return value.op == "transpose" and program.values[value.args[0]].op == "input"
+    if value.op not in MOVES or value.op == "concat":
+        return False
+    turns = value.op == "transpose" or (value.op == "permute" and value.ints[-2:] == (-1, -2))
+    return turns != is_turned_leaf(program, value.args[0])
+
+
+def is_brought(program: Program, index: int, side: int) -> bool:
+    """Whether an operand on that side comes as it is; else it is computed, or transposed, in front of the product."""
+    return is_moved_leaf(program, index) and (side == 1 or not is_turned_leaf(program, index))
 
 
 def computed_operands(program: Program, side: int | None = None) -> tuple[int, ...]:
     """The operands on that side, or on both, that are computed, each once; transposed first operands are, too."""
-    args = (arg for value in _matmuls(program) for at, arg in enumerate(value.args) if side in (None, at))
-    return tuple(dict.fromkeys(i for i in args if not is_moved_leaf(program, i) or is_turned_leaf(program, i)))
+    args = ((at, arg) for value in _matmuls(program) for at, arg in enumerate(value.args) if side in (None, at))
+    return tuple(dict.fromkeys(arg for at, arg in args if not is_brought(program, arg, at)))
+
+
+def leaves_before(program: Program, side: int) -> frozenset[int]:
+    """What the computed operands on that side are computed from: inputs, moved or not, and patterns."""
+    values, found, todo = program.values, set[int](), list(computed_operands(program, side))
+    while todo:
+        index = todo.pop()
+        if is_moved_leaf(program, index):
+            found.add(index)
+        elif values[index].op != "matmul":
+            todo += values[index].args
+    return frozenset(found)
 
 
 def needs_blocks(program: Program) -> tuple[int, ...]:
@@ -83,19 +103,19 @@ def obstacle(program: Program) -> Obstacle | None:
 
 def _obstacle_before(program: Program, side: int) -> Obstacle | None:
     values, operands, axes = program.values, computed_operands(program, side), axes_of(program, side)
-    before = sorted(before_products(program, side))
-    moved = any(values[i].op in MOVES for i in before)  # refused, or transposed: what is moved has other columns
-    along, k = ("columns", -2) if axes == SECOND else ("rows", -1)
-    columns = {values[operand].shape[-1] for operand in operands}
-    for index in before:
+    before = before_products(program, side)
+    beneath = {arg for i in before if values[i].op in MOVES for arg in values[i].args}  # of another shape
+    along, across, k = ("columns", "rows", -2) if axes == SECOND else ("rows", "columns", -1)
+    extents = {1, *(values[operand].shape[k] for operand in operands)}
+    for index in sorted(before):
         value = values[index]
         if value.op == "matmul":
             return index, "a matmul of another one's product cannot be lowered in one kernel yet", _APART
         if value.op in REDUCTIONS and value.axes != (k,):
             what = f"'{value.op}' over axes {list(value.axes)} on an operand of a matmul cannot be lowered yet"
             return index, what, f"{_APART}: a core has whole {along} of it, and not all of them"
-        if value.shape[-1] not in {1, *columns} and not moved:
-            what = f"'{value.op}' of {value.shape[-1]} columns on an operand of {max(columns)} cannot be lowered yet"
+        if value.shape[k] not in extents and index not in beneath:
+            what = f"'{value.op}' of {value.shape[k]} {across} on an operand of {max(extents)} cannot be lowered yet"
             return index, what, _APART
         if value.op == "cast" and DTYPES[value.dtype].is_block:
             if not DTYPES[values[value.args[0]].dtype].is_float:

@@ -11,11 +11,12 @@ import numpy as np
 from tt_build.ir.lowered import Block, KernelBody, Pack, Section, TileOp, walk
 from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import SECOND_TURNED, TILE, UNIT, LoweredKernel, Stream, Sweep
-from tt_build.passes.movement import sunk
-from tt_build.passes.prologues import axes_of, before_products, computed_operands, is_turned_leaf
+from tt_build.passes.movement import MOVES, sunk
+from tt_build.passes.prologues import axes_of, computed_operands, is_turned_leaf, leaves_before
 from tt_build.passes.proof import fail
 from tt_build.passes.proof_block_places import BlockPlaces, Places
 from tt_build.passes.proof_padding import masked_slots
+from tt_build.passes.proof_views import fields_of, tiles_at
 
 
 class PrologueProof(BlockPlaces):
@@ -101,16 +102,17 @@ class PrologueProof(BlockPlaces):
 
     def _check_leaves(self) -> None:
         """What is brought is what the operands are computed from, transposed or not."""
-        before = before_products(self.program, self.side)
-        turned = {i for i in before if is_turned_leaf(self.program, i)}
-        read = {arg for i in before - turned for arg in self.program.values[i].args} | {*self.computed}
-        values = [(i, self.program.values[i]) for i in before]
-        wanted = {(v.name, False) for i, v in values if v.op == "input" and i in read}
-        wanted |= {(self.program.values[v.args[0]].name, True) for i, v in values if i in turned}
+        leaves = leaves_before(self.program, self.side)
+        wanted = {(self._tensor(leaf), is_turned_leaf(self.program, leaf)) for leaf in leaves}
         found = {(s.tensor, s.transpose) for s in self.kernel.streams if s.axes == self.axes}
         numbers = {(s.tensor, s.transpose) for s in self.kernel.streams if s.per == "core" and s.axes == UNIT}
         if not found <= wanted <= found | numbers:
             self._fail(f"{sorted(found)} are brought for what is computed from {sorted(wanted)}")
+
+    def _tensor(self, leaf: int) -> str:
+        """The tensor that a leaf moves, or is."""
+        value = self.program.values[leaf]
+        return self._tensor(value.args[0]) if value.op in MOVES else value.name
 
     def _shape(self, lines: int, tiles: int) -> tuple[int, int]:
         """Rows and columns of so many lines of so many tiles."""
@@ -131,8 +133,7 @@ class PrologueProof(BlockPlaces):
     def _check_read(self, stream: Stream, visit: Visit) -> None:
         """The tiles of a stream, each once, to their places, on the cores that read it."""
         at, once = self.places(visit), stream.per == "core"
-        tiles = self.kernel.buffer(stream.tensor).tiles
-        tiles = tiles[::-1] if stream.transpose else tiles
+        tiles = self._leaf_tiles(stream)
         lines, along = tiles[self.across], tiles[self.k_axis]
         expected = self._shape(min(lines, self.lines), min(along, self.k_tiles if once else self.mine))
         if stream.extent != expected or along not in (1, self.k_tiles):
@@ -142,7 +143,7 @@ class PrologueProof(BlockPlaces):
         line = zero if once or lines == 1 else at["bx" if self.unit_axis else "by"] * self.lines + line
         k = k if once or along == 1 else self._in_operand(at)
         row, column = (line, k) if self.k_axis else (k, line)
-        wanted = self.pages(stream.tensor, stream.transpose, zero if once else at["bz"], row, column)
+        wanted = self._leaf_pages(stream, zero if once else at["bz"], row, column)
         slot = at["row"] * stream.extent[1] + at["column"]
         if stream.per == "sweep":
             slot = visit.rounds.get("i", zero)
@@ -153,12 +154,46 @@ class PrologueProof(BlockPlaces):
             self._fail(f"{stream.cb} comes with a sweep")
         self._same(visit, (wanted, slot), stream.cb)
         self._once((at["core"], at["unit"], at["row"], at["column"]), stream.cb)
-        alike = lines == 1 and self.kernel.buffer(stream.tensor).batch == 1
+        alike = lines == 1 and self._is_same_for_all(stream)
         if once and (visit.core.any() or at["unit"].any() or not alike):
             self._fail(f"{stream.cb} is not the same for all units, or not read by the first core alone")
         there = self._tiles_in(stream.extent)
         count = stream.extent[self.k_axis] if once else int(there[self._readers(stream)].sum())
         self._count(visit, count, stream.cb)
+
+    def _leaf_tiles(self, stream: Stream) -> tuple[int, int]:
+        """Rows and columns of tiles of what a stream brings, as the operand has it."""
+        if stream.view >= 0:
+            rows, columns = (-(-extent // TILE) for extent in self.program.values[stream.view].shape[-2:])
+            return rows, columns
+        tiles = self.kernel.buffer(stream.tensor).tiles
+        return tiles[::-1] if stream.transpose else tiles
+
+    def _leaf_pages(self, stream: Stream, bz: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Pages of the tiles at these rows and columns of what a stream brings."""
+        if stream.view < 0:
+            return self.pages(stream.tensor, stream.transpose, bz, row, column)
+        if stream.view not in leaves_before(self.program, self.side) or self._tensor(stream.view) != stream.tensor:
+            self._fail(f"{stream.cb} brings '{stream.tensor}', from which no operand is computed so")
+        rows, columns = self._leaf_tiles(stream)
+        self._within(row, rows, "row")
+        self._within(column, columns, "column")
+        place = bz, row, column
+        tiles = tiles_at(
+            self.kernel, stream.view, *place, transposed=stream.transpose, spread=False, unturned=True
+        )  # fmt: skip
+        return fields_of(self.kernel, stream.tensor, tiles)[0]
+
+    def _is_same_for_all(self, stream: Stream) -> bool:
+        """Whether each matrix of the output needs the same line of tiles of what a stream brings."""
+        if stream.view < 0:
+            return self.kernel.buffer(stream.tensor).batch == 1
+        along = self._leaf_tiles(stream)[self.k_axis]
+        bz, k = (index.ravel() for index in np.meshgrid(np.arange(self.kernel.grid.z), np.arange(along)))
+        zero = np.zeros_like(k)
+        row, column = (zero, k) if self.k_axis else (k, zero)
+        first = self._leaf_pages(stream, zero, row, column)
+        return np.array_equal(self._leaf_pages(stream, bz, row, column), first)
 
     def _is_step(self, sweep: Sweep) -> bool:
         """Whether a sweep computes a step of an operand, the core's own."""

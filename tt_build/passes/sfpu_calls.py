@@ -17,13 +17,13 @@ from tt_build.ir.stages import MathMode
 from tt_build.lang.functions import Function, SfpuCall, encode_param
 from tt_build.lang.ops import row_of
 from tt_build.lang.program import Program, Value
+from tt_build.lang.signatures import COMPARISONS
 from tt_build.targets.dtypes import DTYPES
 
 TYPECAST = "typecast"
 _BLOCK = ("bfloat8_b", "bfloat4_b")
 _SHORT = ("bfloat16", *_BLOCK)
 _WHOLE = ("floor", "ceil", "trunc", "sign", "signbit", "isnan", "isinf", "isfinite", "logical_not", "heaviside")
-_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 _OF_UNSIGNED = ("abs", "relu")  # what these leave as it is
 
 
@@ -58,7 +58,7 @@ def is_integer(dtype: str) -> bool:
 
 def is_comparison(op: str) -> bool:
     """Whether a value of that op is 0 or 1."""
-    return op in _COMPARISONS
+    return op in COMPARISONS
 
 
 def select_call(program: Program, value: Value, math: MathMode) -> Chosen:

@@ -53,6 +53,11 @@ class StagePlanner:
         assert isinstance(found, View), found  # infer_schedule has refused the others
         return found
 
+    def is_plain(self, index: int) -> bool:
+        """Whether a leaf is an input as it is, or transposed as a whole."""
+        value = self.program.values[index]
+        return value.op == "input" or (value.op == "transpose" and self.program.values[value.args[0]].op == "input")
+
     def source(self, piece: Piece) -> Source:
         """The page of a tensor that a piece of a view is."""
         name = self.program.values[piece.source].name

@@ -450,7 +450,7 @@ class SweepPlanner(StagePlanner):
             self.kept.add(first.tensor)
         elif tiles > 1 and extent == self._extent(target) and not self._is_held(index):
             per = "sweep"
-        plain = self.program.values[index].op in ("input", "transpose") and not first.when
+        plain = self.is_plain(index) and not first.when
         stream = Stream(
             cb=f"cb_{self.identifiers[first.tensor]}",
             tensor=first.tensor,

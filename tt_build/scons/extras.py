@@ -15,14 +15,15 @@ from tt_build.passes.pipeline import CHAINS
 from tt_build.scons.reading import PROGRAM
 from tt_build.scons.run import ALIAS as RUN
 from tt_build.scons.run import RESULT as RUN_RESULT
-from tt_build.scons.run import DeviceRunner
+from tt_build.scons.run import device_runner
+from tt_build.scons.runs import Runner, failed_result
 from tt_build.scons.sdk import ALIAS as CHECK_SDK
 from tt_build.scons.sdk import RESULT as SDK_RESULT
 from tt_build.scons.sdk import check_action
 from tt_build.scons.tasks import request_of
 from tt_build.scons.verify import ALIAS as VERIFY
 from tt_build.scons.verify import RESULT as VERIFY_RESULT
-from tt_build.scons.verify import Verifier
+from tt_build.scons.verify import verifier
 from tt_build.spec.model import Declaration
 from tt_build.targets.sdk import newest_sdk
 
@@ -68,13 +69,13 @@ class Extras:
         return self._made[kind][name]
 
     @cached_property
-    def _verifier(self) -> Verifier:
+    def _verifier(self) -> Runner:
         session = self._session
-        return Verifier(session.compiler, session.work(), session.request.jobs)
+        return verifier(session.compiler, session.work(), session.request.jobs)
 
     @cached_property
-    def _device(self) -> DeviceRunner:
-        return DeviceRunner(self._session.compiler, self._session.work())
+    def _device(self) -> Runner:
+        return device_runner(self._session.compiler, self._session.work())
 
     @cached_property
     def _checker(self) -> Any:
@@ -92,22 +93,19 @@ class Extras:
         return self._session.reading.kind(name) == PROGRAM
 
     def _declare_verify(self, name: str) -> list[Any]:
-        session = self._session
-        self._verifier.progress.expected += 1
-        action = self._verifier.program if self._is_program(name) else self._verifier.kernel
-        node = self._result(name, VERIFY_RESULT, action, ("verify.failed.json",))
-        return [*session.generated(name), *node]
+        return [*self._session.generated(name), *self._result(name, VERIFY_RESULT, self._verifier)]
 
     def _declare_run(self, name: str) -> list[Any]:
-        action = self._device.program if self._is_program(name) else self._device.kernel
-        return list(self._session.env.AlwaysBuild(self._result(name, RUN_RESULT, action)))
+        return list(self._session.env.AlwaysBuild(self._result(name, RUN_RESULT, self._device)))
 
-    def _result(self, name: str, file: str, action: Any, also: tuple[str, ...] = ()) -> list[Any]:
+    def _result(self, name: str, file: str, runner: Runner) -> list[Any]:
         """What comes of a run of a kernel or program."""
-        made = self._session.chains().extra(name, file, action, self._sources_of(name), also)
-        if self._is_program(name):
-            for node in made:
-                node.attributes.tt_kernels = self._kernels_of(name)
+        runner.progress.expected += 1
+        is_program = self._is_program(name)
+        action = runner.program if is_program else runner.kernel
+        made = self._session.chains().extra(name, file, action, self._sources_of(name), (failed_result(file),))
+        for node in made if is_program else ():
+            node.attributes.tt_kernels = self._kernels_of(name)
         return made
 
     def _declare_check(self, name: str) -> list[Any]:

@@ -101,6 +101,11 @@ class Reading:
         return self._kinds.get(name, "expression")
 
     @property
+    def programs(self) -> list[str]:
+        """The valid programs, in file order."""
+        return [name for name in self.digests if self.kind(name) == PROGRAM]
+
+    @property
     def templates_mark(self) -> str:
         """A digest of the repository's own templates; empty where it has none."""
         return _digest(repr(sorted(self.templates.items()))) if self.templates else ""

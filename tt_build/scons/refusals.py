@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ import SCons.Script
 import SCons.Script.Main
 
 from tt_build.scons.messages import say
+from tt_build.spec.nearest import nearest
 
 _WRONG_KIND = re.compile(r"(File|Directory) (.*) found where (directory|file) expected")
 
@@ -57,16 +57,16 @@ def suggest(names: Iterable[str]) -> None:
     for target in map(str, SCons.Script.COMMAND_LINE_TARGETS):
         if target in SCons.Node.Alias.default_ans or target in known or os.path.exists(target):
             continue
-        own = [name for name in (f"kernel-{target}", f"program-{target}") if name in known]
-        near = own or difflib.get_close_matches(target, known, 1, 0.75)
+        own = (name for name in (f"kernel-{target}", f"program-{target}") if name in known)
+        near = next(own, None) or nearest(target, known, likeness=0.75)
         if near:
-            say(f"tt-build: no target '{target}': did you mean '{near[0]}'?")
+            say(f"tt-build: no target '{target}': did you mean '{near}'?")
 
 
 def no_such_kernel(name: str, known: Iterable[str]) -> str:
     """The message for ``explain=NAME`` of a kernel that no specification has."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"explain={name}: there is no such kernel" + (f"; did you mean '{near[0]}'?" if near else "")
+    near = nearest(name, known)
+    return f"explain={name}: there is no such kernel" + (f"; did you mean '{near}'?" if near else "")
 
 
 class Question(SCons.Node.Alias.Alias):  # type: ignore[misc]

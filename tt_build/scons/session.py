@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from tt_build.scons.state import State
     from tt_build.spec.diagnostics import Diagnostic, Rejected
 
-EXTRAS = ("verify.json", "verify.failed.json", "sdk_check.json", "run.ttnn.json", "report.json")
+_RUNS = ("verify.json", "verify.failed.json", "run.ttnn.json", "run.ttnn.failed.json")
+EXTRAS = (*_RUNS, "sdk_check.json", "report.json")
 LOADER = "tt_build.spec.loader"
 
 

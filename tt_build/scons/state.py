@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from tt_build.scons.ledger import step_key
@@ -14,6 +14,7 @@ from tt_build.scons.nodes import StepTarget
 from tt_build.scons.statistics import Entry
 from tt_build.scons.trace import Trace
 from tt_build.spec.diagnostics import Rejected
+from tt_build.spec.nearest import kernels_and_programs, plural
 
 _COMPUTING = threading.Lock()
 _MOST_KEPT = 512 << 20  # bytes of results computed ahead; the rest is computed again by its step
@@ -154,17 +155,16 @@ class State:
         """Whether nothing ran, nothing came from the cache, and nothing failed."""
         return not (self._steps or self._messages or self._cached)
 
-    def summary(self, seconds: float) -> str:
-        """One line on what was done, after the diagnostics of what failed, once more."""
+    def summary(self, seconds: float, programs: Collection[str]) -> str:
+        """One line on what was done, after the diagnostics of what failed, once more; these names are programs."""
         steps = sum(map(len, self._steps.values()))
         names = list(dict.fromkeys((*self._steps, *self._cached)))
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        line = f"tt-build: {steps} step{'s' * (steps != 1)} for {len(names)} kernel{'s' * (len(names) != 1)}" + (
-            f" ({shown})" if shown else ""
-        )
+        of_programs = len(set(names).intersection(programs))
+        line = f"tt-build: {plural(steps, 'step')} for {kernels_and_programs(len(names) - of_programs, of_programs)}"
+        line += f" ({shown})" if shown else ""
         if self._cached:
-            cached = sum(self._cached.values())
-            line += f", {cached} step{'s' * (cached != 1)} from the cache"
+            line += f", {plural(sum(self._cached.values()), 'step')} from the cache"
         if self._messages:
             line += f", {len(self._messages)} failed: {', '.join(self._messages)}"
         again = [message for messages in self._messages.values() for message in messages]

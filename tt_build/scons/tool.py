@@ -30,7 +30,8 @@ from tt_build.scons.messages import say, tell
 from tt_build.scons.refusals import Question, all_is_read, no_such_kernel, refuse, said_plainly, succeeded, suggest
 from tt_build.scons.request import CACHES, EXTRAS, Request, kind_of, named
 from tt_build.scons.session import Generated, Session
-from tt_build.scons.variables import NAMES, add_options, unknown_variables
+from tt_build.scons.variables import NAMES, add_options, help_text, unknown_variables
+from tt_build.spec.nearest import kernels_and_programs
 
 TARGETS_HELP = """
 targets:
@@ -59,7 +60,7 @@ def generate(env: Any) -> None:
     declared.Update(env)
     env["TT_READY"] = True
     if SCons.Script.GetOption("help"):
-        SCons.Script.Help(declared.GenerateHelpText(env) + TARGETS_HELP, append=True, local_only=True)
+        SCons.Script.Help(help_text(declared, env) + TARGETS_HELP, append=True, local_only=True)
     if any(kind_of(str(target)) for target in SCons.Script.COMMAND_LINE_TARGETS):
         SCons.Script.SetOption("num_jobs", os.cpu_count() or 1)  # -j on the command line wins
     if SCons.Script.GetOption("stack_size") is None:
@@ -259,19 +260,20 @@ _STARTED = time.monotonic()
 @atexit.register
 def _finish() -> None:
     """After SCons: record what was proven, write the trace, say in a line what was done."""
-    idle, kernels = True, 0
+    idle, kernels, programs = True, 0, 0
     for session in _SESSIONS:
         started = time.perf_counter_ns()
         session.finish()
         session.trace.add("record", started)
-        kernels += len(session.reading.digests)
+        programs += len(session.reading.programs)
+        kernels += len(session.reading.digests) - len(session.reading.programs)
         if session.open and session.request.explain in session.declared:
             from tt_build.scons.explain import outcome
 
             tell(outcome(session, session.request.explain))
         if session.state is not None and not session.state.idle:
             idle = False
-            tell(session.state.summary(time.monotonic() - session.started))
+            tell(session.state.summary(time.monotonic() - session.started, session.reading.programs))
         if not session.request.dry and not session.request.clean:
             session.trace.write(session.common / "trace.json")
     for cache in CACHES.values():
@@ -280,5 +282,5 @@ def _finish() -> None:
     if not succeeded():
         suggest(alias for session in _SESSIONS for alias in session.aliases())
     elif idle and plain and not any(session.failed for session in _SESSIONS):
-        tell(f"tt-build: {kernels} kernels up to date")
+        tell(f"tt-build: {kernels_and_programs(kernels, programs)} up to date")
     gc.freeze()  # the interpreter's last collection would go through all nodes

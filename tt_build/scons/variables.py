@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import SCons.Script
-from SCons.Variables import BoolVariable, EnumVariable, Variables
+from SCons.Variables import BoolVariable, Variables
 
 from tt_build.scons.refusals import refuse
+from tt_build.spec.nearest import nearest
 
 NAMES = ("target", "spec", "out", "arch", "grid", "sdk", "on", "rehash", "explain", "plan", "cache", "cache_mode")
 
@@ -51,11 +51,11 @@ def _choice(name: str, help_: str, default: str, allowed: Sequence[str]) -> tupl
     def check(name: str, value: str, env: Any) -> None:
         if value not in allowed:
             known = [text for text in allowed if text]
-            near = difflib.get_close_matches(value, known, 1)
-            meant = f"did you mean '{near[0]}'? " if near else ""
+            near = nearest(value, known)
+            meant = f"did you mean '{near}'? " if near else ""
             refuse(f"{name}={value}: {meant}known: {', '.join(known)}")
 
-    return (*EnumVariable(name, help_, default, allowed)[:3], check, None)
+    return (name, f"{help_} ({'|'.join(filter(None, allowed))})", default, check, None)
 
 
 def _flag(name: str, help_: str) -> tuple[Any, ...]:
@@ -71,6 +71,21 @@ def _flag(name: str, help_: str) -> tuple[Any, ...]:
     return (*shown, check, converted)
 
 
+def help_text(variables: Variables, env: Any) -> str:
+    """What ``scons -h`` says of the variables: each with its default, and its value where that is another."""
+
+    def shown(value: Any) -> str:
+        return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+    lines: list[str] = []
+    for variable in variables.options:
+        default, value = shown(variable.default), shown(env[variable.key])
+        lines += ["", f"{variable.key}: {variable.help}"]
+        lines += [f"    default: {default}"] if default else []
+        lines += [f"    here: {value}"] if value != default else []
+    return "\n".join([*lines, ""])
+
+
 def parse_grid(text: str) -> tuple[int, int] | None:
     """``8x8`` as (8, 8); None for the empty text; ``ValueError`` for anything else."""
     if not text:
@@ -84,15 +99,16 @@ def parse_grid(text: str) -> tuple[int, int] | None:
 def unknown_variables(given: Mapping[str, Any], known: list[str], *, strict: bool) -> list[str]:
     """A message for each variable of the command line that nobody declared.
 
-    A foreign SConstruct may read variables of its own, so without ``strict`` only a near miss of a known name counts.
+    A foreign SConstruct may read variables of its own, in capitals above all, so without ``strict`` only a near miss
+    of a known name counts.
     """
     messages = []
     for name in given:
         if name in known:
             continue
-        near = difflib.get_close_matches(name, known, 1, 0.75)
+        near = nearest(name, known, likeness=0.75) if strict or name.islower() else None
         if near:
-            messages.append(f"unknown variable '{name}': did you mean '{near[0]}'?")
+            messages.append(f"unknown variable '{name}': did you mean '{near}'?")
         elif strict:
             messages.append(f"unknown variable '{name}'; known: {', '.join(known)}")
     return messages

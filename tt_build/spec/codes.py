@@ -441,5 +441,18 @@ _code(
     mend="Write `kernels:` with the kernels below it, or `include:` with the files that have them.",
     warning=True,
 )
+_code(
+    "TTB109",
+    "A float32 that is rounded before it becomes an integer",
+    what="A float32 value is cast to uint16 in a kernel whose DST is 16 bits wide, since the kernel computes on uint16 "
+    "or says `fp32_accumulate: false`.",
+    why="Such a DST holds floats as bfloat16, which has 8 bits: whole numbers above 256 lose their last ones before "
+    "the cast.",
+    example="inputs: {X: {shape: [32, 32], dtype: float32}, I: {shape: [32, 32], dtype: uint16}}\n"
+    "compute: N = cast(X, uint16) + I",
+    mend="Compute on int32 and cast to uint16 last, as in `cast(cast(X, int32) + cast(I, int32), uint16)`, make two "
+    "kernels, or accept it with `allow: [TTB109]`.",
+    warning=True,
+)
 register(_code)
 register_programs(_code)

@@ -169,7 +169,8 @@ def _resources(add: Add) -> None:
     add(
         "TTB304",
         "Tensors that do not fit DRAM",
-        what="The kernel's tensors in DRAM are together larger than what the target's card has, bank by bank: "
+        what="The tensors in DRAM of a kernel, or of a program while a step runs, are together larger than what the "
+        "target's card has, bank by bank: "
         "12 banks of 1,072,693,184 B (wormhole_b0, an n150), 8 banks of 4,277,141,376 B (blackhole, a p150).",
         why="The SDK could not allocate them.",
         example="inputs: {X: {shape: [100000, 1000000]}}   # 200 GB",

@@ -11,7 +11,7 @@ from tt_build.spec.diagnostics import Diagnostic, Where
 from tt_build.spec.document import Mapping, Node, Scalar, Sequence
 from tt_build.spec.fields import Fields, is_identifier
 from tt_build.spec.kernels import Context, KernelReader, Read
-from tt_build.spec.model import CbSpec, HandDeclaration, HandSpec, KernelSpec, OpSpec, SourceText, TensorSpec
+from tt_build.spec.model import CbSpec, HandDeclaration, HandSpec, KernelSpec, MathSpec, OpSpec, SourceText, TensorSpec
 from tt_build.spec.nearest import did_you_mean
 from tt_build.spec.schedules import LARGEST
 from tt_build.spec.texts import Texts, Unusable
@@ -193,6 +193,7 @@ class _Handwritten(KernelReader):
             inputs=common["inputs"],  # type: ignore[arg-type]
             outputs=common["outputs"],  # type: ignore[arg-type]
             sizes=common["sizes"],  # type: ignore[arg-type]
+            math=MathSpec(fp32_accumulate=True),  # how the author's C++ rounds is not known here
         )
         _, kernel = self.elaborated(spec, text, entries)
         self.fields.problems[before:] = [_at_reference(problem) for problem in self.fields.problems[before:]]

@@ -24,7 +24,7 @@ from tt_build.spec.model import Declaration, Declared, DefaultsSpec, Locked
 from tt_build.spec.names import check_kernel_name
 from tt_build.spec.positions import KernelPlace, Located, SourceMap
 from tt_build.spec.program import ProgramDeclaration
-from tt_build.spec.render import locate
+from tt_build.spec.render import in_order
 from tt_build.spec.schedules import Policies
 from tt_build.spec.targets import Wish, read_target
 from tt_build.spec.variants import MOST_MEMBERS_OF_ALL, expand
@@ -130,13 +130,10 @@ class _Loading:
         if self.crowded is not None:
             message = f"more than {MOST_PROBLEMS} problems: the kernels from here on are not read"
             self.problems.append(Diagnostic("TTB034", message, self.crowded, "mend those above, then run again"))
-        located = [locate(problem, self.source) for problem in self.problems]
-        order = {file.name: at for at, file in enumerate(self.source.files)}
-        located.sort(key=lambda entry: (order.get(entry.span.file, 0), entry.span.start))
         return SpecFile(
             self.path,
             tuple(self.declarations),
-            tuple(located),
+            tuple(in_order(self.problems, self.source)),
             tuple(self.rejected),
             self.source,
             self.programs,

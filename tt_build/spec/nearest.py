@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is closest in spelling, or None when none is close."""
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known word that is closest in spelling, or None when none is close; likeness 1 is equality."""
     import difflib  # only when a message is made: it costs an import
 
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     if word.lower() in lower:
         return lower[word.lower()]
-    found = difflib.get_close_matches(word[:80].lower(), lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word[:80].lower(), lower, n=1, cutoff=likeness)
     return lower[found[0]] if found else None
 
 
@@ -38,6 +38,12 @@ def suggested(help_: str) -> str | None:
 def plural(count: int, noun: str) -> str:
     """``1 number``, ``2 numbers``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def kernels_and_programs(kernels: int, programs: int) -> str:
+    """``2 kernels``, ``2 kernels and 1 program``, ``1 program``."""
+    counted = [plural(kernels, "kernel")] if kernels or not programs else []
+    return " and ".join([*counted, plural(programs, "program")] if programs else counted)
 
 
 def several(noun: str) -> str:

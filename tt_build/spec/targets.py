@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tt_build.spec.diagnostics import Related
+from tt_build.spec.diagnostics import Diagnostic, Related, Where
 from tt_build.spec.document import Node
 from tt_build.spec.fields import Fields, Path
 from tt_build.spec.model import TargetSpec
@@ -59,16 +59,16 @@ def resolve(fields: Fields, wishes: tuple[Wish, ...]) -> TargetSpec | None:
     x, y = grids.grid
     if x <= arch.grid[0] and y <= arch.grid[1]:
         return TargetSpec(arch=arch.name, grid=grids.grid)
-    message = f"a grid of {x} x {y} cores does not fit {arch.name}, which has {arch.grid[0]} x {arch.grid[1]}"
+    unfit = f"does not fit {arch.name}, which has {arch.grid[0]} x {arch.grid[1]}"
     help_ = f"write at most [{arch.grid[0]}, {arch.grid[1]}], or leave the grid out"
     related: tuple[Related, ...] = ()
     if archs is not None and archs.path is not None and archs is not grids:
         related = (Related(fields.where((*archs.path, "arch")), "the architecture is chosen here"),)
-    if grids.path is None:
-        message = (
-            f"grid={x}x{y} of the command line does not fit {arch.name}, which has {arch.grid[0]} x {arch.grid[1]}"
-        )
-        fields.error("TTB032", message, ("kernels",), help_, key=True, related=related)
-    else:
-        fields.error("TTB032", message, (*grids.path, "grid"), help_, related=related)
+    if grids.path is not None:
+        fields.error("TTB032", f"a grid of {x} x {y} cores {unfit}", (*grids.path, "grid"), help_, related=related)
+        return None
+    first_file = Where(path=("kernels",), on_key=True, file=0)  # one mistake, whichever files have kernels
+    fields.problems.append(
+        Diagnostic("TTB032", f"grid={x}x{y} of the command line {unfit}", first_file, help_, related)
+    )
     return None
