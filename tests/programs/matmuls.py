@@ -77,7 +77,8 @@ def matmuls(draw: Draw) -> Kernel:
     second = second.replace("{k}", "-1" if turned else "-2").replace("{}", b)
     product = f"({prologue.replace('{}', a)} @ {second}{'.T' if turned else ''})"
     if draw(st.integers(0, 4)) == 0:  # a gate: a second matmul that goes through K with the first
-        inputs["G"] = {**inputs["B"], "dtype": draw(floats)}
+        dtype = draw(floats)  # a 16-bit DST has no float32 to transpose
+        inputs["G"] = {**inputs["B"], "dtype": inputs["B"]["dtype"] if b.endswith(".T") else dtype}
         product = f"(sigmoid({product.replace('B', 'G')}) * {product})"
     text = epilogue.format(product)
     inputs |= {

@@ -78,6 +78,8 @@ FIRST = {
     "other columns for each product": _kernel(
         "Y = (slice(A, -1, 0, 96) @ B) + (slice(A, -1, 96, 192) @ B)", [160, 256], A=[160, 192], B=[96, 256]
     ),
+    "transposed besides": _kernel("Y = slice(A.T, -1, 0, 96) @ B", [160, 256], A=[128, 160], B=[96, 256]),
+    "computed of heads": _kernel("Y = tanh(join_heads(A)) @ B", [160, 256], A=[2, 160, 64], B=[128, 256]),
     "beside a transposed one": _kernel(
         "Y = (C.T @ B) + (join_heads(A) @ G)", [160, 256], A=[2, 160, 64], C=[128, 160], B=[128, 256], G=[128, 256]
     ),
@@ -163,14 +165,11 @@ STREAMING = {
     "its second operand is joined of 3 pieces": _kernel(
         "Y = A @ concat(concat(B, C, -2), B, -2)", [160, 256], A=[160, 160], C=[32, 256], B=[64, 256]
     ),
-    "its first operand is moved and transposed": _kernel(
-        "Y = slice(A.T, -1, 0, 96) @ B", [160, 256], A=[128, 160], B=[96, 256]
-    ),
     "a tensor behind it is moved": _kernel(
         "Y = join_heads(A) @ B + slice(r, -1, 0, 256)", [160, 256], A=[2, 160, 64], B=[128, 256], r=[160, 288]
     ),
-    "a tensor that it is computed from is moved": _kernel(
-        "Y = tanh(join_heads(A)) @ B", [160, 256], A=[2, 160, 64], B=[128, 256]
+    "a tensor that it is computed from is joined of 2 pieces": _kernel(
+        "Y = tanh(concat(A, C, -1)) @ B", [160, 256], A=[160, 64], C=[160, 96], B=[160, 256]
     ),
 }
 
