@@ -21,7 +21,8 @@ from tt_build.emulator.run import run
 from tt_build.ir.plan import load_plan
 from tt_build.ir.stages import TILE, memory_of
 from tt_build.passes import apply_defaults
-from tt_build.passes.blockings import Candidate, legal
+from tt_build.passes.block_costs import Candidate
+from tt_build.passes.blockings import legal
 from tt_build.passes.matmul_schedule import matmul_problem
 from tt_build.spec.loader import load_file
 from tt_build.targets import load_arch

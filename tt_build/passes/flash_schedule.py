@@ -15,7 +15,7 @@ from tt_build.ir.stages import TILE, DefaultedKernel, Flash, Parts, ScheduledKer
 from tt_build.ir.work import Grid, assign
 from tt_build.lang.program import Program
 from tt_build.passes.attention import Attention, find, is_causal
-from tt_build.passes.blockings import best_subblock
+from tt_build.passes.block_steps import best_subblock
 from tt_build.passes.common import extend, refuse
 from tt_build.passes.flash_groups import share
 from tt_build.passes.flash_parts import MOST_ROWS, Problem, split_keys

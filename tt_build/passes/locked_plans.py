@@ -14,7 +14,9 @@ from typing import NoReturn
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, MatmulLock, ScheduledKernel
-from tt_build.passes.blockings import Candidate, Choice, Fixed, Problem, legal
+from tt_build.passes.block_costs import Candidate
+from tt_build.passes.block_problem import Fixed, Problem
+from tt_build.passes.blockings import Choice, legal
 from tt_build.spec.diagnostics import OF_LOCKS, Diagnostic, Rejected, Related, Where
 from tt_build.spec.model import Declaration, LockedPlan
 

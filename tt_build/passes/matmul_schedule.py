@@ -12,17 +12,9 @@ from typing import NoReturn
 import msgspec
 
 from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, MatmulLock
-from tt_build.passes.blockings import (
-    Choice,
-    Fixed,
-    Problem,
-    best_subblock,
-    choose,
-    cut_down,
-    first,
-    is_faster_streamed,
-    problem_of,
-)
+from tt_build.passes.block_problem import Fixed, Problem, problem_of
+from tt_build.passes.block_steps import best_subblock
+from tt_build.passes.blockings import Choice, choose, cut_down, first, is_faster_streamed
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1

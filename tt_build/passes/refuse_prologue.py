@@ -9,7 +9,7 @@ import msgspec
 
 from tt_build.ir.stages import SECOND, TILE, DefaultedKernel, Tensor
 from tt_build.lang.program import Program, Value
-from tt_build.passes.blockings import least_bytes
+from tt_build.passes.block_steps import least_bytes
 from tt_build.passes.common import refuse, where
 from tt_build.passes.l1_advice import largest
 from tt_build.passes.matmul_schedule import choice_of, matmul_problem, streams_because

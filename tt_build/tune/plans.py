@@ -6,7 +6,9 @@ import msgspec
 
 from tt_build.ir.stages import VerifiedKernel
 from tt_build.passes import apply_defaults
-from tt_build.passes.blockings import Candidate, Problem, best
+from tt_build.passes.block_costs import Candidate
+from tt_build.passes.block_problem import Problem
+from tt_build.passes.blockings import best
 from tt_build.passes.infer_schedule import blocked_choice
 from tt_build.passes.locked_plans import lock_key, plan_of
 from tt_build.passes.matmul_schedule import matmul_problem

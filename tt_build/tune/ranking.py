@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tt_build.ir.jsontext import to_text
-from tt_build.passes.blockings import Candidate, within_error
+from tt_build.passes.block_costs import Candidate, within_error
 from tt_build.passes.locked_plans import plan_of
 from tt_build.spec.lockfile import VERSION, Entry, Measured, Tried
 from tt_build.tune.plans import Tunable
