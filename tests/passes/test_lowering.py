@@ -170,14 +170,6 @@ def test_a_transposed_first_operand_is_zeroed_by_rows(tmp_path: Path) -> None:
     assert kernel.transposes[0].k_tiles == 4
 
 
-@pytest.mark.parametrize(("k", "n", "blocked"), [(8192, 32, False), (8192, 256, True), (200, 64, True)])
-def test_a_transposed_first_operand_streams_where_that_is_faster(k: int, n: int, blocked: bool, tmp_path: Path) -> None:
-    """Few tiles of output: one core would transpose what two can."""
-    shapes = {"inputs": {"A": {"shape": [k, 2 * n]}, "B": {"shape": [k, n]}}, "outputs": {"C": {"shape": [2 * n, n]}}}
-    kernel = verified(tmp_path, matmul(2 * n, k, n, "C = A.T @ B", schedule={}) | shapes)
-    assert (kernel.blocking is not None) == blocked
-
-
 def test_a_matmul_reads_two_tiles_a_product(tmp_path: Path) -> None:
     kernel = verified(tmp_path, matmul(256, 320, 192))
     assert kernel.pages_read == {"A": 8 * 10 * 6, "B": 8 * 10 * 6}

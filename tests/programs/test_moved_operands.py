@@ -159,10 +159,10 @@ def test_every_algorithm(kernel: dict[str, Any], algorithm: str) -> None:
 
 
 STREAMING = {
-    "its first operand is joined of 2 pieces": _kernel(
+    "the first operand is joined of 2 pieces": _kernel(
         "Y = concat(A, C, -1) @ B", [160, 256], A=[160, 64], C=[160, 96], B=[160, 256]
     ),
-    "its second operand is joined of 3 pieces": _kernel(
+    "the second operand is joined of 3 pieces": _kernel(
         "Y = A @ concat(concat(B, C, -2), B, -2)", [160, 256], A=[160, 160], C=[32, 256], B=[64, 256]
     ),
     "a tensor behind it is moved": _kernel(

@@ -225,6 +225,20 @@ CASES = {
         ),
         {"order": "serpentine"}, {"algorithm": "mcast_1d_in1", "block": [32, 288]},
     ),
+    "weights of 16 bits, in a wide DST": also(
+        program(
+            "Y = X @ (cast(cast(Q, int32) - 7, bfloat16) * s)", {"X": [70, 100], "Q": [100, 90], "s": [1, 90]},
+            [70, 90], {"algorithm": "mcast_2d", "block": [32, 64], "k_block": 64}, dtypes={"Q": "uint16"},
+        ),
+        {"noc": 1, "depth": 1}, {"algorithm": "reuse"},
+    ),
+    "integers of 16 bits": also(
+        program(
+            "Y = cast(Q, bfloat16) @ W", {"Q": [64, 256], "W": [256, 64]}, [64, 64],
+            {"algorithm": "mcast_2d", "block": [32, 32], "k_block": 64}, dtypes={"Q": "uint16"},
+        ),
+        {"algorithm": "reuse"},
+    ),
     "part of the second": also(
         program(
             "Y = X @ (slice(V, -1, 32, 122) * slice(s, -1, 0, 90))", {"X": [70, 100], "V": [100, 200], "s": [1, 100]},

@@ -192,6 +192,8 @@ def _parts(kernel: VerifiedKernel) -> list[str]:
 
 def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]]:
     """Each choice with its value and who made it."""
+    from tt_build.lang.dst_width import computed_on_uint16
+
     own, shared = entry.kernel, entry.defaults
     planner = f"locked in {kernel.lock.file}" if kernel.lock is not None and kernel.lock.taken else "the planner"
 
@@ -217,6 +219,8 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
         whole, block = planner, "a step"
     if kernel.flash is not None:
         whole = planner
+    narrow = computed_on_uint16(kernel.program)
+    accumulation = "uint16, which needs it" if narrow is not None else origin("math", "fp32_accumulate")
     rows: list[tuple[str, ...]] = [
         ("algorithm", kernel.algorithm, by if matmul else "the only one for this kind of kernel"),
         ("policy", kernel.policy, origin("schedule", "policy")),
@@ -224,7 +228,7 @@ def _choices(entry: Declaration, kernel: VerifiedKernel) -> list[tuple[str, ...]
         ("cores", regions, _cores_by(kernel, planner)),
         ("unit", f"{height} x {width} tiles", "the kernel: block or grid" if own.block or own.grid else whole),
         ("fidelity", kernel.math.fidelity, origin("math", "fidelity")),
-        ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", origin("math", "fp32_accumulate")),
+        ("accumulation", "float32" if kernel.math.fp32_accumulate else "bfloat16", accumulation),
     ]
     if kernel.flash is not None:
         rows.append(("keys a step", plural(kernel.flash.keys, "tile"), planner))

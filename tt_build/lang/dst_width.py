@@ -9,8 +9,8 @@ half of its word, among other bits, while the packer reads the high half. There 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
+from tt_build.lang.ops import is_elementwise
 from tt_build.lang.program import Program, Value
 from tt_build.lang.signatures import COMPARISONS, SIGNATURES
 from tt_build.spec.diagnostics import Diagnostic, Rejected, Where
@@ -20,7 +20,6 @@ from tt_build.targets.dtypes import DTYPES
 WIDE = ("int32", "uint32")
 NARROW = "uint16"
 SHORT = ("bfloat16", "bfloat8_b", "bfloat4_b")
-Matrices = Mapping[str, tuple[int, int]]
 
 # What has no more than the bits of bfloat16 where all operands have.
 _KEEP_SHORT = (
@@ -29,14 +28,14 @@ _KEEP_SHORT = (
 )
 
 
-def wide_dst(kernel: str, program: Program, matrices: Matrices, stated: bool | None) -> bool:
-    """Whether DST has 32 bits an element. ``matrices`` has rows and columns of each tensor.
+def wide_dst(kernel: str, program: Program, stated: bool | None) -> bool:
+    """Whether DST has 32 bits an element.
 
     ``stated`` is the declaration's ``fp32_accumulate``. Raises ``Rejected`` (TTB205) where a value needs the other
     width than another value, or than what is stated.
     """
     wide = next((i for i, value in enumerate(program.values) if value.dtype in WIDE), None)
-    narrow = _computed_on_uint16(program, matrices)
+    narrow = computed_on_uint16(program)
     if narrow is not None and wide is not None:
         raise _refusal(
             kernel,
@@ -61,7 +60,7 @@ def stated_width(kernel: KernelSpec, defaults: DefaultsSpec) -> bool | None:
     return default if own is None else own
 
 
-def rounded_casts(program: Program, matrices: Matrices, stated: bool | None) -> tuple[list[int], int | None]:
+def rounded_casts(program: Program, stated: bool | None) -> tuple[list[int], int | None]:
     """The casts from float32 to an integer whose operand a 16-bit DST rounds to bfloat16 first.
 
     Also the value that makes DST 16 bits wide; None where ``stated`` does. No casts where ``wide_dst`` is true, or
@@ -74,7 +73,7 @@ def rounded_casts(program: Program, matrices: Matrices, stated: bool | None) -> 
         return [], None
     short = _short(values)
     found = [index for index in casts if values[index].args[0] not in short]
-    narrow = None if stated is False else _computed_on_uint16(program, matrices)
+    narrow = None if stated is False else computed_on_uint16(program)
     return ([], None) if stated is None and narrow is None else (found, narrow)
 
 
@@ -89,9 +88,8 @@ def _short(values: tuple[Value, ...]) -> set[int]:
     return found
 
 
-def _computed_on_uint16(program: Program, matrices: Matrices) -> int | None:
+def computed_on_uint16(program: Program) -> int | None:
     """The first value that needs uint16 in DST for more than a conversion that is stored at once."""
-    space = matrices[program.outputs[0].tensor]
     outputs = {binding.value for binding in program.outputs}
     for index, value in enumerate(program.values):
         if value.dtype != NARROW or value.op in ("const", "scalar"):
@@ -100,13 +98,32 @@ def _computed_on_uint16(program: Program, matrices: Matrices) -> int | None:
         if value.op == "cast":
             if readers or program.values[value.args[0]].dtype == NARROW:
                 return index
-        elif value.op != "input" or index in outputs or _is_broadcast(value, matrices[value.name], space):
+        elif value.op != "input" or index in outputs or _is_moved(program, index):
             return index
     return None
 
 
-def _is_broadcast(value: Value, matrix: tuple[int, int], space: tuple[int, int]) -> bool:
-    return value.op == "input" and matrix != space
+def _is_moved(program: Program, index: int) -> bool:
+    """Whether an input comes to DST in another way than tile by tile: broadcast to what is computed with it
+    elementwise, transposed by a matmul, or moved.
+    """
+    values, todo, seen = program.values, [index], {index}
+    while todo:
+        at = todo.pop()
+        for number, reader in enumerate(values):
+            if at not in reader.args or number in seen:
+                continue
+            seen.add(number)
+            if reader.op == "matmul":
+                if reader.transpose[0] and reader.args[0] == at:
+                    return True
+            elif reader.op == "cast" or is_elementwise(reader.op, program.ops):
+                if reader.shape[-2:] != values[index].shape[-2:]:
+                    return True
+                todo.append(number)
+            elif not reader.axes:
+                return True
+    return False
 
 
 def _refusal(kernel: str, value: int, message: str, help_: str) -> Rejected:

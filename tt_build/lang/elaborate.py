@@ -212,7 +212,8 @@ class _Elaboration(Calls):
         if self.is_float(dtype) != self.is_float(found.dtype):
             message = f"output '{name}' is {dtype} but its value is {found.dtype}"
             related = Related(place, "declared here")
-            self.error("TTB016", message, span, f"write cast(..., {dtype}) around it", (related,))
+            help_ = f"declare {name}: {{dtype: {found.dtype}}}, or write cast(..., {dtype}) around it"
+            self.error("TTB016", message, span, help_, (related,))
             return
         if not self.is_float(dtype) and dtype != found.dtype:  # integers wrap; floats are rounded by the packer
             new = Value(op="cast", args=(value,), shape=found.shape, dtype=dtype)
@@ -284,9 +285,7 @@ class _Elaboration(Calls):
 
     def rounded(self, program: Program, spans: list[Span | None]) -> list[Diagnostic]:
         """Warnings about float32 that a 16-bit DST rounds before it becomes an integer."""
-        tensors = self.kernel.inputs | self.kernel.outputs
-        matrices = {name: ((1, *spec.shape)[-2], spec.shape[-1]) for name, spec in tensors.items()}
-        casts, narrow = rounded_casts(program, matrices, self.wide_dst)
+        casts, narrow = rounded_casts(program, self.wide_dst)
         return [self.rounded_cast(program.values, spans, cast, narrow) for cast in casts]
 
     def rounded_cast(

@@ -53,7 +53,7 @@ _WORDS = {
     "None": "leave the argument out",
 }
 _CHARACTERS = {
-    "[": "there is no indexing; slice(x, axis, start, stop) takes a part",
+    "[": "there is no indexing; slice(x, axis, start, stop) takes a part; axes are written (1, 0, 2)",
     "]": "there is no indexing; slice(x, axis, start, stop) takes a part",
     "%": "write x - floor(x / y) * y",
     "^": "write ** for a power",

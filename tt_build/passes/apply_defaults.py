@@ -33,7 +33,7 @@ def apply(declaration: Declaration, program: Program | None = None) -> Defaulted
         program = elaborate(kernel, defaults).program
     tensors = tensors_of(kernel, defaults)
     own, default = kernel.math or MathSpec(), defaults.math or MathSpec()
-    wide = wide_dst(kernel.name, program, {t.name: t.matrix for t in tensors}, stated_width(kernel, defaults))
+    wide = wide_dst(kernel.name, program, stated_width(kernel, defaults))
     full = declaration.planned_as
     return DefaultedKernel(
         name=kernel.name,

@@ -205,7 +205,7 @@ def _modelled(
         behind=problem.behind_cycles,
         computed=(not problem.in0_bytes and not blocking.rotates, not problem.in1_bytes),
         before=units * prologue.cycles(blocking.block),
-        fetched=_fetched(problem, blocking, algorithm, cores, units),
+        fetched=_fetched(problem, blocking, algorithm, cores, grid.units),
         ahead=not prologue.streamed(blocking.block) or blocking.noc == 1,
     )
 
@@ -215,14 +215,17 @@ def _cores(problem: Problem, cores: tuple[int, int]) -> int:
     return len(problem.placement.cores) if problem.placement is not None else cores[0] * cores[1]
 
 
-def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[int, int], units: int) -> float:
+def _fetched(problem: Problem, blocking: Blocking, algorithm: str, cores: tuple[int, int], count: int) -> float:
     """Cycles in which a core waits for what it computes operands from: until that has come where it is held, and
     where it comes slower than it is used where it is streamed. Steps in turn are short, and have a barrier each.
+    There are ``count`` units.
     """
+    busy = min(_cores(problem, cores), count)
+    units = -(-count // busy)
     f, prologue, shares = load_constants(problem.arch), problem.prologue(blocking), blocking.shares
     parcels = 2 if algorithm != "mcast_2d" and min(cores) > 1 else 1  # the rest of the sender's row, the rows below it
     sent = 1 / f.sender_read_rate + parcels / f.multicast_rate
-    alone = 1 / min(f.dram_read_rate, f.dram_total_rate / _cores(problem, cores))
+    alone = 1 / min(f.dram_read_rate, f.dram_total_rate / busy)
     late = 0.0
     for side, shared, lines in (
         (prologue.first, "in0" in shares and not blocking.rotates, blocking.block[0]),

@@ -14,9 +14,7 @@ import msgspec
 
 from tt_build.ir.stages import MatmulChoice
 from tt_build.ir.work import Grid
-from tt_build.model.matmul import Algorithm, estimate
-from tt_build.model.matmul import Candidate as Plan
-from tt_build.model.streaming import MAX_BLOCK
+from tt_build.model.matmul import Algorithm
 from tt_build.passes.block_costs import Candidate, costed, l1_bytes, within_error
 from tt_build.passes.block_problem import Problem
 from tt_build.passes.block_shapes import shapes, splits
@@ -56,29 +54,6 @@ def first(problem: Problem) -> Choice | None:
     """A legal plan, the first that is found; None where there is none. It says that ``choose`` has one."""
     taken = next(_legal(problem), None)
     return Choice(taken=taken, second=None, legal=1) if taken is not None else None
-
-
-def is_faster_streamed(problem: Problem, plan: Candidate) -> bool:
-    """Whether single tiles are estimated to be a fifth faster than a plan that transposes the first operand in front
-    of the product: where few cores have blocks, and K is long. The estimate of single tiles leaves their transposition
-    out, and is as rough as that.
-    """
-    singles = Plan(
-        m=problem.m,
-        n=problem.n,
-        k=problem.k,
-        batch=problem.z,
-        algorithm="streaming",
-        grid=problem.cores,
-        block=(1, 1),
-        subblock=(1, 1),
-        k_block=min(problem.k, MAX_BLOCK),
-        a=problem.prologues[0].first.operand,
-        b=problem.in1_bytes,
-        out=problem.written_bytes,
-        phases=problem.phases,
-    )
-    return estimate(singles, problem.arch).cycles * 5 < plan.cycles * 4
 
 
 def cut_down(problem: Problem, plan: Candidate) -> Choice | None:

@@ -14,13 +14,13 @@ import msgspec
 from tt_build.ir.stages import TILE, DefaultedKernel, Kernel, MatmulLock
 from tt_build.passes.block_problem import Fixed, Problem, problem_of
 from tt_build.passes.block_steps import best_subblock
-from tt_build.passes.blockings import Choice, choose, cut_down, first, is_faster_streamed
+from tt_build.passes.blockings import Choice, choose, cut_down, first
 from tt_build.passes.common import refuse
 from tt_build.passes.infer_shard import buffer_of
 from tt_build.passes.l1_tensors import bytes_in_l1
 from tt_build.passes.locked_plans import follow_lock
 from tt_build.passes.movement import MOVES, sunk
-from tt_build.passes.operands import leaf_obstacle, operand_obstacle
+from tt_build.passes.operands import Hindrance, leaf_hindrance, operand_hindrance
 from tt_build.passes.placement import block_placement, placing_tensor, spans_matrices
 from tt_build.passes.prologues import before_products, behind_products, is_turned_leaf, needs_blocks, obstacle
 from tt_build.passes.regions import region_of
@@ -41,10 +41,11 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
     if stated.algorithm == "streaming":
         key = next(key for key in _KEYS if getattr(stated, key) is not None)
         _refuse(kernel, key, f"'matmul: {{{key}: ...}}' belongs to a blocked algorithm", "leave it out")
-    obstacle = _obstacle(kernel, arch)
-    if obstacle:
+    hindrance = _hindrance(kernel, arch)
+    if hindrance is not None:
         if asked:
-            _refuse(kernel, "algorithm", f"this matmul cannot be blocked yet: {obstacle}", "use algorithm: streaming")
+            what = f"this matmul cannot be blocked yet: {hindrance[0]}"
+            _refuse(kernel, "algorithm", what, "use algorithm: streaming")
         return None
     problem = matmul_problem(kernel, arch)
     larger = kernel.full_size
@@ -61,38 +62,32 @@ def choice_of(kernel: DefaultedKernel, arch: Arch, *, any_plan: bool = False) ->
         if not needs_blocks(sunk(kernel.program, unturned=True).program):
             what = f"no blocks of this matmul fit the {problem.budget} B of L1 that are left"
             _refuse(kernel, "algorithm", what, "use streaming")
-    if found is not None and not asked and _may_stream(kernel, problem) and is_faster_streamed(problem, found.taken):
-        return None
     return found
-
-
-def _may_stream(kernel: DefaultedKernel, problem: Problem) -> bool:
-    """Whether operands are but transposed in front of the one product, which single tiles are, too."""
-    program = sunk(kernel.program, unturned=True).program
-    return bool(problem.prologues) and problem.matmuls == 1 and not needs_blocks(program)
 
 
 def _asks_for_blocks(stated: MatmulSchedule) -> bool:
     return stated.algorithm not in ("auto", "streaming") or any(getattr(stated, key) is not None for key in _KEYS)
 
 
-def streams_because(kernel: DefaultedKernel, arch: Arch) -> tuple[str, Paths] | None:
-    """Why the matmul is not blocked whatever fits L1, and the keys of the declaration that say so.
+def streams_because(kernel: DefaultedKernel, arch: Arch) -> tuple[str, Paths, int] | None:
+    """Why the matmul is not blocked whatever fits L1, and the keys of the declaration that say so, or the value of
+    ``sunk(program, unturned=True)`` (-1: none alone).
 
     None where nothing but L1 decides.
     """
     stated = kernel.choice.matmul or MatmulSchedule()
     if stated.algorithm == "streaming":
-        return "the schedule's algorithm asks for single tiles", (("schedule", "matmul", "algorithm"),)
+        return "the schedule's algorithm asks for single tiles", (("schedule", "matmul", "algorithm"),), -1
     if not _asks_for_blocks(stated) and _is_streamed(kernel):
         keys = [key for key in ("policy", "order") if key in kernel.choice.stated]
         if not keys:
             key = "block" if kernel.declared_block is not None else "grid"
-            return f"the kernel's {key} asks for single tiles", ((key,),)
+            return f"the kernel's {key} asks for single tiles", ((key,),), -1
         asks = "asks" if len(keys) == 1 else "ask"
-        return f"the schedule's {' and '.join(keys)} {asks} for single tiles", tuple(("schedule", key) for key in keys)
-    reason = _obstacle(kernel, arch)
-    return (reason, ()) if reason else None
+        paths = tuple(("schedule", key) for key in keys)
+        return f"the schedule's {' and '.join(keys)} {asks} for single tiles", paths, -1
+    hindrance = _hindrance(kernel, arch)
+    return (hindrance[0], (), hindrance[1]) if hindrance is not None else None
 
 
 def followed(kernel: DefaultedKernel, arch: Arch, choice: Choice | None) -> tuple[Choice | None, MatmulLock | None]:
@@ -108,39 +103,40 @@ def _is_streamed(kernel: DefaultedKernel) -> bool:
     return kernel.declared_block == (TILE, TILE) or list((kernel.declared_grid or ())[:2]) == tiles
 
 
-def _obstacle(kernel: DefaultedKernel, arch: Arch) -> str:
-    """Why the matmul cannot be blocked yet; empty where it can."""
+def _hindrance(kernel: DefaultedKernel, arch: Arch) -> Hindrance | None:
+    """Why the matmul cannot be blocked yet; None where it can."""
     program = sunk(kernel.program, unturned=True).program
     values = program.values
     matmuls = [value for value in values if value.op == "matmul"]
     batch = kernel.outputs[0].batch
-    moved_operand = next(filter(None, (operand_obstacle(program, matmul, batch) for matmul in matmuls)), "")
-    if moved_operand:
+    moved_operand = next(filter(None, (operand_hindrance(program, matmul, batch) for matmul in matmuls)), None)
+    if moved_operand is not None:
         return moved_operand
     in_the_way = obstacle(program)
     if in_the_way is not None:
-        return in_the_way[1]
+        return in_the_way[1], in_the_way[0]
     turned = {index for index in range(len(values)) if is_turned_leaf(program, index)}
     if len({(m.shape, values[m.args[0]].shape[-1]) for m in matmuls}) > 1:
-        return "the kernel has matmuls of different extents"
+        return "the kernel has matmuls of different extents", -1
     moved = {index for index, value in enumerate(values) if value.op in MOVES or value.op == "pattern"}
-    if turned & behind_products(program):
-        return "a tensor behind it is transposed"
+    behind = behind_products(program)
+    if turned & behind:
+        return "a tensor behind it is transposed", max(turned & behind)
     narrow = [i for i in sorted(turned & before_products(program)) if values[i].dtype == "float32"]
     if narrow and not kernel.math.fp32_accumulate:
-        return f"'{values[values[narrow[0]].args[0]].name}' is float32, and DST is not, in which it would be transposed"
-    before = leaf_obstacle(program, batch)
-    if before:
+        return "a float32 tensor would be transposed in DST, which has 16 bits", narrow[0]
+    before = leaf_hindrance(program, batch)
+    if before is not None:
         return before
-    if moved & behind_products(program):
-        return "a tensor behind it is moved"
+    if moved & behind:
+        return "a tensor behind it is moved", max(moved & behind)
     rows = next((tensor.name for tensor in kernel.tensors if tensor.format == "row_major"), "")
     if rows:
-        return f"'{rows}' is row_major"
+        return f"'{rows}' is row_major", -1
     placing = placing_tensor(kernel)
     if placing is not None and spans_matrices(placing, shards_of(kernel, placing, arch).tiles[0]):
-        return f"a shard of '{placing.name}' has rows of two matrices"
-    return ""
+        return f"a shard of '{placing.name}' has rows of two matrices", -1
+    return None
 
 
 def matmul_problem(kernel: DefaultedKernel, arch: Arch) -> Problem:

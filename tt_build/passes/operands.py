@@ -28,33 +28,38 @@ def _tile(extent: int, place: Index) -> Index:
     return place if extent > TILE else num(0)
 
 
-def operand_obstacle(program: Program, matmul: Value, batch: tuple[int, ...]) -> str:
-    """Why operands that are moved cannot be brought step by step along K; empty where they can."""
+Hindrance = tuple[str, int]
+"""Why a matmul cannot be blocked, and the value that is in the way; -1 where it is none alone."""
+
+
+def operand_hindrance(program: Program, matmul: Value, batch: tuple[int, ...]) -> Hindrance | None:
+    """Why operands that are moved cannot be brought step by step along K; None where they can."""
     for side in SIDES:
         if not is_brought(program, matmul.args[side], side):
             continue
         look = operand_view(program, matmul, side, batch)
         if isinstance(look, NoView):
-            return look.message
+            return look.message, look.value
         if len(look.pieces) > 1:
-            return f"its {('first', 'second')[side]} operand is joined of {len(look.pieces)} pieces"
-    return ""
+            what = ("first", "second")[side]
+            return f"the {what} operand is joined of {len(look.pieces)} pieces", matmul.args[side]
+    return None
 
 
-def leaf_obstacle(program: Program, batch: tuple[int, ...]) -> str:
-    """Why what operands are computed from cannot be brought by sweeps before the product; empty where it can."""
+def leaf_hindrance(program: Program, batch: tuple[int, ...]) -> Hindrance | None:
+    """Why what operands are computed from cannot be brought by sweeps before the product; None where it can."""
     what, place = "a tensor that it is computed from", {-2: var("tile_row"), -1: var("tile_column")}
     for leaf in sorted(frozenset[int]().union(*(leaves_before(program, side) for side in SIDES))):
         look = view(program, leaf, {**batch_place(batch), **place})
         if isinstance(look, NoView):
-            return look.message
+            return look.message, look.value
         if len(look.pieces) > 1:
-            return f"{what} is joined of {len(look.pieces)} pieces"
+            return f"{what} is joined of {len(look.pieces)} pieces", leaf
         if program.values[look.pieces[0].source].op != "input":
-            return f"{what} has a pattern, as rotate_half and causal have"
+            return f"{what} has a pattern, as rotate_half and causal have", leaf
         if look.spread:
-            return f"{what} is repeated along its {'rows' if -2 in look.spread else 'columns'}"
-    return ""
+            return f"{what} is repeated along its {'rows' if -2 in look.spread else 'columns'}", leaf
+    return None
 
 
 def transposes_second(program: Program, matmul: Value, batch: tuple[int, ...]) -> bool:

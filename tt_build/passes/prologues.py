@@ -115,7 +115,7 @@ def _obstacle_before(program: Program, side: int) -> Obstacle | None:
             what = f"'{value.op}' over axes {list(value.axes)} on an operand of a matmul cannot be lowered yet"
             return index, what, f"{_APART}: a core has whole {along} of it, and not all of them"
         if value.shape[k] not in extents and index not in beneath:
-            what = f"'{value.op}' of {value.shape[k]} {across} on an operand of {max(extents)} cannot be lowered yet"
+            what = f"'{value.name or value.op}' of {value.shape[k]} {across} on an operand of {max(extents)} cannot be lowered yet"
             return index, what, _APART
         if value.op == "cast" and DTYPES[value.dtype].is_block:
             if not DTYPES[values[value.args[0]].dtype].is_float:

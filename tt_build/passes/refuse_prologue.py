@@ -32,14 +32,17 @@ def refuse_prologue(kernel: DefaultedKernel, arch: Arch, program: Program, origi
     operand = origin[operands[0]]
     streams = streams_because(kernel, arch)
     if streams is not None:
-        reason, paths = streams
+        reason, paths, value = streams
+        related = tuple(Related(where(kernel, *path), "asked for here") for path in paths)
+        if value >= 0:
+            related += (Related(where(kernel, value=origin[value]), "this is in the way"),)
         refuse(
             kernel,
             "TTB201",
-            f"'{program.values[operands[0]].op}' on an operand of a matmul needs blocks, but {reason}",
+            f"an operand of a matmul that is computed needs blocks, but {reason}",
             value=operand,
             help=f"leave that out, or {_APART}" if paths else _APART,
-            related=tuple(Related(where(kernel, *path), "asked for here") for path in paths),
+            related=related,
         )
     _refuse_for_room(kernel, arch, program, operand)
 
@@ -60,9 +63,9 @@ def _refuse_for_room(kernel: DefaultedKernel, arch: Arch, program: Program, plac
             f"{least} B of L1; {problem.budget} B are left"
         )
     cast = "x @ cast(w, bfloat16)" if second else "cast(x, bfloat16) @ w"
-    advice = [f"cast it to bfloat16, as in {cast}, which halves it"] if halved else []
+    advice = [_APART, f"cast it to bfloat16, as in {cast}, which halves it"] if halved else [_APART]
     most = _most(kernel, arch, program, inner)
-    advice += [f"give it at most {most} {lines}", _APART] if most else [_APART]
+    advice += [f"give it at most {most} {lines}, though what just fits leaves small blocks"] if most else []
     refuse(kernel, "TTB301", message, value=place, help=", or ".join(advice))
 
 

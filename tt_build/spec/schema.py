@@ -292,7 +292,7 @@ def _kernel() -> Schema:
                     ]
                 },
                 "description": "One kernel for each member of the product: from a size or key to a list of values, or "
-                f"to a mapping from labels to values. Keys: sizes, {', '.join(VARIED)}.",
+                f"to a mapping from labels to values. Keys: names of sizes, {', '.join(VARIED)}.",
                 "examples": [{"M": [32, 64]}, {"schedule": {"fast": {"policy": "strided"}, "plain": {}}}],
             },
         },
