@@ -115,8 +115,9 @@ def _obstacle_before(program: Program, side: int) -> Obstacle | None:
             what = f"'{value.op}' over axes {list(value.axes)} on an operand of a matmul cannot be lowered yet"
             return index, what, f"{_APART}: a core has whole {along} of it, and not all of them"
         if value.shape[k] not in extents and index not in beneath:
-            what = f"'{value.name or value.op}' of {value.shape[k]} {across} on an operand of {max(extents)} cannot be lowered yet"
-            return index, what, _APART
+            what, size = value.name or value.op, value.shape[k]
+            message = f"'{what}' of {size} {across} on an operand of {max(extents)} cannot be lowered yet"
+            return index, message, _APART
         if value.op == "cast" and DTYPES[value.dtype].is_block:
             if not DTYPES[values[value.args[0]].dtype].is_float:
                 what = f"a cast of integers to {value.dtype} on an operand of a matmul cannot be lowered yet"
