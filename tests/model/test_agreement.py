@@ -45,6 +45,12 @@ def test_weights_in_dram_shards_are_no_faster_than_cores_that_lie_anywhere(tmp_p
     check_agreement(verified(tmp_path, declared))
 
 
+def test_a_second_operand_that_is_computed_comes_before_the_steps(tmp_path: Path) -> None:
+    declared = matmul((32, 2048, 4096)) | {"compute": "C = A @ cast(B + D, bfloat16)"}
+    declared["inputs"]["D"] = declared["inputs"]["B"]
+    check_agreement(verified(tmp_path, declared))
+
+
 def matmul(shape: tuple[int, int, int]) -> dict[str, Any]:
     """The declaration of a plain one."""
     m, k, n = shape

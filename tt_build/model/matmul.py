@@ -40,11 +40,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     ``processors`` the second operand comes by the reader on NoC 0, the first by the writer on NoC 1, which also writes;
     with one both come by the reader. ``cores`` are those that the target has, to which utilisation refers (0: those of
     ``grid``). ``products`` matmuls of the same extents go through K together; ``a`` and ``b`` are then the bytes of all
-    their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM. ``behind`` are
-    cycles of the vector engine for an output tile. An operand that is ``computed`` is not brought: cores compute
-    it, the busiest in ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come
-    meanwhile, as many as the buffers hold. ``linked`` tells for each operand whether its multicasts keep their path
-    for the word behind them.
+    their operands, each counted once. ``beside`` are bytes of other operands that are read from DRAM, of which
+    ``earlier`` come before the steps, in the time of ``before`` and ``fetched``. ``behind`` are cycles of the vector
+    engine for an output tile. An operand that is ``computed`` is not brought: cores compute it, the busiest in
+    ``before`` cycles, from what it waits for ``fetched`` cycles; with ``ahead`` steps come meanwhile, as many as the
+    buffers hold. ``linked`` tells for each operand whether its multicasts keep their path for the word behind them.
     """
 
     m: int
@@ -71,6 +71,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
     cores: int = 0
     products: int = 1
     beside: int = 0
+    earlier: int = 0
     behind: float = 0.0
     computed: tuple[bool, bool] = (False, False)
     before: float = 0.0
@@ -144,7 +145,8 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     busy = _compute(c, f, shape) | _movement(c, f, shape, steps)
     busy["dram"] = _dram_cycles(c, f, load_arch(arch).dram_banks, shape, read, written)
     computing = max(busy["math"], busy["unpack"], busy["pack"])
-    moving = max(busy["reader"], busy["writer"], busy["noc"], busy["dram"])
+    in_steps = _dram_cycles(c, f, load_arch(arch).dram_banks, shape, read - c.earlier, written)
+    moving = max(busy["reader"], busy["writer"], busy["noc"], in_steps)
     drain = _drain(c, f, shape)
     behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps
     before = c.before - _hidden(c, shape, steps, moving, computing) + c.fetched

@@ -116,7 +116,8 @@ def costed(
     prologue = problem.prologue(blocking)
     first, second = prologue.first, prologue.second
     beside += (reads0 * first.in_dram.line + done * first.in_dram.unit) // among + prologue.once_in_dram
-    beside += (reads1 * second.in_dram.line + done * second.in_dram.unit) // down
+    earlier = (reads1 * second.in_dram.line + done * second.in_dram.unit) // down
+    beside += earlier
     dram = operands + beside + problem.m * problem.n * problem.z * written
     row, column, number, once, _ = problem.behind
     parcel = blocking.k_block * sum(-(-left // blocking.k_block) for left in _parts_of_k(problem.k, parts))
@@ -132,7 +133,7 @@ def costed(
     plan = _modelled(problem, algorithm, cores, grid, blocking, parts)
     own = estimate(plan, arch.name)
     others = operands + problem.m * problem.n * problem.z * written - own.dram_bytes
-    found = estimate(msgspec.structs.replace(plan, beside=beside + max(others, 0)), arch.name)
+    found = estimate(msgspec.structs.replace(plan, beside=beside + max(others, 0), earlier=earlier), arch.name)
     combining = _combining(problem, blocking, load_constants(arch.name)) if parts is not None else 0
     return Candidate(
         algorithm=algorithm,
