@@ -377,11 +377,10 @@ class Stream(Struct, frozen=True, kw_only=True):
     ``sweep`` of each unit. ``view`` is the value of the sunk program (``passes.movement``) that the stream carries
     where that moves its inputs, else -1. ``sources`` are all places that its tiles come from where there are several,
     of one dtype; exactly one holds for each tile, and ``tensor`` and ``page`` are those of the first. ``reduced``
-    counts the elements of the dimension that a matmul reduces, also where its operand is computed from the stream.
-    Where a matmul is blocked ``operand`` says along which axis of the grid of units the stream is the same, and ``k``
-    streams have the ``extent`` of a step; so have ``step`` streams of attention. Where cores send their shards in turn
-    ``shard_cb`` is the circular buffer on the shard. ``axes`` say what rows and columns of the extent are, as in
-    ``Sweep``.
+    counts the elements of the dimension that a matmul reduces. Where a matmul is blocked ``operand`` says along which
+    axis of the grid of units the stream is the same, and ``k`` streams have the ``extent`` of a step; so have ``step``
+    streams of attention. Where cores send their shards in turn ``shard_cb`` is the circular buffer on the shard.
+    ``axes`` say what rows and columns of the extent are, as in ``Sweep``.
     """
 
     cb: str

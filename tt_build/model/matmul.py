@@ -143,9 +143,10 @@ def estimate(candidate: Candidate, arch: str) -> Estimate:
     steps = shape.units * -(-c.k // c.k_block)
     read, written, compulsory = _dram_bytes(c, shape)
     busy = _compute(c, f, shape) | _movement(c, f, shape, steps)
-    busy["dram"] = _dram_cycles(c, f, load_arch(arch).dram_banks, shape, read, written)
+    banks = load_arch(arch).dram_banks
+    busy["dram"] = _dram_cycles(c, f, banks, shape, read, written)
     computing = max(busy["math"], busy["unpack"], busy["pack"])
-    in_steps = _dram_cycles(c, f, load_arch(arch).dram_banks, shape, read - c.earlier, written)
+    in_steps = _dram_cycles(c, f, banks, shape, read - c.earlier, written)
     moving = max(busy["reader"], busy["writer"], busy["noc"], in_steps)
     drain = _drain(c, f, shape)
     behind = shape.outputs * c.behind  # meanwhile no more comes than the next steps

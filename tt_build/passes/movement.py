@@ -59,6 +59,11 @@ def is_moved_leaf(program: Program, index: int) -> bool:
     return value.op in _LEAVES or (value.op in MOVES and all(is_moved_leaf(program, arg) for arg in value.args))
 
 
+def turns_tiles(value: Value) -> bool:
+    """Whether a movement transposes each tile."""
+    return value.op == "transpose" or (value.op == "permute" and value.ints[-2:] == (-1, -2))
+
+
 def replaced(shape: tuple[int, ...], axis: int, extent: int) -> tuple[int, ...]:
     """The shape with another extent on that (negative) axis."""
     at = len(shape) + axis

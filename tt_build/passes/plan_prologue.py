@@ -152,7 +152,6 @@ class ProloguePlanner(SweepPlanner):
                 sweep=sweep if per == "sweep" else -1,
                 view=-1 if plain else index,
                 operand="" if per == "core" or self.step else self.side,
-                reduced=0 if one else self.reduced,
                 axes=UNIT if one else self.axes,
             )
         )

@@ -10,7 +10,7 @@ from tt_build.ir.stages import FIRST, SECOND, SECOND_TURNED, TILE, Axes
 from tt_build.lang.program import Program, Value
 from tt_build.passes.dst_sections import evaluated
 from tt_build.passes.kinds import REDUCTIONS
-from tt_build.passes.movement import MOVES, is_moved_leaf
+from tt_build.passes.movement import MOVES, is_moved_leaf, turns_tiles
 from tt_build.passes.tile_dtypes import masked_columns
 from tt_build.targets import DTYPES
 
@@ -27,8 +27,7 @@ def is_turned_leaf(program: Program, index: int) -> bool:
     value = program.values[index]
     if value.op not in MOVES or value.op == "concat":
         return False
-    turns = value.op == "transpose" or (value.op == "permute" and value.ints[-2:] == (-1, -2))
-    return turns != is_turned_leaf(program, value.args[0])
+    return turns_tiles(value) != is_turned_leaf(program, value.args[0])
 
 
 def is_brought(program: Program, index: int, side: int) -> bool:

@@ -32,9 +32,9 @@ from tt_build.ir.lowered import (
 )
 from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import TILE, UNIT, Contraction, LoweredKernel, Stream
-from tt_build.passes.movement import MOVES, sunk
+from tt_build.passes.movement import MOVES
 from tt_build.passes.prologues import SIDES
-from tt_build.passes.proof import fail
+from tt_build.passes.proof import fail, program_of
 from tt_build.passes.proof_block_places import BlockPlaces, Places
 from tt_build.passes.proof_folds import check_folds
 from tt_build.passes.proof_parts import check_combined
@@ -66,7 +66,7 @@ class _Proof(BlockPlaces):
     def __init__(self, kernel: LoweredKernel) -> None:
         super().__init__(kernel)
         self.k_block = self.blocking.k_block
-        self.program = sunk(kernel.program, unturned=True).program
+        self.program = program_of(kernel)
         self.plans = kernel.contractions
         self.k_tiles = kernel.contractions[0].k_tiles
         self.firsts, self.products = {p.a for p in self.plans if not p.computed}, {p.cb for p in self.plans}

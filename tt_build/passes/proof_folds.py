@@ -10,11 +10,9 @@ import struct
 from collections.abc import Iterator
 
 from tt_build.ir.lowered import Block, FillTile, Loop, Pack, Section, SfpuOp, Stmt, TileOp, When, walk
-from tt_build.ir.stages import SECOND, TILE, Fold, LoweredKernel, Sweep
-from tt_build.lang.program import Program
-from tt_build.passes.movement import sunk
+from tt_build.ir.stages import TILE, Fold, LoweredKernel, Sweep
 from tt_build.passes.prologues import SIDES, axes_of, computed_operands
-from tt_build.passes.proof import fail
+from tt_build.passes.proof import fail, program_of
 from tt_build.passes.tensorize_steps import FILL
 from tt_build.targets import DTYPES
 
@@ -48,13 +46,9 @@ def check_folds(kernel: LoweredKernel) -> None:
                     _check_block(kernel, sweep, block)
 
 
-def _program(kernel: LoweredKernel) -> Program:
-    return sunk(kernel.program, unturned=kernel.blocking is not None).program
-
-
 def _check_masks(kernel: LoweredKernel) -> None:
     """A mask tile is of ones, and of a size that an operand of a reduction is ragged by."""
-    program = _program(kernel)
+    program = program_of(kernel)
     values = program.values
     operands = [
         (values[values[fold.value].args[0]].shape, fold.axes) for sweep in kernel.sweeps for fold in sweep.folds
@@ -62,8 +56,7 @@ def _check_masks(kernel: LoweredKernel) -> None:
     ragged = {(side, shape[axis] % TILE) for shape, axes in operands for axis, side, _ in _SIDES if axis in axes}
     if kernel.contractions:
         for side in SIDES:
-            axis = -2 if axes_of(program, side) == SECOND else -1
-            lines = "rows" if axis == -2 else "columns"
+            axis, lines, _ = _SIDES[axes_of(program, side).index("k")]
             ragged |= {(lines, values[index].shape[axis] % TILE) for index in computed_operands(program, side)}
     widths = {value.shape[-1] for value in values}  # block-float tiles are masked beside any ragged row
     ragged |= {
@@ -81,7 +74,7 @@ def _check_masks(kernel: LoweredKernel) -> None:
 
 
 def _check_plan(kernel: LoweredKernel, fold: Fold) -> None:
-    values = _program(kernel).values
+    values = program_of(kernel).values
     reduction = values[fold.value]
     shape = values[reduction.args[0]].shape
     op = "sum" if reduction.op == "mean" else reduction.op
@@ -188,7 +181,7 @@ def _check_identities(kernel: LoweredKernel, fold: Fold, found: list[Placed]) ->
         wanted = ("where", (load.dst, fold.source, number))
         if not right or not isinstance(choice, SfpuOp) or (choice.function, choice.slots) != wanted:
             fail(kernel, "TTB408", f"what {load.cbs[0]} leaves out of {fold.cb} is not its identity")
-    values = _program(kernel).values
+    values = program_of(kernel).values
     shape = values[values[fold.value].args[0]].shape
     if applied != sum(axis in fold.axes and shape[axis] % TILE != 0 for axis, _, _ in _SIDES):
         fail(kernel, "TTB408", f"{applied} masks over the tiles of {fold.cb}")

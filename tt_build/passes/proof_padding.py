@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from tt_build.ir.lowered import Block, FillTile, Pack, Section, SfpuOp, Stmt, TileOp, walk
 from tt_build.ir.stages import FIRST, TILE, LoweredKernel
 from tt_build.passes.kinds import extents
-from tt_build.passes.movement import sunk
 from tt_build.passes.prologues import computed_operands
-from tt_build.passes.proof import fail
+from tt_build.passes.proof import fail, program_of
 from tt_build.passes.simplify import bodies_of
 from tt_build.passes.tile_dtypes import BLOCK
 from tt_build.targets import DTYPES
@@ -44,7 +43,7 @@ def columns_of(kernel: LoweredKernel, number: int) -> frozenset[int]:
     if number < 0:
         return frozenset((max(tensor.matrix[1] for tensor in kernel.outputs),))
     whole = extents(kernel)[1]
-    program, sweep = sunk(kernel.program, unturned=kernel.blocking is not None).program, kernel.sweeps[number]
+    program, sweep = program_of(kernel), kernel.sweeps[number]
     values = program.values
     if sweep.before:
         operand = computed_operands(program, 0 if sweep.axes == FIRST else 1)[0]

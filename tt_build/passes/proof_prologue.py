@@ -11,9 +11,9 @@ import numpy as np
 from tt_build.ir.lowered import Block, KernelBody, Pack, Section, TileOp, walk
 from tt_build.ir.skeleton import Visit, visits
 from tt_build.ir.stages import SECOND_TURNED, TILE, UNIT, LoweredKernel, Stream, Sweep
-from tt_build.passes.movement import MOVES, sunk
+from tt_build.passes.movement import MOVES
 from tt_build.passes.prologues import axes_of, computed_operands, is_turned_leaf, leaves_before
-from tt_build.passes.proof import fail
+from tt_build.passes.proof import fail, program_of
 from tt_build.passes.proof_block_places import BlockPlaces, Places
 from tt_build.passes.proof_padding import masked_slots
 from tt_build.passes.proof_views import fields_of, tiles_at
@@ -24,7 +24,7 @@ class PrologueProof(BlockPlaces):
 
     def __init__(self, kernel: LoweredKernel, side: int) -> None:
         super().__init__(kernel)
-        self.program = sunk(kernel.program, unturned=True).program
+        self.program = program_of(kernel)
         self.side = side
         self.plans = [p for p in kernel.contractions if (p.computed, p.computed_b)[side]]
         self.operands = {plan.b if side else plan.own or plan.a for plan in self.plans}
@@ -76,10 +76,9 @@ class PrologueProof(BlockPlaces):
         for cb in self.operands:
             if self.extents.get(cb) != self._shape(self.lines, self.mine):
                 self._fail(f"{cb} holds {self.extents.get(cb)} tiles, not {self._shape(self.lines, self.mine)}")
-        if any(p.k_tiles != self.k_tiles or bool(p.own) != self.in_turn for p in self.plans if not self.side):
-            self._fail(f"{self.reduced} columns are not those that are multiplied")
-        if any(plan.k_tiles != self.k_tiles for plan in self.plans):
-            self._fail(f"{self.reduced} rows are not those that are multiplied")
+        own = self.side == 0 and any(bool(p.own) != self.in_turn for p in self.plans)
+        if own or any(p.k_tiles != self.k_tiles for p in self.plans):
+            self._fail(f"{self.reduced} elements along K are not those that are multiplied")
         behind = False
         for sweep in self.kernel.sweeps:
             behind |= not sweep.before

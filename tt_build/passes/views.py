@@ -14,6 +14,7 @@ import msgspec
 from tt_build.ir.index import Index, Num, fold, minimum, num, var
 from tt_build.ir.stages import TILE, Condition
 from tt_build.lang.program import Program, Value
+from tt_build.passes.movement import turns_tiles
 
 Place = Mapping[int, Index]
 """Axis (-1 is the column) -> tile or matrix along it."""
@@ -86,7 +87,7 @@ def _look(program: Program, index: int, place: dict[int, Index]) -> View:
     if value.op == "concat":
         return _concat(program, index, place)
     below = _look(program, value.args[0], _below(program, index, place))
-    turned = value.op == "transpose" or (value.op == "permute" and value.ints[-2:] == (-1, -2))
+    turned = turns_tiles(value)
     spread = frozenset({-1: -2, -2: -1}[axis] for axis in below.spread) if turned else below.spread
     if value.op == "repeat" and value.ints[1] >= -2:
         spread |= {value.ints[1]}
