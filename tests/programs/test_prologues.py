@@ -1,4 +1,4 @@
-"""Matmuls whose first operand is computed: right against the reference, with the same bits under other schedules and
+"""Matmuls of which an operand is computed: right against the reference, with the same bits under other schedules and
 whatever padding holds, and with the planner's count of bytes.
 
 Random ones are drawn by ``matmuls.matmuls``; these are chosen.
@@ -12,10 +12,11 @@ import pytest
 
 from tests.programs.matmuls import check_bytes
 from tests.programs.prove import build, prove_all
+from tests.programs.second_prologues import SECONDS
 from tests.programs.written import also, program
 
 NORM = "Y = (rmsnorm(X, 1e-5) * g) @ W"
-CASES = {
+FIRSTS = {
     "norm, ragged everywhere": also(
         program(
             NORM, {"X": [190, 470], "g": [1, 470], "W": [470, 330]}, [190, 330],
@@ -142,6 +143,8 @@ CASES = {
         {"algorithm": "reuse"},
     ),
 }  # fmt: skip
+assert not FIRSTS.keys() & SECONDS.keys()
+CASES = FIRSTS | SECONDS
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
-"""Matmuls whose second operand is computed, or whose first is transposed: as ``test_prologues``."""
+"""Cases of ``test_prologues``: matmuls whose second operand is computed, whose first is transposed, or of which one is
+computed from what is moved.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tests.programs.matmuls import check_bytes
-from tests.programs.prove import build, prove_all
 from tests.programs.written import also, program
 
-CASES = {
+SECONDS = {
     "scaled weights": also(
         program(
             "Y = X @ (W * s)", {"X": [190, 470], "W": [470, 330], "s": [1, 330]}, [190, 330],
@@ -91,7 +87,7 @@ CASES = {
         ),
         {"algorithm": "reuse"}, {"noc": 0},
     ),
-    "cast to block floats": also(
+    "second cast to block floats": also(
         program(
             "Y = X @ cast(W * s, bfloat8_b)", {"X": [64, 200], "W": [200, 160], "s": [1, 160]}, [64, 160],
             {"algorithm": "reuse", "block": [32, 96], "k_block": 32},
@@ -247,26 +243,3 @@ CASES = {
         {"noc": 1, "depth": 1}, {"algorithm": "reuse"},
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def failures() -> dict[str, Exception | None]:
-    """Why each of them is wrong; their kernels are compiled together."""
-    return dict(zip(CASES, prove_all(CASES.values()), strict=True))
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_prologue(name: str, failures: dict[str, Exception | None]) -> None:
-    failure = failures[name]
-    if failure is not None:
-        raise failure
-    check_bytes(CASES[name][0])
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_who_computes_it(name: str, tmp_path: Path) -> None:
-    """In turn where that is the case's name; else each core its whole lines."""
-    kernel, _ = build(CASES[name][0], tmp_path / "k")
-    assert kernel.blocking is not None
-    assert kernel.blocking.prologue
-    assert kernel.blocking.rotates == ("in turn" in name)
